@@ -1,0 +1,60 @@
+//! The command line: one file a command.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::telemetry::{self, LogArgs};
+
+mod simulator;
+
+/// Versions of Omni models and their dashboards, one pinned to each tenant.
+#[derive(Debug, Parser)]
+#[command(name = "wavepin", version, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    log: LogArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run an Omni organisation in memory, for demos, tests and CI
+    Simulator(simulator::SimulatorArgs),
+}
+
+/// How a command ended; the same numbers for every command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done.
+    Done = 0,
+    /// Something went wrong while doing it.
+    Failed = 1,
+    /// Wrong usage, or a manifest that is refused.
+    Usage = 2,
+    /// Waiting for a gate or for a person.
+    Waiting = 3,
+    /// Refused because it would not be safe.
+    Unsafe = 4,
+    /// Omni answers differently from what Wavepin was built against.
+    ContractDrift = 5,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Runs one command to its end.
+pub async fn run(cli: Cli) -> ExitCode {
+    if let Err(message) = telemetry::init(&cli.log) {
+        eprintln!("wavepin: {message}");
+        return Exit::Usage.into();
+    }
+    match cli.command {
+        Command::Simulator(args) => simulator::run(args).await.into(),
+    }
+}

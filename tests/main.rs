@@ -1,0 +1,1 @@
+//! One test binary: one API server and one PostgreSQL serve every module.
