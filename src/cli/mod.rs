@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::telemetry::{self, LogArgs};
 
+pub mod crds;
 mod simulator;
 
 /// Versions of Omni models and their dashboards, one pinned to each tenant.
@@ -20,6 +21,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Print the custom resource definitions
+    Crds(crds::CrdsArgs),
     /// Run an Omni organisation in memory, for demos, tests and CI
     Simulator(simulator::SimulatorArgs),
 }
@@ -55,6 +58,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         return Exit::Usage.into();
     }
     match cli.command {
+        Command::Crds(args) => crds::run(&args).into(),
         Command::Simulator(args) => simulator::run(args).await.into(),
     }
 }

@@ -1,1 +1,47 @@
-//! resources
+//! The custom resources of group `wavepin.dev`, version `v1alpha1`: types, schema and CEL rules; no client and no IO.
+//!
+//! | kind | short | what it declares |
+//! |---|---|---|
+//! | [`OmniInstance`] | `omni` | one Omni organisation, its key and its mapping database |
+//! | [`ModelVersion`] | `mv` | one numbered version: a model, its dashboards, its folder |
+//! | [`TenantPin`] | `tpin` | which version one tenant sees in one environment |
+
+pub mod conditions;
+mod duration;
+mod model_version;
+mod omni_instance;
+mod tenant_pin;
+
+pub use duration::HumanDuration;
+pub use model_version::{
+    AddedDashboard, Adopt, AdoptedDashboard, Content, ContentMethod, Dashboards, DashboardsStatus, DeletionPolicy,
+    Edit, Folder, FolderPermission, FolderRole, InstanceRef, Model, ModelCopy, ModelRole, ModelVersion,
+    ModelVersionSpec, ModelVersionStatus, Source,
+};
+pub use omni_instance::{
+    DashboardIdHolds, Management, MappingSpec, OmniInstance, OmniInstanceSpec, OmniInstanceStatus, SecretKeyRef,
+};
+pub use tenant_pin::{Hold, PinDeletionPolicy, Requires, TenantPin, TenantPinSpec, TenantPinStatus};
+
+/// The API group of every kind.
+pub const GROUP: &str = "wavepin.dev";
+
+/// The prefix of every annotation that Wavepin reads.
+pub const ANNOTATION_PREFIX: &str = "wavepin.dev/";
+
+/// The annotations that Wavepin reads; each stands behind [`ANNOTATION_PREFIX`].
+pub mod annotations {
+    /// Any kind: asks for a pass now; its value is acknowledged in `status.lastHandledReconcileAt`.
+    pub const RECONCILE_REQUESTED_AT: &str = "reconcile-requested-at";
+    /// Secret: the hosts that its credentials may be sent to, separated by commas.
+    pub const HOSTS: &str = "hosts";
+    /// ModelVersion: the id of a model of the wanted name that this version may take as its own.
+    pub const ADOPT_MODEL: &str = "adopt-model";
+    /// TenantPin: `<version now>-><version to restore>` confirms that a row changed by hand may be put back.
+    pub const RESTORE_ROW: &str = "restore-row";
+    /// OmniInstance: the name of the owner whose mapping this one takes over.
+    pub const TAKE_MAPPING_FROM: &str = "take-mapping-from";
+}
+
+/// The JSON schema of conditions as a list-map, so that tools merge them by type.
+pub(crate) const PENDING_MESSAGE: &str = "Not looked at yet";

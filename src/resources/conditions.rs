@@ -1,0 +1,294 @@
+//! Conditions: their types, the closed set of reasons, and the one way to set them.
+//!
+//! Every condition is a metav1 condition with `observedGeneration`. `Ready`, `Accepted` and the parts (`ModelReady`,
+//! `ContentReady`, `Validated`, `Mapped`, `Pinned`, `Reachable`) are true when all is well. `Waiting`, `Reconciling`
+//! and `Stalled` are true when something is going on, and are removed when it is not.
+
+use k8s_controller::conditions::{ConditionStatus, DesiredCondition};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use serde::{Deserialize, Serialize};
+
+/// What may be true now is true: the summary of an object.
+pub const READY: &str = "Ready";
+/// The object is well-formed and fits the others.
+pub const ACCEPTED: &str = "Accepted";
+/// Work is going on or will go on without a person: an absent Secret, a part that cannot be reached, a cut.
+pub const RECONCILING: &str = "Reconciling";
+/// A person must change something; the message says what.
+pub const STALLED: &str = "Stalled";
+/// A gate, a hold or a person keeps the object back; `Ready` stays true.
+pub const WAITING: &str = "Waiting";
+/// OmniInstance: the organisation answers, with a key of the right kind.
+pub const REACHABLE: &str = "Reachable";
+/// OmniInstance: the mapping database answers, has the columns needed, and is ours.
+pub const MAPPING_READY: &str = "MappingReady";
+/// ModelVersion: the Omni model exists and its definition is what was declared.
+pub const MODEL_READY: &str = "ModelReady";
+/// ModelVersion: every dashboard is there, whole, in its folder.
+pub const CONTENT_READY: &str = "ContentReady";
+/// ModelVersion: Omni's model validation finds no error.
+pub const VALIDATED: &str = "Validated";
+/// ModelVersion: every row of the version stands in the mapping, and the version is marked complete.
+pub const MAPPED: &str = "Mapped";
+/// ModelVersion: rows of `tenant_version` point at this version.
+pub const IN_USE: &str = "InUse";
+/// TenantPin: the row that the application reads holds the wanted version.
+pub const PINNED: &str = "Pinned";
+
+/// The status of one condition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Verdict {
+    /// It holds.
+    True,
+    /// It does not hold.
+    False,
+    /// The world could not be seen.
+    Unknown,
+}
+
+/// One condition as a reconciler wants it; [`apply`] gives it its times.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// One of the types of this module.
+    pub condition: &'static str,
+    /// Whether it holds.
+    pub verdict: Verdict,
+    /// Why, as one word of a closed set.
+    pub reason: Reason,
+    /// What, which object, and what a person can do. No times, no secrets.
+    pub message: String,
+}
+
+impl Finding {
+    /// A condition that holds.
+    pub fn holds(condition: &'static str, reason: Reason, message: impl Into<String>) -> Self {
+        Self {
+            condition,
+            verdict: Verdict::True,
+            reason,
+            message: message.into(),
+        }
+    }
+
+    /// A condition that does not hold.
+    pub fn fails(condition: &'static str, reason: Reason, message: impl Into<String>) -> Self {
+        Self {
+            condition,
+            verdict: Verdict::False,
+            reason,
+            message: message.into(),
+        }
+    }
+
+    /// A condition about which nothing can be said now.
+    pub fn unknown(condition: &'static str, reason: Reason, message: impl Into<String>) -> Self {
+        Self {
+            condition,
+            verdict: Verdict::Unknown,
+            reason,
+            message: message.into(),
+        }
+    }
+}
+
+macro_rules! reasons {
+    ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
+        /// Why a condition is as it is: the closed set, documented in `docs/reasons.md`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Reason { $($(#[doc = $doc])+ $name,)+ }
+
+        impl Reason {
+            /// Every reason there is, for the documentation and its test.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+
+            /// The word that stands in the condition.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name),)+ }
+            }
+
+            /// What the reason means, as its documentation says it.
+            #[must_use]
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$name => concat!($($doc, "\n"),+),)+ }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// Nothing has been looked at yet.
+    Pending,
+    /// All is as declared.
+    Converged,
+    /// The spec is well-formed and fits the other objects.
+    Valid,
+    /// The spec, or how it fits the other objects, is refused; the message names field, reason and way out.
+    Invalid,
+    /// `spec.suspend` is true: nothing is done until it is false.
+    Suspended,
+    /// Work is going on.
+    Progressing,
+    /// The OmniInstance that `instanceRef` names is not there yet, or not ready.
+    InstanceNotReady,
+    /// The Secret is not there yet, or lacks the key that is named.
+    SecretMissing,
+    /// The Secret's annotation `wavepin.dev/hosts` does not name the host that its credential would go to.
+    HostNotAllowed,
+    /// Omni refuses the API key.
+    KeyRefused,
+    /// The API key is not an organisation key, which export and import need.
+    NotOrganizationKey,
+    /// Omni cannot be reached, or answers with an error that may pass.
+    OmniUnreachable,
+    /// Omni asks for fewer requests.
+    RateLimited,
+    /// An answer of Omni lacks what is needed; the message names call and field. Nothing is guessed.
+    ContractDrift,
+    /// Omni refused a call for a reason that only a person can mend; the message holds Omni's words.
+    OmniRefused,
+    /// Omni and the key are as they should be.
+    OmniReachable,
+    /// The mapping database cannot be reached.
+    MappingUnreachable,
+    /// The mapping tables lack a column, or it has another type than needed.
+    MappingSchema,
+    /// The database user may not do what is needed; the message holds the GRANTs to run.
+    MappingRights,
+    /// The mapping belongs to another owner.
+    MappingOwned,
+    /// Another writer holds the fence though this one's Lease did not move.
+    MappingContended,
+    /// The same version and slug stand in more than one row.
+    MappingAmbiguous,
+    /// A row of the version holds another dashboard than the one made or adopted.
+    MappingConflict,
+    /// Which kind of id stands in `dashboard_id` cannot be told.
+    DashboardIdUnknown,
+    /// The number belongs to another source, model or object.
+    VersionTaken,
+    /// The version is complete; what it was made from may not be changed any more.
+    Sealed,
+    /// The version to cut from is not declared, or not complete, yet.
+    SourceNotReady,
+    /// The source changed between the first and the last read of the cut.
+    SourceMoved,
+    /// The model to adopt, or to cut from, is not in Omni.
+    ModelNotFound,
+    /// A model of the wanted name exists that this version did not make.
+    NameTaken,
+    /// The key's owner has no value for the user attribute that picks the connection environment.
+    CallerAttributeMissing,
+    /// The connection has branch-based schema refresh on, which forbids a second shared model.
+    BranchRefreshOn,
+    /// An edit, or a file it meets, is no YAML, or Omni refuses it.
+    EditRefused,
+    /// Omni's model validation finds errors; the model stays unmerged.
+    ModelInvalid,
+    /// The merged model differs from what was sent.
+    DefinitionDiffers,
+    /// The folder exists and this version did not make it.
+    FolderTaken,
+    /// An adopted or added dashboard is not in Omni.
+    DashboardNotFound,
+    /// The dashboard sits on another model than the version's.
+    DashboardOnOtherModel,
+    /// The identifier that a copy needs belongs to another document.
+    IdentifierTaken,
+    /// A copy's tiles cannot be paired with its source's.
+    TilesUnpaired,
+    /// A copy differs from its source.
+    CopyDiffers,
+    /// The last creating call got no answer; lists may lag, so it is looked for before it is sent again.
+    AnswerAwaited,
+    /// The model is there, with the declared definition.
+    ModelPresent,
+    /// Every dashboard is there and whole.
+    ContentPresent,
+    /// The model validation finds no error.
+    ModelValid,
+    /// The rows are written and the version is complete.
+    RowsWritten,
+    /// Something that the version had is gone from Omni or from the mapping.
+    Missing,
+    /// Tenants are on this version.
+    TenantsPinned,
+    /// No tenant is on this version.
+    Unused,
+    /// The row holds the wanted version.
+    RowWritten,
+    /// The wanted version is not declared or not complete yet.
+    VersionNotComplete,
+    /// The pin is on hold.
+    Held,
+    /// The tenant has not yet run the version in the required environment for the required time.
+    RequirementNotMet,
+    /// Another hand changed the row; both values are in the message.
+    ChangedOutside,
+    /// The row holds a version that nobody declared.
+    UnknownCurrentVersion,
+    /// Another pin claimed this tenant and environment first.
+    Conflict,
+}
+
+/// Puts findings into a status: those of `abnormal` types that no finding names are removed.
+///
+/// Times move only where a status moves. Returns whether anything changed.
+pub fn apply(conditions: &mut Vec<Condition>, findings: &[Finding], generation: Option<i64>) -> bool {
+    let mut changed = false;
+    for finding in findings {
+        let status = match finding.verdict {
+            Verdict::True => ConditionStatus::True,
+            Verdict::False => ConditionStatus::False,
+            Verdict::Unknown => ConditionStatus::Unknown,
+        };
+        let message = clip(&finding.message);
+        let desired = DesiredCondition::new(finding.condition, status, finding.reason.as_str(), message)
+            .observed_generation(generation);
+        changed |= k8s_controller::conditions::set(conditions, desired).is_changed();
+    }
+    for abnormal in [WAITING, RECONCILING, STALLED] {
+        if !findings.iter().any(|finding| finding.condition == abnormal) {
+            changed |= k8s_controller::conditions::remove(conditions, abnormal);
+        }
+    }
+    changed
+}
+
+/// Cuts a message to what the API server and people bear: 1 KiB, at a character.
+fn clip(message: &str) -> String {
+    const LIMIT: usize = 1024;
+    if message.len() <= LIMIT {
+        return message.to_owned();
+    }
+    let end = (0..=LIMIT - 3)
+        .rev()
+        .find(|&at| message.is_char_boundary(at))
+        .unwrap_or(0);
+    format!("{}...", &message[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_longer_the_case_is_removed_and_times_stay() {
+        let mut conditions = Vec::new();
+        let stalled = Finding::holds(STALLED, Reason::NameTaken, "a model of that name exists");
+        assert!(apply(&mut conditions, &[stalled], Some(1)));
+        let ready = Finding::holds(READY, Reason::Converged, "all is as declared");
+        assert!(apply(&mut conditions, std::slice::from_ref(&ready), Some(1)));
+        assert_eq!(conditions.len(), 1);
+        assert!(
+            !apply(&mut conditions, &[ready], Some(1)),
+            "the same finding twice is no change"
+        );
+    }
+
+    #[test]
+    fn a_long_message_is_cut_at_a_character() {
+        let clipped = clip(&"ü".repeat(2000));
+        assert!(clipped.len() <= 1024 && clipped.ends_with("..."));
+    }
+}

@@ -1,0 +1,334 @@
+//! `ModelVersion`: one numbered version: an Omni model, its dashboards and their folder, a unit.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One numbered version of an Omni model together with its dashboards, adopted or cut from another version.
+#[derive(CustomResource, KubeSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "wavepin.dev",
+    version = "v1alpha1",
+    kind = "ModelVersion",
+    plural = "modelversions",
+    shortname = "mv",
+    category = "wavepin",
+    namespaced,
+    doc = "One numbered version of an Omni model together with its dashboards, adopted or cut from another version.",
+    status = "ModelVersionStatus",
+    derive = "PartialEq",
+    validation = Rule::new("!has(oldSelf.status) || !has(oldSelf.status.sealed) || !oldSelf.status.sealed || (has(self.spec.model) == has(oldSelf.spec.model) && (!has(self.spec.model) || self.spec.model == oldSelf.spec.model))")
+        .message("the version is complete and sealed: model cannot be changed; cut a new version from it"),
+    validation = Rule::new("!has(oldSelf.status) || !has(oldSelf.status.sealed) || !oldSelf.status.sealed || (has(self.spec.content) == has(oldSelf.spec.content) && (!has(self.spec.content) || (self.spec.content.method == oldSelf.spec.content.method && self.spec.content.folder == oldSelf.spec.content.folder && self.spec.content.dashboards.exclude == oldSelf.spec.content.dashboards.exclude && oldSelf.spec.content.dashboards.add.all(was, was in self.spec.content.dashboards.add))))")
+        .message("the version is complete and sealed: of content only dashboards.add may grow; cut a new version for anything else"),
+    printcolumn(name = "Version", type_ = "integer", json_path = ".spec.version", description = "The number in the mapping"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status", description = "Complete and, as far as can be seen, still so"),
+    printcolumn(name = "Why", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason", description = "The reason behind Ready"),
+    printcolumn(name = "Dashboards", type_ = "string", json_path = ".status.dashboards.progress", description = "Dashboards whole of desired"),
+    printcolumn(name = "In use", type_ = "string", json_path = ".status.conditions[?(@.type==\"InUse\")].status", description = "Whether rows of tenants point here"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp", description = "Time since creation"),
+    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", description = "What a person can do", priority = 1)
+)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = Rule::new("has(self.source.adopt) || (has(self.model) && has(self.content))")
+    .message("a version that is cut with source.fromVersion needs model and content"))]
+#[x_kube(validation = Rule::new("has(self.source.fromVersion) || (!has(self.model) && !has(self.content))")
+    .message("an adopted version is taken as it is: model and content belong to versions with source.fromVersion"))]
+#[x_kube(validation = Rule::new("!has(self.source.fromVersion) || self.source.fromVersion != self.version")
+    .message("source.fromVersion must be another version than this one"))]
+pub struct ModelVersionSpec {
+    /// The OmniInstance that the version lives in. Cannot be changed.
+    #[x_kube(validation = Rule::new("self == oldSelf").message("instanceRef cannot be changed; make another ModelVersion"))]
+    pub instance_ref: InstanceRef,
+    /// The number that stands in `model_version_id`. It belongs for ever to the source first recorded for it. Cannot be changed.
+    #[schemars(range(min = 1))]
+    #[x_kube(validation = Rule::new("self == oldSelf").message("version cannot be changed; make another ModelVersion"))]
+    pub version: i32,
+    /// Where the version comes from: exactly one of `fromVersion` and `adopt`. Cannot be changed.
+    #[x_kube(validation = Rule::new("self == oldSelf").message("source cannot be changed; make another ModelVersion"))]
+    #[x_kube(validation = Rule::new("has(self.fromVersion) != has(self.adopt)").message("exactly one of fromVersion and adopt must be given"))]
+    pub source: Source,
+    /// The new model of a version that is cut.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<Model>,
+    /// The folder and dashboards of a version that is cut.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<Content>,
+    /// What becomes of the version in Omni when this object is deleted.
+    #[serde(default)]
+    pub deletion_policy: DeletionPolicy,
+    /// True: nothing more is done for this version until it is false again.
+    #[serde(default)]
+    pub suspend: bool,
+}
+
+/// An OmniInstance in the same namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct InstanceRef {
+    /// Its name.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+}
+
+/// Where a version comes from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Source {
+    /// Cut from this version: its model is copied and edited, its dashboards are copied onto the new model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub from_version: Option<i32>,
+    /// Take a hand-made model and its dashboards as they are. Nothing is written to Omni.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopt: Option<Adopt>,
+}
+
+/// A hand-made model and its dashboards.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Adopt {
+    /// The id of the shared model.
+    #[schemars(length(min = 1, max = 64))]
+    pub model_id: String,
+    /// The path of the folder that holds the dashboards: `clinical/v1`.
+    #[schemars(length(min = 1, max = 512))]
+    pub folder_path: String,
+    /// The dashboards of the version, each with the stable name that the application asks for.
+    #[schemars(length(min = 1, max = 500), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["slug"]))]
+    pub dashboards: Vec<AdoptedDashboard>,
+}
+
+/// One dashboard of an adopted version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AdoptedDashboard {
+    /// The stable logical name in every version: `patient-summary`.
+    #[schemars(length(min = 1, max = 30), regex(pattern = r"^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$"))]
+    pub slug: String,
+    /// What Omni's `/dashboards/<identifier>` takes.
+    #[schemars(length(min = 2, max = 64))]
+    pub identifier: String,
+}
+
+/// The new model of a version that is cut.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Model {
+    /// The model's name in Omni. No other model of the connection may have it.
+    #[schemars(length(min = 1, max = 128))]
+    pub name: String,
+    /// How the definition is copied.
+    #[serde(default)]
+    pub copy: ModelCopy,
+    /// Who may use the model. A new model starts with the connection's base role for everyone.
+    #[serde(default)]
+    #[schemars(length(max = 50), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["userGroup"]))]
+    pub roles: Vec<ModelRole>,
+    /// Files that differ from the source's: each adds a file or replaces a whole one.
+    #[serde(default)]
+    #[schemars(length(max = 200), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub edits: Vec<Edit>,
+}
+
+/// How a model's definition is copied.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ModelCopy {
+    /// File by file through Omni's YAML API, on a branch that is then merged.
+    #[default]
+    Yaml,
+}
+
+/// A role on the new model for one user group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ModelRole {
+    /// The id of the user group in Omni.
+    #[schemars(length(min = 1, max = 64))]
+    pub user_group: String,
+    /// Omni's name of the role: `VIEWER`, `QUERY_TOPICS`, `QUERIER`, `MODELER`, or one of your own.
+    #[schemars(length(min = 1, max = 64))]
+    pub role: String,
+}
+
+/// One file of the model that is added, or replaced whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Edit {
+    /// The edit's own name, unique in the version.
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$"))]
+    pub name: String,
+    /// The file in the model, as Omni names it: `patients.view`, `wards.topic`, `relationships`, `model`.
+    #[schemars(
+        length(min = 1, max = 200),
+        regex(pattern = r"^(model|relationships|[A-Za-z0-9_./-]+\.(view|topic|composite_topic))$")
+    )]
+    pub file_name: String,
+    /// The whole file, as YAML. All edits together may hold 200 KiB.
+    #[schemars(length(min = 1, max = 204_800))]
+    pub yaml: String,
+}
+
+/// The folder and the dashboards of a version that is cut.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Content {
+    /// How dashboards are copied.
+    #[serde(default)]
+    pub method: ContentMethod,
+    /// The folder that is made for this version's dashboards.
+    pub folder: Folder,
+    /// Which dashboards the version has; absent: exactly those of its source.
+    #[serde(default)]
+    pub dashboards: Dashboards,
+}
+
+/// How dashboards are copied.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ContentMethod {
+    /// Through Omni's export and import, then repaired and compared until the copy is whole.
+    #[default]
+    ExportImport,
+}
+
+/// The folder of a version's dashboards.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Folder {
+    /// The folder's name, which is also its last path segment: `v2`.
+    #[schemars(length(min = 1, max = 64), regex(pattern = r"^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$"))]
+    pub name: String,
+    /// The path of the folder that it stands in: `clinical`. Absent: the root. Missing folders are made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 400), regex(pattern = r"^[a-z0-9-]+(/[a-z0-9-]+)*$"))]
+    pub parent_path: Option<String>,
+    /// Who may see the folder once the version is whole; until then it is closed to them.
+    #[serde(default)]
+    #[schemars(length(max = 50), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["userGroup"]))]
+    pub permissions: Vec<FolderPermission>,
+}
+
+/// What one user group may do in a folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FolderPermission {
+    /// The id of the user group in Omni.
+    #[schemars(length(min = 1, max = 64))]
+    pub user_group: String,
+    /// What it may do.
+    pub role: FolderRole,
+}
+
+/// A role on a folder, as Omni names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum FolderRole {
+    /// Sees nothing, whatever the parent folder grants.
+    NoAccess,
+    /// Sees.
+    Viewer,
+    /// Sees and explores.
+    Explorer,
+    /// Changes.
+    Editor,
+    /// Changes, moves and shares.
+    Manager,
+}
+
+impl FolderRole {
+    /// The word in Omni's API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoAccess => "NO_ACCESS",
+            Self::Viewer => "VIEWER",
+            Self::Explorer => "EXPLORER",
+            Self::Editor => "EDITOR",
+            Self::Manager => "MANAGER",
+        }
+    }
+}
+
+/// How a version's dashboards differ from its source's.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Dashboards {
+    /// Slugs of the source that this version does not have.
+    #[serde(default)]
+    #[schemars(length(max = 500), inner(length(min = 1, max = 30)), extend("x-kubernetes-list-type" = "set"))]
+    pub exclude: Vec<String>,
+    /// Dashboards that the source does not have: each is copied from a document on the source's model.
+    #[serde(default)]
+    #[schemars(length(max = 500), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["slug"]))]
+    pub add: Vec<AddedDashboard>,
+}
+
+/// A dashboard that is copied from a document outside of the source version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AddedDashboard {
+    /// The stable logical name of the dashboard from this version on.
+    #[schemars(length(min = 1, max = 30), regex(pattern = r"^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$"))]
+    pub slug: String,
+    /// The document to copy, as `/dashboards/<identifier>` names it. It must sit on the source's model.
+    #[schemars(length(min = 2, max = 64))]
+    pub identifier: String,
+}
+
+/// What becomes of a version in Omni when its object is deleted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum DeletionPolicy {
+    /// Omni and the rows stay as they are; the same manifest applied again takes them up without a write.
+    #[default]
+    Orphan,
+}
+
+/// What was seen of the version.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ModelVersionStatus {
+    /// The generation that this status speaks of; -1 before the first look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// The value of the annotation `wavepin.dev/reconcile-requested-at` that was last acted on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_handled_reconcile_at: Option<String>,
+    /// The id of the version's model in Omni.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model_id: Option<String>,
+    /// The path of the version's folder in Omni.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<String>,
+    /// True once the version is complete: model and content cannot be changed any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<bool>,
+    /// A hash of what the version is made from: source, model, content.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<String>,
+    /// How far the dashboards are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dashboards: Option<DashboardsStatus>,
+    /// Links in the version's dashboards that lead to documents outside of it: at most 20, as `<slug>: <link>`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub foreign_links: Vec<String>,
+    /// Accepted, ModelReady, ContentReady, Validated, Mapped, InUse, Ready; Reconciling and Stalled while they are true.
+    #[serde(default)]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+}
+
+/// How far a version's dashboards are.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DashboardsStatus {
+    /// How many dashboards the version has when it is complete.
+    pub desired: u32,
+    /// How many are there, whole.
+    pub ready: u32,
+    /// `ready/desired`, for people.
+    pub progress: String,
+    /// Dashboards that cannot be copied as they are: at most 20, as `<slug>: <why>`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failing: Vec<String>,
+}
