@@ -1,1 +1,63 @@
-//! ports
+//! What the reconcilers need of the world: traits, and the plain data that goes through them.
+//!
+//! The adapters (`omni`, `mapping`, `clients`) and the fronts (`cluster`, `standalone`) implement these; the
+//! reconciling folders know nothing else of the outside. Reading and writing are told apart by name: what is called
+//! like a noun reads, what is called like a verb writes.
+
+mod clients;
+mod clock;
+mod mapping;
+mod objects;
+mod omni;
+mod secrets;
+
+pub use clients::{Clients, ConnectError};
+pub use clock::{Clock, SystemClock};
+pub use mapping::{
+    Claim, CompleteVersion, DashboardIds, DashboardRecord, DashboardRow, EnvironmentView, Flip, FlipOutcome, Intent,
+    IntentStep, Mapping, MappingError, MappingErrorKind, Move, PinEvent, PinEventKind, RowRemoval, Shape, SourceStamp,
+    VersionChange, VersionRecord,
+};
+pub use objects::{Lookup, Object, Objects};
+pub use omni::{
+    Branch, Connection, DocumentRecord, Exported, FolderPermit, FolderRecord, Identity, ImportRequest, Imported,
+    KeyScope, Merge, ModelFile, ModelFiles, ModelKind, ModelRecord, NewModel, Omni, OmniError, OmniErrorKind,
+    RoleGrant, ValidationIssue,
+};
+pub use secrets::{SecretError, SecretRecord, Secrets};
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+/// Everything outside that a pass may use.
+#[derive(Clone)]
+pub struct World {
+    /// The objects that people declared.
+    pub objects: Arc<dyn Objects>,
+    /// The way to an instance's Omni and mapping.
+    pub clients: Arc<dyn Clients>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// How long one pass may work before it reports and lets others go on.
+    pub slice: Duration,
+    /// The time-out of one request to Omni: a lost answer may still take effect so long after it was sent.
+    pub request_timeout: Duration,
+}
+
+/// When an object wants to be looked at again, besides whenever it changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// The slice is used up; go on at once.
+    Again,
+    /// At this time: a hold, a soak or a wait ends.
+    At(Timestamp),
+    /// After this long: everything is as it should be, or only a person can mend it.
+    After(Duration),
+    /// Something may pass by itself: with growing pauses, but not before `after`, if it is given.
+    Backoff {
+        /// The least pause, as the other side asked for.
+        after: Option<Duration>,
+    },
+}

@@ -255,6 +255,43 @@ pub fn apply(conditions: &mut Vec<Condition>, findings: &[Finding], generation: 
     changed
 }
 
+/// One change worth telling: fronts make a Kubernetes event or a line of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transition {
+    /// True for what a person should look at.
+    pub warning: bool,
+    /// The condition that moved.
+    pub condition: String,
+    /// Its reason now.
+    pub reason: String,
+    /// Its message now.
+    pub message: String,
+}
+
+/// What moved between two states of the same conditions: a status, a reason, or which version a pin has.
+///
+/// Conditions that went away are not told: what took their place is.
+#[must_use]
+pub fn transitions(before: &[Condition], after: &[Condition]) -> Vec<Transition> {
+    after
+        .iter()
+        .filter(|now| {
+            before.iter().find(|was| was.type_ == now.type_).is_none_or(|was| {
+                was.status != now.status
+                    || was.reason != now.reason
+                    || (now.type_ == PINNED && was.message != now.message)
+            })
+        })
+        .filter(|now| now.reason != Reason::Pending.as_str())
+        .map(|now| Transition {
+            warning: now.type_ == STALLED || (now.type_ == READY && now.status == "False"),
+            condition: now.type_.clone(),
+            reason: now.reason.clone(),
+            message: now.message.clone(),
+        })
+        .collect()
+}
+
 /// Cuts a message to what the API server and people bear: 1 KiB, at a character.
 fn clip(message: &str) -> String {
     const LIMIT: usize = 1024;

@@ -105,7 +105,7 @@ pub struct Adopt {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AdoptedDashboard {
     /// The stable logical name in every version: `patient-summary`.
-    #[schemars(length(min = 1, max = 30), regex(pattern = r"^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 29), regex(pattern = r"^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$"))]
     pub slug: String,
     /// What Omni's `/dashboards/<identifier>` takes.
     #[schemars(length(min = 2, max = 64))]
@@ -256,7 +256,7 @@ impl FolderRole {
 pub struct Dashboards {
     /// Slugs of the source that this version does not have.
     #[serde(default)]
-    #[schemars(length(max = 500), inner(length(min = 1, max = 30)), extend("x-kubernetes-list-type" = "set"))]
+    #[schemars(length(max = 500), inner(length(min = 1, max = 29)), extend("x-kubernetes-list-type" = "set"))]
     pub exclude: Vec<String>,
     /// Dashboards that the source does not have: each is copied from a document on the source's model.
     #[serde(default)]
@@ -269,7 +269,7 @@ pub struct Dashboards {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AddedDashboard {
     /// The stable logical name of the dashboard from this version on.
-    #[schemars(length(min = 1, max = 30), regex(pattern = r"^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 29), regex(pattern = r"^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$"))]
     pub slug: String,
     /// The document to copy, as `/dashboards/<identifier>` names it. It must sit on the source's model.
     #[schemars(length(min = 2, max = 64))]

@@ -1,0 +1,52 @@
+//! The way from an instance's spec to its Omni and its mapping.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use snafu::Snafu;
+
+use super::{Mapping, MappingError, Object, Omni, SecretError};
+use crate::resources::{OmniInstanceSpec, conditions::Reason};
+
+/// Why an instance's Omni or mapping cannot be used now.
+#[derive(Debug, Snafu)]
+#[snafu(visibility(pub))]
+pub enum ConnectError {
+    /// The Secret or its key is not there (yet): waited for, since objects may be applied in any order.
+    #[snafu(display("{message}"))]
+    Missing {
+        /// Which Secret or key, and what to do.
+        message: String,
+    },
+    /// The Secret or the spec forbids it: a person must change something.
+    #[snafu(display("{message}"))]
+    Refused {
+        /// The reason for the condition.
+        reason: Reason,
+        /// What is wrong and what to do.
+        message: String,
+    },
+    /// The Secret cannot be read now.
+    #[snafu(display("{source}"))]
+    Secret {
+        /// Why.
+        source: SecretError,
+    },
+    /// The database cannot be reached or used.
+    #[snafu(display("{source}"))]
+    Database {
+        /// Why.
+        source: MappingError,
+    },
+}
+
+/// Makes, keeps and renews the adapters of instances.
+#[async_trait]
+pub trait Clients: Send + Sync {
+    /// The client of this instance's organisation, with its key as the Secret holds it now. Makes no call to Omni.
+    async fn omni(&self, instance: &Object<OmniInstanceSpec>) -> Result<Arc<dyn Omni>, ConnectError>;
+    /// The mapping of this instance; connected, but not yet prepared (see [`Mapping::prepare`]).
+    async fn mapping(&self, instance: &Object<OmniInstanceSpec>) -> Result<Arc<dyn Mapping>, ConnectError>;
+    /// Omni or the database refused a credential: the Secret is read again before the next use.
+    fn forget_credentials(&self, instance: &Object<OmniInstanceSpec>);
+}

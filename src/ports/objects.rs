@@ -1,0 +1,67 @@
+//! The objects that people declared, as a cluster or a folder of files holds them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::resources::{ModelVersionSpec, OmniInstanceSpec, TenantPinSpec};
+
+/// One declared object, as far as reconcilers may know it.
+///
+/// Nothing here is peculiar to Kubernetes, so that a folder of files can be the source as well as a cluster.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Object<S> {
+    /// The namespace; a folder of files has `default` where a manifest names none.
+    pub namespace: String,
+    /// The name, unique among objects of the kind in the namespace.
+    pub name: String,
+    /// The labels.
+    pub labels: BTreeMap<String, String>,
+    /// The annotations that start with `wavepin.dev/`, without that prefix.
+    pub requests: BTreeMap<String, String>,
+    /// What is declared.
+    pub spec: S,
+    /// A hash of the spec, the same wherever the object comes from.
+    pub spec_hash: String,
+    /// Since when the object has been known here; decides who of two came first where the mapping does not know.
+    pub first_seen: Timestamp,
+    /// The object is being deleted.
+    pub deleting: bool,
+}
+
+impl<S> Object<S> {
+    /// `<namespace>/<name>`: how durable records name the object.
+    #[must_use]
+    pub fn key(&self) -> String {
+        format!("{}/{}", self.namespace, self.name)
+    }
+}
+
+/// What is known of one name.
+#[derive(Debug, Clone)]
+pub enum Lookup<S> {
+    /// There is no such object.
+    Absent,
+    /// There is one, but it does not parse; the text says why.
+    Unreadable(String),
+    /// There it is.
+    Found(Arc<Object<S>>),
+}
+
+/// Looks up what is declared. Answers from memory, complete since before the first pass.
+pub trait Objects: Send + Sync {
+    /// One instance.
+    fn instance(&self, namespace: &str, name: &str) -> Lookup<OmniInstanceSpec>;
+    /// One version, by the name of its object.
+    fn version(&self, namespace: &str, name: &str) -> Lookup<ModelVersionSpec>;
+    /// Every version that names this instance, sorted by name.
+    fn versions(&self, namespace: &str, instance: &str) -> Vec<Arc<Object<ModelVersionSpec>>>;
+    /// One pin, by the name of its object.
+    fn pin(&self, namespace: &str, name: &str) -> Lookup<TenantPinSpec>;
+    /// Every pin of this instance and environment, sorted by name.
+    fn pins(&self, namespace: &str, instance: &str, environment: &str) -> Vec<Arc<Object<TenantPinSpec>>>;
+    /// Whether an object of this namespace that is not there was deleted. False where its absence says nothing: a
+    /// namespace that is not watched, a folder that is applied without pruning.
+    fn absence_is_deletion(&self, namespace: &str) -> bool;
+}

@@ -1,0 +1,378 @@
+//! What the reconcilers need of one Omni organisation.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::Value;
+use snafu::Snafu;
+
+/// Whose key it is and what it may do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Whether the key is the organisation's or a person's.
+    pub key_scope: KeyScope,
+}
+
+/// The two kinds of API key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyScope {
+    /// May export and import.
+    Organization,
+    /// A person's key, or a kind that is not known here: Omni's word for it.
+    Other(String),
+}
+
+/// The kinds of model; open, since Omni adds some.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ModelKind {
+    /// Generated from the database, one a connection.
+    Schema,
+    /// A governed model.
+    Shared,
+    /// An isolated line of changes to a shared model.
+    Branch,
+    /// The model of one document.
+    Workbook,
+    /// The model of one tab that has fields of its own.
+    Query,
+    /// Another kind, by Omni's word, or none.
+    Other(String),
+}
+
+/// One model, as lists show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelRecord {
+    /// Its id.
+    pub id: String,
+    /// Its name; workbook and query models have none.
+    pub name: Option<String>,
+    /// Its kind.
+    pub kind: ModelKind,
+    /// The connection that it sits on.
+    pub connection_id: Option<String>,
+    /// The model below it.
+    pub base_model_id: Option<String>,
+    /// When it last changed, as Omni writes it; compared, never computed with.
+    pub updated_at: String,
+    /// It is in the trash.
+    pub deleted: bool,
+    /// Its open branches, where they were asked for.
+    pub branches: Vec<Branch>,
+}
+
+/// One open branch of a shared model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Branch {
+    /// The branch's own model id.
+    pub id: String,
+    /// Its name, unique in the shared model.
+    pub name: String,
+}
+
+/// A model to create.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NewModel {
+    /// A shared model on a connection.
+    Shared {
+        /// The connection.
+        connection_id: String,
+        /// Its name.
+        name: String,
+    },
+    /// A branch of a shared model.
+    Branch {
+        /// The connection of the shared model.
+        connection_id: String,
+        /// The shared model.
+        base_model_id: String,
+        /// The branch's name.
+        name: String,
+    },
+}
+
+/// The authored files of a model (`mode=extension`), by file name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ModelFiles {
+    /// The files.
+    pub files: BTreeMap<String, ModelFile>,
+}
+
+/// One authored file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelFile {
+    /// Its YAML text.
+    pub yaml: String,
+    /// Its checksum, where Omni gave one: what a later write names as the state that it replaces.
+    pub checksum: Option<String>,
+}
+
+/// What a merge did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Merge {
+    /// Drafts that could not be published; more than none is a failure inside a success.
+    pub failed_drafts: u64,
+}
+
+/// One finding of Omni's model validation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ValidationIssue {
+    /// Omni's words.
+    pub message: String,
+    /// Where, if Omni says so: a YAML path or `view.field`.
+    pub place: Option<String>,
+    /// Only errors block.
+    pub is_error: bool,
+}
+
+/// One folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FolderRecord {
+    /// Its id.
+    pub id: String,
+    /// Its path from the root: `clinical/v2`.
+    pub path: String,
+}
+
+/// What one user group or user may do in a folder, granted there or above.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FolderPermit {
+    /// The user group, if it is a group's.
+    pub user_group: Option<String>,
+    /// The membership, if it is one person's.
+    pub user: Option<String>,
+    /// Omni's word for the role.
+    pub role: String,
+}
+
+/// One document, as lists show it. Lists do not say on which model it sits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DocumentRecord {
+    /// What `/dashboards/<identifier>` takes.
+    pub identifier: String,
+    /// Its name.
+    pub name: String,
+    /// The path of its folder; `None` at the root or in a personal space.
+    pub folder_path: Option<String>,
+    /// When it last changed, as Omni writes it; compared, never computed with.
+    pub updated_at: Option<String>,
+    /// It is in the trash.
+    pub deleted: bool,
+}
+
+/// One exported document: the whole body, and what every use of it needs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Exported {
+    /// What `/dashboards/<identifier>` takes.
+    pub identifier: String,
+    /// The document's UUID.
+    pub document_id: String,
+    /// The dashboard's UUID.
+    pub dashboard_id: String,
+    /// The document's name.
+    pub name: String,
+    /// The shared model that it sits on.
+    pub shared_model_id: String,
+    /// The path of its folder.
+    pub folder_path: Option<String>,
+    /// The body as Omni sent it.
+    pub body: Value,
+}
+
+/// A document to import.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ImportRequest {
+    /// The shared model to put it on.
+    pub base_model_id: String,
+    /// The identifier that it shall have.
+    pub identifier: String,
+    /// The path of the folder to put it in.
+    pub folder_path: String,
+    /// An export's body, changed as needed; the three fields above are added to it.
+    pub body: Value,
+}
+
+/// What an import says of the new document. Anything may be missing: only the document itself proves what was made.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Imported {
+    /// The identifier that it got.
+    pub identifier: Option<String>,
+    /// The document's UUID.
+    pub document_id: Option<String>,
+    /// The dashboard's UUID.
+    pub dashboard_id: Option<String>,
+    /// Old tile to new tile (`miniUuid`), where the answer holds it.
+    pub tiles: BTreeMap<String, String>,
+}
+
+/// A role that a user group has on a model or a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoleGrant {
+    /// Omni's word for the role.
+    pub role: String,
+    /// The model that it is granted on; `None` for a grant on the connection.
+    pub model_id: Option<String>,
+}
+
+/// What is needed of a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Connection {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// The user attribute that picks the connection environment, if it has environments.
+    pub environment_attribute: Option<String>,
+}
+
+/// Why a call did not do what it should.
+#[derive(Debug, Snafu)]
+#[snafu(visibility(pub), display("{operation} ({object}): {kind}"))]
+pub struct OmniError {
+    /// The call, as method and path pattern: `POST /v1/models`.
+    pub operation: &'static str,
+    /// What it was about: a model's name, a document's identifier.
+    pub object: String,
+    /// What went wrong.
+    pub kind: OmniErrorKind,
+}
+
+/// What went wrong with a call.
+#[derive(Debug, Snafu)]
+#[snafu(visibility(pub))]
+pub enum OmniErrorKind {
+    /// It never reached Omni: nothing happened there.
+    #[snafu(display("Omni cannot be reached: {why}"))]
+    Unreachable {
+        /// The transport's words, without secrets.
+        why: String,
+    },
+    /// It was sent, and no whole answer came, or a server error: it may or may not have taken effect.
+    #[snafu(display("no answer that tells whether it took effect: {why}"))]
+    AnswerLost {
+        /// What came instead.
+        why: String,
+    },
+    /// Too many requests with this key; nothing happened.
+    #[snafu(display("Omni asks for fewer requests with this key (429)"))]
+    RateLimited {
+        /// How long to wait, where Omni says so.
+        retry_after: Option<Duration>,
+    },
+    /// The key is refused.
+    #[snafu(display("Omni refuses the API key ({status}): {detail}"))]
+    KeyRefused {
+        /// The HTTP status.
+        status: u16,
+        /// Omni's words.
+        detail: String,
+    },
+    /// What the call is about does not exist.
+    #[snafu(display("not found: {detail}"))]
+    NotFound {
+        /// Omni's words.
+        detail: String,
+    },
+    /// The call is refused; nothing happened.
+    #[snafu(display("refused ({status}): {detail}"))]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// Omni's words.
+        detail: String,
+    },
+    /// The file or the identifier is not as the call presumed: someone else wrote in between.
+    #[snafu(display("someone else changed it in between ({status}): {detail}"))]
+    Conflict {
+        /// The HTTP status.
+        status: u16,
+        /// Omni's words.
+        detail: String,
+    },
+    /// The key's owner has no value for the attribute that picks the connection environment.
+    #[snafu(display("{detail}"))]
+    CallerAttributeMissing {
+        /// Omni's words.
+        detail: String,
+    },
+    /// The answer is not what Wavepin was built against.
+    #[snafu(display("the answer lacks what is needed at {field}: {excerpt}"))]
+    ContractDrift {
+        /// The field that is missing or of another type.
+        field: String,
+        /// The start of the answer.
+        excerpt: String,
+    },
+    /// The call is no longer served (410).
+    #[snafu(display("the call is no longer served (410){}", successor.as_deref().map(|it| format!("; its successor is {it}")).unwrap_or_default()))]
+    Gone {
+        /// The successor that Omni names.
+        successor: Option<String>,
+    },
+}
+
+impl OmniErrorKind {
+    /// Whether the call may have taken effect all the same.
+    #[must_use]
+    pub const fn effect_unknown(&self) -> bool {
+        matches!(self, Self::AnswerLost { .. } | Self::ContractDrift { .. })
+    }
+}
+
+/// One Omni organisation, seen with one key. Every call waits for its turn in the key's request budget.
+#[async_trait]
+pub trait Omni: Send + Sync {
+    /// Whose key it is. `GET /v1/whoami`.
+    async fn identity(&self) -> Result<Identity, OmniError>;
+    /// The connection of this id. `GET /v1/connections`.
+    async fn connection(&self, id: &str) -> Result<Option<Connection>, OmniError>;
+
+    /// The shared model of this id, with its open branches. `GET /v1/models?modelId=`.
+    async fn model(&self, id: &str) -> Result<Option<ModelRecord>, OmniError>;
+    /// Every shared model of a connection, with open branches. `GET /v1/models?connectionId=&modelKind=SHARED`.
+    async fn shared_models(&self, connection_id: &str) -> Result<Vec<ModelRecord>, OmniError>;
+    /// Creates a model or a branch and returns its id. Never repeated by the client. `POST /v1/models`.
+    async fn create_model(&self, model: &NewModel) -> Result<String, OmniError>;
+    /// The authored files of a model, or of a branch of it, with checksums. `GET /v1/models/{id}/yaml?mode=extension`.
+    async fn model_files(&self, model_id: &str, branch_id: Option<&str>) -> Result<ModelFiles, OmniError>;
+    /// Creates or replaces one authored file. An empty text removes it. `POST /v1/models/{id}/yaml`.
+    async fn put_model_file(
+        &self,
+        model_id: &str,
+        branch_id: Option<&str>,
+        file_name: &str,
+        file: &ModelFile,
+    ) -> Result<(), OmniError>;
+    /// Omni's findings about a model, or a branch of it. `GET /v1/models/{id}/validate`.
+    async fn validate_model(&self, model_id: &str, branch_id: Option<&str>) -> Result<Vec<ValidationIssue>, OmniError>;
+    /// Merges a branch into its shared model and deletes it. `POST /v1/models/{id}/branch/{name}/merge`.
+    async fn merge_branch(&self, model_id: &str, branch_name: &str, message: &str) -> Result<Merge, OmniError>;
+
+    /// The roles of a user group on models. `GET /v1/user-groups/{id}/model-roles`.
+    async fn group_roles(&self, user_group: &str) -> Result<Vec<RoleGrant>, OmniError>;
+    /// Gives a user group a role on a model; overwrites. `POST /v1/user-groups/{id}/model-roles`.
+    async fn grant_role(&self, user_group: &str, model_id: &str, role: &str) -> Result<(), OmniError>;
+
+    /// The folder at this path. `GET /v1/folders?path=`; its 404 means absent.
+    async fn folder(&self, path: &str) -> Result<Option<FolderRecord>, OmniError>;
+    /// Creates a folder of the organisation. Never repeated by the client. `POST /v1/folders`.
+    async fn create_folder(&self, name: &str, parent_id: Option<&str>) -> Result<FolderRecord, OmniError>;
+    /// What groups and users may do in a folder. `GET /v1/folders/{id}/permissions`.
+    async fn folder_permits(&self, folder_id: &str) -> Result<Vec<FolderPermit>, OmniError>;
+    /// Gives a user group a role in a folder; overwrites. `POST /v1/folders/{id}/permissions`.
+    async fn grant_folder(&self, folder_id: &str, user_group: &str, role: &str) -> Result<(), OmniError>;
+    /// Takes a user group's own permit on a folder away, so that the parent's counts again. `DELETE /v1/folders/{id}/permissions`.
+    async fn revoke_folder(&self, folder_id: &str, user_group: &str) -> Result<(), OmniError>;
+
+    /// Every document in a folder, trash left out. `GET /v1/documents?folderId=`, 100 a page.
+    async fn documents(&self, folder_id: &str) -> Result<Vec<DocumentRecord>, OmniError>;
+    /// The first page of all documents of the organisation, trash included, with how many there are in all; the other
+    /// pages too when that takes at most `most_pages` calls. `GET /v1/documents?include=includeDeleted`.
+    async fn all_documents(&self, most_pages: usize) -> Result<Option<Vec<DocumentRecord>>, OmniError>;
+    /// One document whole; `None` where there is none. `GET /unstable/documents/{identifier}/export`.
+    async fn export(&self, identifier: &str) -> Result<Option<Exported>, OmniError>;
+    /// Imports a document. Never repeated by the client. `POST /unstable/documents/import`.
+    async fn import(&self, request: &ImportRequest) -> Result<Imported, OmniError>;
+    /// Moves a document into a folder. `PUT /v1/documents/{identifier}/move`.
+    async fn move_document(&self, identifier: &str, folder_path: &str) -> Result<(), OmniError>;
+}
