@@ -1,1 +1,3 @@
 //! One test binary: one API server and one PostgreSQL serve every module.
+
+mod parts;

@@ -1,0 +1,18 @@
+//! The real parts: a Kubernetes API server and a PostgreSQL, each started at its first use, shared by
+//! every test of the binary, and gone with it.
+//!
+//! A test takes what it needs for itself alone: [`ApiServer::namespace`] and [`Postgres::database`] give
+//! fresh ones. A missing part fails the test and says how to get it; nothing is skipped.
+//!
+//! Calls that run a program (`kubectl`, `psql`) block. A test whose own runtime must go on meanwhile, since
+//! it serves what they talk to, wants `#[tokio::test(flavor = "multi_thread")]`.
+
+mod api_server;
+mod family;
+mod postgres;
+mod program;
+mod smoke;
+
+pub(crate) use api_server::ApiServer;
+pub(crate) use family::Family;
+pub(crate) use postgres::Postgres;
