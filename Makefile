@@ -1,0 +1,35 @@
+# Each target says after ## what it is for: `make help` lists them.
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint licences bench crds clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## Tell the story on an Omni in memory; needs Rust and a C compiler only
+	@cargo run --quiet --locked -- demo
+
+test: ## Get the test tools that are missing (tools/get), then run every test on real parts
+	@tools/get
+	cargo test --locked
+
+lint: ## Check format, clippy, docs, and that crds/ is what the types say
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --quiet
+	@rm -rf target/crds
+	@cargo run --quiet --locked -- crds --out target/crds
+	@diff -ru crds target/crds || { echo 'crds/ is not what the types say: run `make crds` and commit'; exit 1; }
+
+licences: ## Hold the dependencies' licences against tools/licences.txt
+	@tools/licences
+
+bench: ## Print the table of ratios that says how fast Wavepin is
+	cargo bench --locked
+
+crds: ## Write crds/ anew from the types
+	@rm -f crds/*.yaml
+	@cargo run --quiet --locked -- crds --out crds
+
+clean: ## Remove what was built, the test tools included
+	cargo clean
+	rm -rf tools/bin
