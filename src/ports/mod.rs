@@ -6,6 +6,7 @@
 
 mod clients;
 mod clock;
+mod failure;
 mod mapping;
 mod objects;
 mod omni;
@@ -13,6 +14,7 @@ mod secrets;
 
 pub use clients::{Clients, ConnectError};
 pub use clock::{Clock, SystemClock};
+pub use failure::{CREDENTIAL_PACE, Failure, LOOK_AGAIN, SECRET_PACE};
 pub use mapping::{
     Claim, CompleteVersion, DashboardIds, DashboardRecord, DashboardRow, EnvironmentView, Flip, FlipOutcome, Intent,
     IntentStep, Mapping, MappingError, MappingErrorKind, Move, PinEvent, PinEventKind, RowRemoval, Shape, SourceStamp,

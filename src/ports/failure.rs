@@ -1,0 +1,236 @@
+//! The one place that turns an error of a port into what is said of it and when it is tried again.
+//!
+//! Every reconciler uses it for the errors that it has no better word for, so that the same fault reads the same on
+//! every object that it touches.
+
+use std::time::Duration;
+
+use super::{ConnectError, MappingError, MappingErrorKind, Next, OmniError, OmniErrorKind};
+use crate::resources::conditions::{Finding, RECONCILING, Reason, STALLED, Verdict};
+
+/// How often that is read again which only a person can mend, so that the mending is noticed.
+pub const LOOK_AGAIN: Duration = Duration::from_secs(600);
+
+/// How often a refused credential is tried again: Secrets are not watched, and a rotated one may come at any time.
+pub const CREDENTIAL_PACE: Duration = Duration::from_secs(30);
+
+/// How often an absent Secret is asked for. Short, since objects that are applied together arrive within seconds; the
+/// keeper of the clients bounds what this costs.
+pub const SECRET_PACE: Duration = Duration::from_secs(5);
+
+/// An error of a port, as conditions tell it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// Only a person can mend it; otherwise it may pass by itself.
+    pub stalled: bool,
+    /// The world could not be seen, so that nothing is known of what depends on it: `Unknown`, not `False`.
+    pub unseen: bool,
+    /// The credential may be the cause: [`super::Clients::forget_credentials`] before the next try.
+    pub credential: bool,
+    /// The reason for the conditions.
+    pub reason: Reason,
+    /// What went wrong, with which object, and what a person can do.
+    pub message: String,
+    /// When to try again.
+    pub next: Next,
+}
+
+impl Failure {
+    /// Something that may pass by itself, retried with growing pauses.
+    pub fn passing(reason: Reason, message: impl Into<String>) -> Self {
+        Self {
+            stalled: false,
+            unseen: false,
+            credential: false,
+            reason,
+            message: message.into(),
+            next: Next::Backoff { after: None },
+        }
+    }
+
+    /// Something that only a person can mend, looked at again every [`LOOK_AGAIN`].
+    pub fn stalled(reason: Reason, message: impl Into<String>) -> Self {
+        Self {
+            stalled: true,
+            next: Next::After(LOOK_AGAIN),
+            ..Self::passing(reason, message)
+        }
+    }
+
+    /// The same, where it also means that the world could not be seen.
+    #[must_use]
+    pub fn unseen(mut self) -> Self {
+        self.unseen = true;
+        self
+    }
+
+    /// The same, tried again at another time.
+    #[must_use]
+    pub fn next(mut self, next: Next) -> Self {
+        self.next = next;
+        self
+    }
+
+    /// The same, where a credential may be the cause.
+    #[must_use]
+    pub fn credential(mut self) -> Self {
+        self.credential = true;
+        self
+    }
+
+    /// What it means for a condition that needs the failed part, `Ready` among them.
+    #[must_use]
+    pub fn against(&self, condition: &'static str) -> Finding {
+        Finding {
+            condition,
+            verdict: if self.unseen { Verdict::Unknown } else { Verdict::False },
+            reason: self.reason,
+            message: self.message.clone(),
+        }
+    }
+
+    /// `Stalled` or `Reconciling`, whichever it is.
+    #[must_use]
+    pub fn abnormal(&self) -> Finding {
+        let condition = if self.stalled { STALLED } else { RECONCILING };
+        Finding::holds(condition, self.reason, self.message.clone())
+    }
+}
+
+impl From<&OmniError> for Failure {
+    fn from(error: &OmniError) -> Self {
+        let text = error.to_string();
+        match &error.kind {
+            OmniErrorKind::Unreachable { .. } | OmniErrorKind::AnswerLost { .. } => {
+                Self::passing(Reason::OmniUnreachable, text).unseen()
+            }
+            OmniErrorKind::RateLimited { retry_after } => {
+                Self::passing(Reason::RateLimited, text).next(Next::Backoff { after: *retry_after })
+            }
+            OmniErrorKind::KeyRefused { .. } => Self::stalled(
+                Reason::KeyRefused,
+                format!("{text}. Put a valid organisation API key into the Secret that apiKeySecretRef names"),
+            )
+            .credential()
+            .next(Next::After(CREDENTIAL_PACE)),
+            OmniErrorKind::NotFound { .. } | OmniErrorKind::Refused { .. } => Self::stalled(Reason::OmniRefused, text),
+            OmniErrorKind::Conflict { .. } => Self::passing(Reason::Progressing, text),
+            OmniErrorKind::CallerAttributeMissing { .. } => Self::stalled(
+                Reason::CallerAttributeMissing,
+                format!(
+                    "{text}. Give the key's owner a value for the user attribute that picks the connection environment"
+                ),
+            ),
+            OmniErrorKind::ContractDrift { .. } | OmniErrorKind::Gone { .. } => Self::stalled(
+                Reason::ContractDrift,
+                format!("{text}. Nothing is guessed: this Omni needs a Wavepin that knows the answer"),
+            ),
+        }
+    }
+}
+
+impl From<&MappingError> for Failure {
+    fn from(error: &MappingError) -> Self {
+        let text = error.to_string();
+        match &error.kind {
+            // A changed password breaks a connection as a lost network does.
+            MappingErrorKind::Unreachable { .. } => {
+                Self::passing(Reason::MappingUnreachable, text).unseen().credential()
+            }
+            MappingErrorKind::Refused { .. } => Self::passing(Reason::MappingUnreachable, text).credential(),
+            MappingErrorKind::Rights { .. } => Self::stalled(Reason::MappingRights, text),
+            MappingErrorKind::Schema { .. } => Self::stalled(Reason::MappingSchema, text),
+            MappingErrorKind::Owned { .. } => Self::stalled(Reason::MappingOwned, text),
+            MappingErrorKind::Contended => Self::stalled(
+                Reason::MappingContended,
+                format!("{text}. End one of the two writers, or give one another mapping.owner; then restart this one"),
+            ),
+            MappingErrorKind::Ambiguous { .. } => Self::stalled(Reason::MappingAmbiguous, text),
+            MappingErrorKind::Conflict { .. } => Self::stalled(Reason::MappingConflict, text),
+        }
+    }
+}
+
+impl From<&ConnectError> for Failure {
+    fn from(error: &ConnectError) -> Self {
+        match error {
+            ConnectError::Missing { message } => {
+                Self::passing(Reason::SecretMissing, message).next(Next::After(SECRET_PACE))
+            }
+            ConnectError::Refused { reason, message } => {
+                Self::stalled(*reason, message).next(Next::After(CREDENTIAL_PACE))
+            }
+            ConnectError::Secret { source } => Self::passing(Reason::SecretMissing, source.to_string()).unseen(),
+            ConnectError::Database { source } => Self::from(source),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn omni(kind: OmniErrorKind) -> Failure {
+        Failure::from(&OmniError {
+            operation: "GET /v1/whoami",
+            object: "acme".to_owned(),
+            kind,
+        })
+    }
+
+    fn mapping(kind: MappingErrorKind) -> Failure {
+        Failure::from(&MappingError {
+            action: "read the versions".to_owned(),
+            kind,
+        })
+    }
+
+    #[test]
+    fn a_refused_key_is_for_a_person_but_tried_at_the_pace_of_secrets() {
+        let failure = omni(OmniErrorKind::KeyRefused {
+            status: 401,
+            detail: "bad key".to_owned(),
+        });
+        assert!(failure.stalled && failure.credential);
+        assert_eq!(failure.next, Next::After(CREDENTIAL_PACE));
+        assert!(failure.message.contains("GET /v1/whoami") && failure.message.contains("apiKeySecretRef"));
+        assert_eq!(failure.abnormal().condition, STALLED);
+    }
+
+    #[test]
+    fn what_may_pass_is_never_stalled() {
+        let why = || "timed out".to_owned();
+        for failure in [
+            omni(OmniErrorKind::Unreachable { why: why() }),
+            omni(OmniErrorKind::AnswerLost { why: why() }),
+            omni(OmniErrorKind::RateLimited { retry_after: None }),
+            mapping(MappingErrorKind::Unreachable { why: why() }),
+            mapping(MappingErrorKind::Refused { why: why() }),
+            Failure::from(&ConnectError::Missing { message: why() }),
+        ] {
+            assert!(!failure.stalled, "{failure:?}");
+            assert_eq!(failure.abnormal().condition, RECONCILING);
+        }
+    }
+
+    #[test]
+    fn omnis_own_wait_is_kept() {
+        let wait = Some(Duration::from_secs(17));
+        assert_eq!(
+            omni(OmniErrorKind::RateLimited { retry_after: wait }).next,
+            Next::Backoff { after: wait }
+        );
+    }
+
+    #[test]
+    fn what_could_not_be_seen_is_unknown_and_what_is_refused_is_false() {
+        let unseen = mapping(MappingErrorKind::Unreachable { why: "no".to_owned() });
+        assert_eq!(unseen.against("Ready").verdict, Verdict::Unknown);
+        let rights = mapping(MappingErrorKind::Rights {
+            why: "no".to_owned(),
+            grants: "GRANT USAGE ON SCHEMA wavepin TO app".to_owned(),
+        });
+        assert_eq!(rights.against("Ready").verdict, Verdict::False);
+        assert!(rights.message.contains("GRANT USAGE"), "{}", rights.message);
+    }
+}
