@@ -1,1 +1,214 @@
-//! omni
+//! The adapter to Omni's REST API: one file a resource, under one transport and one request budget a key.
+//!
+//! Omni's API has no version to pin, so the adapter is wide in what it takes (unknown words, fields and answer shapes
+//! that can be understood) and narrow in what it sends (documented fields only). Where an answer lacks what is needed
+//! the call fails with [`OmniErrorKind::ContractDrift`](crate::ports::OmniErrorKind::ContractDrift); nothing is guessed.
+//! There is no idempotency key anywhere in Omni, so nothing that writes is ever sent again but after a 429.
+
+mod answer;
+mod connections;
+mod documents;
+mod folders;
+mod identity;
+mod limiter;
+mod migration;
+mod models;
+mod paging;
+mod redact;
+mod roles;
+mod transport;
+mod yaml;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::ports::{
+    Connection, DocumentRecord, Exported, FolderPermit, FolderRecord, Identity, ImportRequest, Imported, Merge,
+    ModelFile, ModelFiles, ModelRecord, NewModel, Omni, OmniError, RoleGrant, ValidationIssue,
+};
+pub use limiter::{Limiter, Limiters, Slot};
+
+/// How a client talks.
+#[derive(Debug, Clone)]
+pub struct OmniOptions {
+    /// How long one request may take, from connecting to the last byte of the answer.
+    pub request_timeout: Duration,
+    /// The longest answer that is taken, in bytes: exports hold uploaded files.
+    pub answer_limit: usize,
+}
+
+impl Default for OmniOptions {
+    fn default() -> Self {
+        Self {
+            request_timeout: Duration::from_secs(60),
+            answer_limit: 64 * 1024 * 1024,
+        }
+    }
+}
+
+/// Why there can be no client for a key.
+#[derive(Debug, snafu::Snafu)]
+pub enum ClientError {
+    /// The key holds a character that cannot stand in a header.
+    #[snafu(display("the API key holds characters that no header can carry; it must be the key's text alone"))]
+    Key,
+    /// The HTTP client cannot be made on this machine.
+    #[snafu(display("no HTTP client can be made: {source}"))]
+    Http {
+        /// Why.
+        source: reqwest::Error,
+    },
+}
+
+/// One Omni organisation, seen with one key.
+pub struct OmniClient {
+    http: reqwest::Client,
+    /// Without `/api` and without a slash at the end.
+    base_url: String,
+    api_key: SecretString,
+    limiter: Arc<Limiter>,
+    answer_limit: usize,
+}
+
+impl OmniClient {
+    /// A client for the organisation at `base_url` (without `/api`). It sends nothing before the first call. Where a key
+    /// may be sent to is for the caller to decide; this client follows no redirect.
+    pub fn new(
+        base_url: &str,
+        api_key: SecretString,
+        limiter: Arc<Limiter>,
+        options: &OmniOptions,
+    ) -> Result<Self, ClientError> {
+        let bearer = SecretString::from(format!("Bearer {}", api_key.expose_secret()));
+        let mut authorization = HeaderValue::from_str(bearer.expose_secret()).map_err(|_| ClientError::Key)?;
+        authorization.set_sensitive(true);
+        let http = reqwest::Client::builder()
+            .user_agent(concat!("wavepin/", env!("CARGO_PKG_VERSION")))
+            .default_headers(HeaderMap::from_iter([(AUTHORIZATION, authorization)]))
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .timeout(options.request_timeout)
+            .connect_timeout(options.request_timeout.min(Duration::from_secs(10)))
+            // Shorter than servers keep an idle connection: a write on one that just closed would lose its answer.
+            .pool_idle_timeout(Duration::from_secs(20));
+        // Plain HTTP is for this machine alone, where a proxy has no place.
+        let http = if base_url.starts_with("http://") {
+            http.no_proxy()
+        } else {
+            http
+        };
+        Ok(Self {
+            http: http.build().map_err(|source| ClientError::Http { source })?,
+            base_url: base_url.trim_end_matches('/').to_owned(),
+            api_key,
+            limiter,
+            answer_limit: options.answer_limit,
+        })
+    }
+}
+
+impl std::fmt::Debug for OmniClient {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("OmniClient")
+            .field("base_url", &self.base_url)
+            .finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Omni for OmniClient {
+    async fn identity(&self) -> Result<Identity, OmniError> {
+        self.who_am_i().await
+    }
+
+    async fn connection(&self, id: &str) -> Result<Option<Connection>, OmniError> {
+        self.find_connection(id).await
+    }
+
+    async fn model(&self, id: &str) -> Result<Option<ModelRecord>, OmniError> {
+        self.find_model(id).await
+    }
+
+    async fn shared_models(&self, connection_id: &str) -> Result<Vec<ModelRecord>, OmniError> {
+        self.list_shared_models(connection_id).await
+    }
+
+    async fn create_model(&self, model: &NewModel) -> Result<String, OmniError> {
+        self.post_model(model).await
+    }
+
+    async fn model_files(&self, model_id: &str, branch_id: Option<&str>) -> Result<ModelFiles, OmniError> {
+        self.get_yaml(model_id, branch_id).await
+    }
+
+    async fn put_model_file(
+        &self,
+        model_id: &str,
+        branch_id: Option<&str>,
+        file_name: &str,
+        file: &ModelFile,
+    ) -> Result<(), OmniError> {
+        self.post_yaml(model_id, branch_id, file_name, file).await
+    }
+
+    async fn validate_model(&self, model_id: &str, branch_id: Option<&str>) -> Result<Vec<ValidationIssue>, OmniError> {
+        self.get_validation(model_id, branch_id).await
+    }
+
+    async fn merge_branch(&self, model_id: &str, branch_name: &str, message: &str) -> Result<Merge, OmniError> {
+        self.post_merge(model_id, branch_name, message).await
+    }
+
+    async fn group_roles(&self, user_group: &str) -> Result<Vec<RoleGrant>, OmniError> {
+        self.get_group_roles(user_group).await
+    }
+
+    async fn grant_role(&self, user_group: &str, model_id: &str, role: &str) -> Result<(), OmniError> {
+        self.post_group_role(user_group, model_id, role).await
+    }
+
+    async fn folder(&self, path: &str) -> Result<Option<FolderRecord>, OmniError> {
+        self.find_folder(path).await
+    }
+
+    async fn create_folder(&self, name: &str, parent_id: Option<&str>) -> Result<FolderRecord, OmniError> {
+        self.post_folder(name, parent_id).await
+    }
+
+    async fn folder_permits(&self, folder_id: &str) -> Result<Vec<FolderPermit>, OmniError> {
+        self.get_folder_permits(folder_id).await
+    }
+
+    async fn grant_folder(&self, folder_id: &str, user_group: &str, role: &str) -> Result<(), OmniError> {
+        self.post_folder_permit(folder_id, user_group, role).await
+    }
+
+    async fn revoke_folder(&self, folder_id: &str, user_group: &str) -> Result<(), OmniError> {
+        self.delete_folder_permit(folder_id, user_group).await
+    }
+
+    async fn documents(&self, folder_id: &str) -> Result<Vec<DocumentRecord>, OmniError> {
+        self.list_documents(folder_id).await
+    }
+
+    async fn all_documents(&self, most_pages: usize) -> Result<Option<Vec<DocumentRecord>>, OmniError> {
+        self.list_all_documents(most_pages).await
+    }
+
+    async fn export(&self, identifier: &str) -> Result<Option<Exported>, OmniError> {
+        self.get_export(identifier).await
+    }
+
+    async fn import(&self, request: &ImportRequest) -> Result<Imported, OmniError> {
+        self.post_import(request).await
+    }
+
+    async fn move_document(&self, identifier: &str, folder_path: &str) -> Result<(), OmniError> {
+        self.put_move(identifier, folder_path).await
+    }
+}

@@ -1,0 +1,74 @@
+//! Lists of documents, and moving one.
+
+use serde_json::json;
+
+use super::OmniClient;
+use super::answer::{Drift, Field};
+use super::paging::PAGE_SIZE;
+use super::transport::Call;
+use crate::ports::{DocumentRecord, OmniError};
+
+impl OmniClient {
+    pub(super) async fn list_documents(&self, folder_id: &str) -> Result<Vec<DocumentRecord>, OmniError> {
+        let call = sorted(format!("folder {folder_id}")).query("folderId", folder_id);
+        let mut documents = self.all_pages(&call, record).await?;
+        documents.retain(|document| !document.deleted);
+        Ok(once_each(documents))
+    }
+
+    pub(super) async fn list_all_documents(&self, most_pages: usize) -> Result<Option<Vec<DocumentRecord>>, OmniError> {
+        let call = sorted("the organisation".to_owned()).query("include", "includeDeleted");
+        let first = self.page(&call, None, record).await?;
+        let mut documents = first.records;
+        if let Some(cursor) = first.next {
+            let total = first.total.and_then(|total| usize::try_from(total).ok());
+            if total.is_some_and(|total| total.div_ceil(PAGE_SIZE) > most_pages) {
+                return Ok(None);
+            }
+            let most_left = most_pages.saturating_sub(1);
+            match self.pages_from(&call, Some(cursor), most_left, record).await? {
+                Some(rest) => documents.extend(rest),
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(once_each(documents)))
+    }
+
+    /// `PUT` is what live instances take; an older specification has `POST`.
+    pub(super) async fn put_move(&self, identifier: &str, folder_path: &str) -> Result<(), OmniError> {
+        let object = format!("document {identifier} to folder {folder_path}");
+        let call = Call::new("PUT /v1/documents/{identifier}/move", object)
+            .segment(identifier)
+            .body(json!({"folderPath": folder_path}));
+        self.send(&call).await?;
+        Ok(())
+    }
+}
+
+/// By name, since a time of change moves documents between pages while they are walked.
+fn sorted(object: String) -> Call {
+    Call::new("GET /v1/documents", object)
+        .query("sortField", "name")
+        .query("sortDirection", "asc")
+}
+
+/// A document that was renamed while the pages were walked may stand on two of them.
+fn once_each(mut documents: Vec<DocumentRecord>) -> Vec<DocumentRecord> {
+    let mut seen = std::collections::BTreeSet::new();
+    documents.retain(|document| seen.insert(document.identifier.clone()));
+    documents
+}
+
+fn record(document: &Field<'_>) -> Result<DocumentRecord, Drift> {
+    let folder_path = match document.get("folder") {
+        Some(folder) => folder.text("path")?,
+        None => None,
+    };
+    Ok(DocumentRecord {
+        identifier: document.need_text("identifier")?,
+        name: document.need_text("name")?,
+        folder_path: folder_path.map(|path| path.trim_matches('/').to_owned()),
+        updated_at: document.text("updatedAt")?,
+        deleted: document.flag("deleted")?.unwrap_or(false),
+    })
+}

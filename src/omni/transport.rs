@@ -1,0 +1,444 @@
+//! Sending one call: its turn in the budget, the request, and what the answer means.
+
+use std::time::{Duration, Instant};
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::header::{HeaderMap, LINK, LOCATION, RETRY_AFTER};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use serde_json::Value;
+
+use super::OmniClient;
+use super::answer::{Drift, Field};
+use super::redact::redact;
+use crate::ports::{OmniError, OmniErrorKind};
+
+/// How often a call that drew a 429 is sent again.
+const REPEATS_AFTER_429: u32 = 5;
+
+/// How much of Omni's words an error keeps, in bytes.
+const DETAIL_LIMIT: usize = 2048;
+
+/// How much of an answer that is not understood an error keeps, in bytes.
+const EXCERPT_LIMIT: usize = 197;
+
+/// What may stand in a path segment as it is: the unreserved characters of a URL.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// One call: what is asked, and what it is about.
+#[derive(Debug, Clone)]
+pub(super) struct Call {
+    operation: &'static str,
+    object: String,
+    segments: Vec<String>,
+    query: Vec<(&'static str, String)>,
+    body: Option<Value>,
+}
+
+impl Call {
+    /// A call by its method and path pattern below `/api`, `GET /v1/models/{id}/yaml`; `object` is what errors name.
+    pub(super) fn new(operation: &'static str, object: impl Into<String>) -> Self {
+        Self {
+            operation,
+            object: object.into(),
+            segments: Vec::new(),
+            query: Vec::new(),
+            body: None,
+        }
+    }
+
+    /// Fills the next `{…}` of the pattern.
+    pub(super) fn segment(mut self, value: &str) -> Self {
+        self.segments.push(value.to_owned());
+        self
+    }
+
+    /// Adds a query parameter.
+    pub(super) fn query(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.query.push((name, value.into()));
+        self
+    }
+
+    /// Adds a query parameter if there is a value for it.
+    pub(super) fn query_if_some(self, name: &'static str, value: Option<&str>) -> Self {
+        match value {
+            Some(value) => self.query(name, value),
+            None => self,
+        }
+    }
+
+    /// Sets the JSON body.
+    pub(super) fn body(mut self, body: Value) -> Self {
+        self.body = Some(body);
+        self
+    }
+
+    /// The error of this call.
+    pub(super) fn error(&self, kind: OmniErrorKind) -> OmniError {
+        OmniError {
+            operation: self.operation,
+            object: self.object.clone(),
+            kind,
+        }
+    }
+
+    /// That the answers of this call, taken together, are not what is needed.
+    pub(super) fn drift(&self, field: &str, excerpt: &str) -> OmniError {
+        self.error(OmniErrorKind::ContractDrift {
+            field: field.to_owned(),
+            excerpt: excerpt.to_owned(),
+        })
+    }
+
+    fn method(&self) -> Method {
+        let word = self.operation.split(' ').next().unwrap_or_default();
+        Method::from_bytes(word.as_bytes()).unwrap_or(Method::GET)
+    }
+
+    /// The path below `/api`. A value that a URL would take for another path than a segment is refused here.
+    fn path(&self) -> Result<String, OmniErrorKind> {
+        let pattern = self.operation.split(' ').next_back().unwrap_or_default();
+        let mut values = self.segments.iter();
+        let mut path = String::new();
+        for segment in pattern.split('/').skip(1) {
+            path.push('/');
+            if !segment.starts_with('{') {
+                path.push_str(segment);
+                continue;
+            }
+            let value = values.next().map(String::as_str).unwrap_or_default();
+            if matches!(value, "" | "." | "..") {
+                return Err(OmniErrorKind::NotFound {
+                    detail: format!("{value:?} can be the name of nothing"),
+                });
+            }
+            path.extend(utf8_percent_encode(value, SEGMENT));
+        }
+        Ok(path)
+    }
+}
+
+/// A 2xx answer that is JSON, or nothing.
+#[derive(Debug)]
+pub(super) struct Answer {
+    body: Value,
+    excerpt: String,
+}
+
+impl Answer {
+    /// Takes out of the answer what is needed, or says what it lacks.
+    pub(super) fn read<T>(
+        &self,
+        call: &Call,
+        read: impl FnOnce(&Field<'_>) -> Result<T, Drift>,
+    ) -> Result<T, OmniError> {
+        read(&Field::root(&self.body)).map_err(|Drift(field)| {
+            call.error(OmniErrorKind::ContractDrift {
+                field,
+                excerpt: self.excerpt.clone(),
+            })
+        })
+    }
+
+    /// The whole body.
+    pub(super) fn into_body(self) -> Value {
+        self.body
+    }
+}
+
+/// How one sending ended without an answer that helps.
+enum Failure {
+    /// The server asked for fewer requests; it did nothing.
+    Throttled { retry_after: Option<Duration> },
+    /// The connection failed, before the request was sent or after it.
+    Broken(OmniErrorKind),
+    /// Sending it again would not help, or could do harm.
+    Final(OmniErrorKind),
+}
+
+impl OmniClient {
+    /// Sends a call and returns its answer. It is sent again only after a 429, which has no effect, and a read once
+    /// after a broken connection.
+    pub(super) async fn send(&self, call: &Call) -> Result<Answer, OmniError> {
+        let path = call.path().map_err(|kind| call.error(kind))?;
+        let mut repeats_after_429 = REPEATS_AFTER_429;
+        let mut repeats_after_break = u32::from(call.method() == Method::GET);
+        loop {
+            let kind = match self.send_once(call, &path).await {
+                Ok(answer) => return Ok(answer),
+                Err(Failure::Throttled { .. }) if repeats_after_429 > 0 => {
+                    repeats_after_429 -= 1;
+                    continue;
+                }
+                Err(Failure::Broken(_)) if repeats_after_break > 0 => {
+                    repeats_after_break -= 1;
+                    continue;
+                }
+                Err(Failure::Throttled { retry_after }) => OmniErrorKind::RateLimited { retry_after },
+                Err(Failure::Broken(kind) | Failure::Final(kind)) => kind,
+            };
+            return Err(call.error(kind));
+        }
+    }
+
+    /// Sends a read of something that may be absent. A 404 counts as absence only in Omni's own words: one that is no
+    /// JSON comes from something else on the way, and a thing that it hides would be made a second time.
+    pub(super) async fn send_for_option(&self, call: &Call) -> Result<Option<Answer>, OmniError> {
+        match self.send(call).await {
+            Ok(answer) => Ok(Some(answer)),
+            Err(OmniError {
+                kind: OmniErrorKind::NotFound { .. },
+                ..
+            }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn send_once(&self, call: &Call, path: &str) -> Result<Answer, Failure> {
+        let slot = self.limiter.slot().await;
+        let started = Instant::now();
+        let outcome = self.exchange(call, path).await;
+        let status = outcome.as_ref().map_or(0, |received| received.status.as_u16());
+        let millis = started.elapsed().as_millis();
+        tracing::debug!(operation = call.operation, status, millis, "asked Omni");
+        let received = outcome.map_err(|broken| {
+            let kind = self.broken(&broken);
+            if broken.timed_out {
+                Failure::Final(kind)
+            } else {
+                Failure::Broken(kind)
+            }
+        })?;
+        if received.status == StatusCode::TOO_MANY_REQUESTS {
+            let retry_after = retry_after(&received.headers);
+            slot.throttled(retry_after);
+            return Err(Failure::Throttled { retry_after });
+        }
+        slot.accepted();
+        drop(slot);
+        self.classify(received).map_err(Failure::Final)
+    }
+
+    fn request(&self, call: &Call, path: &str) -> RequestBuilder {
+        let url = format!("{}/api{path}", self.base_url);
+        let request = self.http.request(call.method(), url);
+        let request = if call.query.is_empty() {
+            request
+        } else {
+            request.query(&call.query)
+        };
+        match &call.body {
+            Some(body) => request.json(body),
+            None => request,
+        }
+    }
+
+    async fn exchange(&self, call: &Call, path: &str) -> Result<Received, Broken> {
+        let mut response: Response = self.request(call, path).send().await.map_err(Broken::new)?;
+        let status = response.status();
+        let headers = std::mem::take(response.headers_mut());
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(Broken::new)? {
+            bytes.extend_from_slice(&chunk);
+            if bytes.len() > self.answer_limit {
+                return Ok(Received {
+                    status,
+                    headers,
+                    body: Body::TooLong,
+                });
+            }
+        }
+        Ok(Received {
+            status,
+            headers,
+            body: Body::Whole(bytes),
+        })
+    }
+
+    fn broken(&self, broken: &Broken) -> OmniErrorKind {
+        let why = redact(&broken.why, &self.api_key, DETAIL_LIMIT);
+        if broken.before_sending {
+            OmniErrorKind::Unreachable { why }
+        } else {
+            OmniErrorKind::AnswerLost { why }
+        }
+    }
+
+    fn classify(&self, received: Received) -> Result<Answer, OmniErrorKind> {
+        let Received { status, headers, body } = received;
+        let bytes = match body {
+            Body::Whole(bytes) => bytes,
+            Body::TooLong => {
+                return Err(OmniErrorKind::ContractDrift {
+                    field: "the answer itself".to_owned(),
+                    excerpt: format!("more than {} bytes", self.answer_limit),
+                });
+            }
+        };
+        let text = String::from_utf8_lossy(&bytes);
+        let excerpt = redact(&text, &self.api_key, EXCERPT_LIMIT);
+        let json = serde_json::from_slice::<Value>(&bytes).ok();
+        if status.is_success() {
+            return self.success(status, json, bytes.is_empty(), excerpt);
+        }
+        let words = json.as_ref().and_then(words).unwrap_or_else(|| text.into_owned());
+        let detail = redact(&words, &self.api_key, DETAIL_LIMIT);
+        Err(refusal(status, &headers, json.is_some(), detail, excerpt))
+    }
+
+    fn success(
+        &self,
+        status: StatusCode,
+        json: Option<Value>,
+        empty: bool,
+        excerpt: String,
+    ) -> Result<Answer, OmniErrorKind> {
+        let body = match json {
+            Some(body) => body,
+            None if empty => Value::Null,
+            None => {
+                return Err(OmniErrorKind::ContractDrift {
+                    field: "the answer itself, which is no whole JSON".to_owned(),
+                    excerpt,
+                });
+            }
+        };
+        // Some calls answer 200 with the failure inside.
+        if body.get("success") == Some(&Value::Bool(false)) {
+            let words = words(&body).unwrap_or_else(|| "success is false".to_owned());
+            return Err(OmniErrorKind::Refused {
+                status: status.as_u16(),
+                detail: redact(&words, &self.api_key, DETAIL_LIMIT),
+            });
+        }
+        Ok(Answer { body, excerpt })
+    }
+}
+
+struct Received {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Body,
+}
+
+enum Body {
+    Whole(Vec<u8>),
+    TooLong,
+}
+
+struct Broken {
+    before_sending: bool,
+    timed_out: bool,
+    why: String,
+}
+
+impl Broken {
+    fn new(error: reqwest::Error) -> Self {
+        let before_sending = error.is_connect() || error.is_builder();
+        let timed_out = error.is_timeout();
+        // The URL is dropped, since its query may hold names; the causes are what tells a person what happened.
+        let error = error.without_url();
+        let mut why = error.to_string();
+        let mut cause = std::error::Error::source(&error);
+        while let Some(error) = cause {
+            why.push_str(": ");
+            why.push_str(&error.to_string());
+            cause = error.source();
+        }
+        Self {
+            before_sending,
+            timed_out,
+            why,
+        }
+    }
+}
+
+/// Omni's words in an error body: `{detail}`, `{error: {message}}`, `{error: "…"}`, `{message}`.
+fn words(body: &Value) -> Option<String> {
+    let error = body.get("error");
+    let mut said = Vec::new();
+    for part in [
+        text(body.get("detail")),
+        text(error),
+        text(error.and_then(|error| error.get("message"))),
+        text(body.get("message")),
+    ]
+    .into_iter()
+    .flatten()
+    {
+        if !said.contains(&part) {
+            said.push(part);
+        }
+    }
+    (!said.is_empty()).then(|| said.join(": "))
+}
+
+fn text(value: Option<&Value>) -> Option<&str> {
+    value.and_then(Value::as_str).filter(|text| !text.is_empty())
+}
+
+/// What an answer other than 2xx and 429 means.
+fn refusal(status: StatusCode, headers: &HeaderMap, is_json: bool, detail: String, excerpt: String) -> OmniErrorKind {
+    let lower = detail.to_lowercase();
+    let says = |words: &str| lower.contains(words);
+    let code = status.as_u16();
+    if status.is_redirection() {
+        return redirected(code, headers);
+    }
+    if says("dynamic environments and you don't have a value set") {
+        return OmniErrorKind::CallerAttributeMissing { detail };
+    }
+    match code {
+        401 => OmniErrorKind::KeyRefused { status: code, detail },
+        403 if says("invalid bearer token") => OmniErrorKind::KeyRefused { status: code, detail },
+        400 if says("bad authorization header") => OmniErrorKind::KeyRefused { status: code, detail },
+        400 if says("file has been modified") => OmniErrorKind::Conflict { status: code, detail },
+        404 if is_json => OmniErrorKind::NotFound { detail },
+        404 => OmniErrorKind::ContractDrift {
+            field: "an error in JSON, which a 404 of Omni has".to_owned(),
+            excerpt,
+        },
+        409 => OmniErrorKind::Conflict { status: code, detail },
+        410 => OmniErrorKind::Gone {
+            successor: successor(headers),
+        },
+        408 | 500.. => OmniErrorKind::AnswerLost {
+            why: format!("HTTP {code}: {detail}"),
+        },
+        _ => OmniErrorKind::Refused { status: code, detail },
+    }
+}
+
+/// A redirect is never followed, since the key would go with it. Only the host is told: a path may hold a token.
+fn redirected(status: u16, headers: &HeaderMap) -> OmniErrorKind {
+    let host = headers
+        .get(LOCATION)
+        .and_then(|location| location.to_str().ok())
+        .and_then(|location| url::Url::parse(location).ok())
+        .and_then(|location| location.host_str().map(str::to_owned));
+    let detail = match host {
+        Some(host) => format!(
+            "the address redirects to {host}; redirects are not followed, so set baseUrl to where the API answers"
+        ),
+        None => "the address redirects; redirects are not followed, so set baseUrl to where the API answers".to_owned(),
+    };
+    OmniErrorKind::Refused { status, detail }
+}
+
+/// The address in a `Link` header, `<…>; rel="successor-version"`.
+fn successor(headers: &HeaderMap) -> Option<String> {
+    let link = headers.get(LINK)?.to_str().ok()?;
+    let (_, rest) = link.split_once('<')?;
+    let (address, _) = rest.split_once('>')?;
+    Some(address.to_owned())
+}
+
+/// How long the server asks to wait: seconds, or the time until an HTTP date.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let at = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
+    let left = at.duration_since(jiff::Timestamp::now());
+    Some(Duration::try_from(left).unwrap_or(Duration::ZERO))
+}
