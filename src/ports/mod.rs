@@ -4,6 +4,7 @@
 //! reconciling folders know nothing else of the outside. Reading and writing are told apart by name: what is called
 //! like a noun reads, what is called like a verb writes.
 
+mod access;
 mod clients;
 mod clock;
 mod failure;
