@@ -1,6 +1,13 @@
-//! omni_instance
+//! One pass over an instance: is its spec sound, its mapping ours, its organisation there, and its key the right one?
+//!
+//! A pass makes nothing in Omni; of the mapping it makes and keeps what every other pass needs. So there is no room
+//! for effects here: what is observed is what is reported.
 
-use crate::ports::{Next, World};
+mod decide;
+mod observe;
+mod report;
+
+use crate::ports::{Lookup, Next, World};
 use crate::resources::conditions::Finding;
 
 /// What came of one pass over an instance.
@@ -15,7 +22,22 @@ pub struct InstancePass {
 }
 
 /// One pass; `None` where the object is not there (any more), or does not parse.
+///
+/// 1. Find the object.
+/// 2. Suspended: nothing is asked of anyone.
+/// 3. Check what its spec says, before a credential goes anywhere.
+/// 4. See that the mapping is ours, then ask Omni whose key it is. Without the database no call to Omni is made.
+/// 5. Say what was seen.
 pub async fn reconcile(world: &World, namespace: &str, name: &str) -> Option<InstancePass> {
-    let _ = (world.objects.instance(namespace, name),);
-    None
+    let Lookup::Found(instance) = world.objects.instance(namespace, name) else {
+        return None;
+    };
+    if instance.spec.suspend {
+        return Some(report::suspended(&instance));
+    }
+    if let Some(refusal) = decide::refusal(&instance.spec) {
+        return Some(report::refused(&instance, &refusal));
+    }
+    let seen = observe::observe(world, &instance).await;
+    Some(report::report(&instance, &seen))
 }
