@@ -1,7 +1,23 @@
-//! environment
+//! One pass over an environment of an instance: all its pins, claims and rows, decided together.
+//!
+//! Nothing else writes `tenant_version`, so that no two decisions about one row can cross. A pass needs the mapping
+//! and the declared objects only: promotion and rollback work while Omni is down.
 
-use crate::ports::{Next, World};
-use crate::resources::conditions::Finding;
+mod act;
+mod decide;
+mod observe;
+mod report;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::ports::{Failure, Lookup, Next, Object, World};
+use crate::resources::conditions::{Finding, Reason};
+use crate::resources::{OmniInstanceSpec, TenantPinSpec};
+
+/// How often a pass looks, acts and looks again before it lets others go on. One round is the rule; a second one
+/// follows when another hand moved a row in between.
+const ROUNDS: usize = 4;
 
 /// One environment of one instance: what one pass decides together.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -23,6 +39,9 @@ pub struct PinReport {
     pub spec_hash: String,
     /// Its conditions.
     pub findings: Vec<Finding>,
+    /// Whether the row was seen. If not, the three fields below say nothing, and what the status says of them stays:
+    /// an outage of the database must not blank the status of every pin.
+    pub row_seen: bool,
     /// The version that its row holds.
     pub version: Option<i32>,
     /// The version that its row held before.
@@ -41,10 +60,57 @@ pub struct EnvironmentPass {
 }
 
 /// One pass.
+///
+/// 1. Look at the pins. They are reported whatever comes.
+/// 2. Find the instance. A pass without one says so on every pin, and one of a suspended instance does nothing else.
+/// 3. Find its mapping, and see that it is ours.
+/// 4. Look at the environment: rows, claims, ledger, versions.
+/// 5. Decide, for all pins together, what each one is waiting for, and what is to be written.
+/// 6. Nothing to write: report, and name the time at which something changes by itself.
+/// 7. Write, one effect after the other, and look again at what came of it (4). An effect that failed is told on the
+///    pins that it was for, and is not tried twice in one pass.
 pub async fn reconcile(world: &World, key: &EnvironmentKey) -> EnvironmentPass {
     let pins = world.objects.pins(&key.namespace, &key.instance, &key.environment);
-    EnvironmentPass {
-        pins: Vec::with_capacity(pins.len() * 0),
-        next: Next::Again,
+    let instance = match instance(world, key) {
+        Ok(instance) if instance.spec.suspend => return report::suspended(&pins, &instance),
+        Ok(instance) => instance,
+        Err(failure) => return report::unseen(&pins, &failure),
+    };
+    let mapping = match world.mapping(&instance).await {
+        Ok((mapping, _)) => mapping,
+        Err(failure) => return report::unseen(&pins, &failure),
+    };
+    let mut failed = BTreeMap::new();
+    let mut round = 1;
+    loop {
+        let seen = match observe::observe(world, key, &pins, mapping.as_ref()).await {
+            Ok(seen) => seen,
+            Err(error) => return report::unseen(&pins, &world.told(&instance, Failure::from(&error))),
+        };
+        let mut decision = decide::decide(&seen);
+        decision.plan.leave_out(|tenant| failed.contains_key(tenant));
+        if decision.plan.is_empty() || round == ROUNDS {
+            return report::report(&seen, &decision, &failed, instance.spec.interval.into());
+        }
+        for (tenant, error) in act::carry_out(mapping.as_ref(), &key.environment, &decision.plan).await {
+            failed.insert(tenant, world.told(&instance, error));
+        }
+        round += 1;
     }
 }
+
+/// The instance, or why there is none.
+fn instance(world: &World, key: &EnvironmentKey) -> Result<Arc<Object<OmniInstanceSpec>>, Failure> {
+    let EnvironmentKey {
+        namespace, instance, ..
+    } = key;
+    let message = match world.objects.instance(namespace, instance) {
+        Lookup::Found(found) => return Ok(found),
+        Lookup::Absent => format!("OmniInstance {namespace}/{instance} is not there (yet); apply it"),
+        Lookup::Unreadable(why) => format!("OmniInstance {namespace}/{instance} cannot be read: {why}"),
+    };
+    Err(Failure::passing(Reason::InstanceNotReady, message).unseen())
+}
+
+/// The pins that a pass looks at, sorted by name.
+type Pins = Vec<Arc<Object<TenantPinSpec>>>;

@@ -1,0 +1,173 @@
+//! Whether the row of one pin moves, and what keeps it.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::super::observe::Observed;
+use super::{BY_RESTORE, BY_SPEC, Kept, Lacking, Standing, later, oldest_first};
+use crate::ports::{Object, PinEvent, PinEventKind};
+use crate::resources::{Hold, Requires, TenantPinSpec, annotations};
+
+/// One row, its ledger, and the pin that wishes something of it.
+pub(in super::super) struct Row<'a> {
+    seen: &'a Observed,
+    pin: &'a Object<TenantPinSpec>,
+    events: &'a [PinEvent],
+    /// What it holds now.
+    pub(in super::super) holds: Option<i32>,
+}
+
+impl<'a> Row<'a> {
+    /// The row of this pin.
+    pub(in super::super) fn of(seen: &'a Observed, pin: &'a Object<TenantPinSpec>) -> Self {
+        let tenant = &pin.spec.tenant;
+        Self {
+            seen,
+            pin,
+            events: oldest_first(&seen.view.events, tenant),
+            holds: seen.view.rows.get(tenant).copied(),
+        }
+    }
+
+    /// The event that made the row hold what it holds, if it is on record.
+    pub(in super::super) fn made_by(&self) -> Option<&'a PinEvent> {
+        self.events.last().filter(|last| last.to == self.holds)
+    }
+
+    /// What the ledger says the row held, where another hand has changed it since and that is not on record yet.
+    pub(super) fn unrecorded_change(&self) -> Option<Option<i32>> {
+        self.events.last().map(|last| last.to).filter(|was| *was != self.holds)
+    }
+
+    /// Where the pin stands. The order matters: what is already so needs no gate, a person's hand on the row comes
+    /// before every wish, and a hold before everything that a wish may wait for.
+    pub(super) fn standing(&self) -> Standing {
+        if self.holds == Some(self.wish()) {
+            return Standing::Pinned;
+        }
+        if !self.restored() {
+            if let Some(was) = self.changed_outside() {
+                let confirm = self.confirmation();
+                return Standing::Kept(Kept::ChangedOutside { was, confirm });
+            }
+            if let Some(current) = self.holds.filter(|current| !self.was_complete(*current)) {
+                return Standing::Kept(Kept::UnknownCurrentVersion { current });
+            }
+        }
+        if let Some(hold) = self.hold() {
+            return Standing::Kept(Kept::Held(hold.clone()));
+        }
+        match self.seen.versions.get(&self.wish()) {
+            None => return Standing::NotComplete { declared: false },
+            Some(version) if version.retired_at.is_some() => return Standing::Retired,
+            Some(version) if version.complete_at.is_none() => return Standing::NotComplete { declared: true },
+            Some(_) => {}
+        }
+        match self.lacking() {
+            None => Standing::Moving,
+            Some((requires, lacking)) => Standing::Kept(Kept::RequirementNotMet(requires.clone(), lacking)),
+        }
+    }
+
+    /// Why the row is moved, for the ledger.
+    pub(super) fn reason(&self) -> &'static str {
+        if self.restored() { BY_RESTORE } else { BY_SPEC }
+    }
+
+    /// The hold that lasts, if one does. An expired one is ignored.
+    fn hold(&self) -> Option<&'a Hold> {
+        let hold = self.pin.spec.hold.as_ref()?;
+        hold.until.is_none_or(|until| until > self.seen.now).then_some(hold)
+    }
+
+    fn wish(&self) -> i32 {
+        self.pin.spec.version
+    }
+
+    /// What the row held before another hand changed it, until a new wish is declared.
+    fn changed_outside(&self) -> Option<Option<i32>> {
+        let wished = |last: &&PinEvent| last.kind == PinEventKind::Outside && last.wish == self.wish();
+        let recorded = || self.events.last().filter(wished).map(|last| last.from);
+        self.unrecorded_change().or_else(recorded)
+    }
+
+    /// Whether a person confirmed that the row, changed by another hand, is put back.
+    fn restored(&self) -> bool {
+        let word = self.pin.requests.get(annotations::RESTORE_ROW);
+        self.changed_outside().is_some() && word.is_some_and(|word| *word == self.confirmation())
+    }
+
+    /// The word that confirms: both values, and the count where the same change was put back before, so that an
+    /// annotation left in git does not fight the next hand.
+    fn confirmation(&self) -> String {
+        let holds = self.holds.map_or_else(|| "none".to_owned(), |holds| holds.to_string());
+        let wish = self.wish();
+        let restores = |pair: &&[PinEvent]| {
+            let [outside, flip] = pair else { return false };
+            outside.kind == PinEventKind::Outside
+                && flip.kind == PinEventKind::Flip
+                && (outside.to, outside.wish) == (self.holds, wish)
+                && (flip.from, flip.to, flip.wish) == (self.holds, Some(wish), wish)
+        };
+        match self.events.windows(2).filter(restores).count() {
+            0 => format!("{holds}->{wish}"),
+            before => format!("{holds}->{wish} #{}", before + 1),
+        }
+    }
+
+    fn was_complete(&self, version: i32) -> bool {
+        let record = self.seen.versions.get(&version);
+        record.is_some_and(|record| record.complete_at.is_some())
+    }
+
+    /// What the wish lacks of the evidence that it requires. Going back to what this row has held needs none, and what
+    /// a person confirmed needs none either.
+    fn lacking(&self) -> Option<(&'a Requires, Lacking)> {
+        let requires = self.pin.spec.requires.as_ref()?;
+        let wish = Some(self.wish());
+        let had = self.events.iter().any(|event| event.to == wish || event.from == wish);
+        if had || self.restored() {
+            return None;
+        }
+        let elsewhere = self.seen.view.evidence.get(&requires.environment);
+        let events = elsewhere.map_or(&[][..], |events| oldest_first(events, &self.pin.spec.tenant));
+        let soak = SignedDuration::try_from(requires.soak.0).unwrap_or(SignedDuration::MAX);
+        let lacking = lacking_of_run(events, self.wish(), soak, self.seen.view.now)?;
+        Some((requires, lacking))
+    }
+
+    /// A hold that has ended by itself and is still in the spec.
+    pub(in super::super) fn expired_hold(&self) -> Option<&'a Hold> {
+        let hold = self.pin.spec.hold.as_ref()?;
+        self.hold().is_none().then_some(hold)
+    }
+
+    /// Whether the version that the row holds is on record as complete.
+    pub(in super::super) fn holds_complete(&self) -> bool {
+        self.holds.is_some_and(|version| self.was_complete(version))
+    }
+}
+
+/// What events lack to show that a version was held for `soak` without a break, up to `now`.
+fn lacking_of_run(events: &[PinEvent], version: i32, soak: SignedDuration, now: Timestamp) -> Option<Lacking> {
+    let mut ran = false;
+    let mut since = None;
+    for event in events {
+        if event.to == Some(version) {
+            ran = true;
+            since = since.or(Some(event.at));
+        } else if let Some(start) = since.take()
+            && event.at.duration_since(start) >= soak
+        {
+            return None;
+        }
+    }
+    match since {
+        Some(since) if now.duration_since(since) >= soak => None,
+        Some(since) => Some(Lacking::Until {
+            since,
+            enough: later(since, soak),
+        }),
+        None if ran => Some(Lacking::Run),
+        None => Some(Lacking::Start),
+    }
+}

@@ -1,0 +1,290 @@
+//! What a pass says of its pins, and when it wants to look again.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::decide::{Decision, Kept, Lacking, Row, Standing, refusal};
+use super::observe::Observed;
+use super::{EnvironmentPass, PinReport, Pins};
+use crate::ports::{Failure, LOOK_AGAIN, Next, Object};
+use crate::resources::conditions::{ACCEPTED, Finding, PINNED, READY, RECONCILING, Reason, STALLED, WAITING};
+use crate::resources::{ANNOTATION_PREFIX, OmniInstanceSpec, TenantPinSpec, annotations};
+
+/// How often a pass looks for what comes without an event here: a version that is being cut, evidence from another
+/// environment.
+const AWAIT_PACE: Duration = Duration::from_secs(30);
+
+/// The least pause between two looks, whatever `spec.interval` says.
+const LEAST_PAUSE: Duration = Duration::from_secs(1);
+
+/// The pass of an environment whose mapping could not be used.
+pub(super) fn unseen(pins: &Pins, failure: &Failure) -> EnvironmentPass {
+    let report = |pin: &Object<TenantPinSpec>| {
+        let told = about(failure, &format!("{}, to be on version {}", who(pin), pin.spec.version));
+        vec![told.against(PINNED), told.against(READY), told.abnormal()]
+    };
+    blind(pins, failure.next, report)
+}
+
+/// The pass of an environment whose instance is suspended. Of `Pinned` nothing is said: what was said last is still
+/// the best that is known.
+pub(super) fn suspended(pins: &Pins, instance: &Object<OmniInstanceSpec>) -> EnvironmentPass {
+    let text = format!(
+        "OmniInstance {} is suspended: no row is read or changed",
+        instance.key()
+    );
+    blind(pins, Next::After(LOOK_AGAIN), |_| {
+        vec![Finding::fails(READY, Reason::Suspended, text.clone())]
+    })
+}
+
+/// A pass that saw no row.
+fn blind(pins: &Pins, next: Next, say: impl Fn(&Object<TenantPinSpec>) -> Vec<Finding>) -> EnvironmentPass {
+    let report = |pin: &Object<TenantPinSpec>| {
+        let findings = match refusal(&pin.spec) {
+            Some(refusal) => invalid(pin, &refusal),
+            None => [vec![accepted(pin)], say(pin)].concat(),
+        };
+        PinReport {
+            name: pin.name.clone(),
+            spec_hash: pin.spec_hash.clone(),
+            findings,
+            row_seen: false,
+            version: None,
+            previous_version: None,
+            since: None,
+        }
+    };
+    EnvironmentPass {
+        pins: pins.iter().map(|pin| report(pin)).collect(),
+        next,
+    }
+}
+
+/// The pass of an environment that was seen. `failed` holds, by tenant, what could not be written.
+pub(super) fn report(
+    seen: &Observed,
+    decision: &Decision,
+    failed: &BTreeMap<String, Failure>,
+    interval: Duration,
+) -> EnvironmentPass {
+    let pins = seen.pins.iter().zip(&decision.standings);
+    let pins = pins.map(|(pin, standing)| {
+        let row = Row::of(seen, pin);
+        let made_by = row.made_by();
+        PinReport {
+            name: pin.name.clone(),
+            spec_hash: pin.spec_hash.clone(),
+            findings: findings(pin, &row, standing, failed.get(&pin.spec.tenant)),
+            row_seen: true,
+            version: row.holds,
+            previous_version: made_by.and_then(|event| event.from),
+            since: made_by.map(|event| event.at),
+        }
+    });
+    EnvironmentPass {
+        pins: pins.collect(),
+        next: next(seen.now, decision, failed, interval),
+    }
+}
+
+/// When to look again: at the first of all times, but with growing pauses while something fails that may pass.
+fn next(now: Timestamp, decision: &Decision, failed: &BTreeMap<String, Failure>, interval: Duration) -> Next {
+    let mut wake = decision.wake;
+    let interval = interval.max(LEAST_PAUSE);
+    let mut pause = if decision.awaits {
+        interval.min(AWAIT_PACE)
+    } else {
+        interval
+    };
+    for failure in failed.values() {
+        match failure.next {
+            Next::At(at) => wake = Some(wake.map_or(at, |wake| wake.min(at))),
+            Next::After(after) => pause = pause.min(after),
+            backoff @ (Next::Again | Next::Backoff { .. }) => return backoff,
+        }
+    }
+    if !decision.plan.is_empty() {
+        // Other hands moved rows in every round of this pass.
+        return Next::Backoff { after: None };
+    }
+    match wake {
+        Some(at) if now.checked_add(pause).is_ok_and(|end| at < end) => Next::At(at),
+        _ => Next::After(pause),
+    }
+}
+
+/// The conditions of one pin whose row was seen.
+fn findings(pin: &Object<TenantPinSpec>, row: &Row<'_>, standing: &Standing, failed: Option<&Failure>) -> Vec<Finding> {
+    let wish = pin.spec.version;
+    let now = format!("{} {}", who(pin), held(row.holds));
+    let text = |rest: String| format!("{now}, to be on version {wish}: {rest}{}", expired(row));
+    if let Some(failure) = failed
+        && !matches!(
+            standing,
+            Standing::Invalid(_) | Standing::Conflict { .. } | Standing::Deleting
+        )
+    {
+        let told = about(failure, &format!("{now}, to be on version {wish}"));
+        let pinned = match standing {
+            Standing::Pinned => Finding::holds(PINNED, Reason::RowWritten, now),
+            _ => told.against(PINNED),
+        };
+        return vec![accepted(pin), pinned, told.against(READY), told.abnormal()];
+    }
+    match standing {
+        Standing::Invalid(refusal) => invalid(pin, refusal),
+        Standing::Conflict { holder } => {
+            let tenant = &pin.spec.tenant;
+            let rest =
+                format!("pin {holder} claimed tenant {tenant} here first, and only it counts; delete one of the two");
+            unacceptable(Reason::Conflict, &text(rest))
+        }
+        Standing::Deleting => {
+            let rest = "the pin is being deleted; until it is gone its row stays as it is".to_owned();
+            works(pin, Reason::Progressing, &text(rest))
+        }
+        Standing::Pinned => {
+            let doubt = if row.holds_complete() {
+                ""
+            } else {
+                ", which is not on record as complete"
+            };
+            let ready = format!("{now}{doubt}{}", expired(row));
+            let pinned = Finding::holds(PINNED, Reason::RowWritten, now);
+            vec![accepted(pin), pinned, Finding::holds(READY, Reason::Converged, ready)]
+        }
+        Standing::Moving => {
+            let rest = "other hands changed rows while it was to be moved; it is tried again".to_owned();
+            works(pin, Reason::Progressing, &text(rest))
+        }
+        Standing::NotComplete { declared: true } => {
+            let rest = format!("version {wish} is not complete yet; the pin moves as soon as it is");
+            works(pin, Reason::VersionNotComplete, &text(rest))
+        }
+        Standing::NotComplete { declared: false } => {
+            let rest = format!("version {wish} is not on record yet; declare a ModelVersion with version {wish}");
+            works(pin, Reason::VersionNotComplete, &text(rest))
+        }
+        Standing::Retired => {
+            let rest = format!("version {wish} is retired for good; set spec.version to another one");
+            stalls(accepted(pin), Reason::VersionNotComplete, &text(rest))
+        }
+        Standing::Kept(kept) => {
+            let (reason, rest) = kept_back(kept, wish);
+            let text = text(rest);
+            vec![
+                accepted(pin),
+                Finding::fails(PINNED, reason, text.clone()),
+                Finding::holds(READY, reason, text.clone()),
+                Finding::holds(WAITING, reason, text),
+            ]
+        }
+    }
+}
+
+/// What keeps a pin back: why, until when, and whose move it is.
+fn kept_back(kept: &Kept, wish: i32) -> (Reason, String) {
+    match kept {
+        Kept::ChangedOutside { was, confirm } => {
+            let was = held(*was);
+            let restore = format!("{ANNOTATION_PREFIX}{}: {confirm:?}", annotations::RESTORE_ROW);
+            let text = format!(
+                "another hand changed the row, which by the ledger {was}. Set spec.version to what shall be, or \
+                 annotate the pin with {restore} to put version {wish} back"
+            );
+            (Reason::ChangedOutside, text)
+        }
+        Kept::UnknownCurrentVersion { current } => {
+            let text = format!(
+                "version {current} is not on record as complete, so there would be no way back to it. Declare a \
+                 ModelVersion with version {current} and source.adopt"
+            );
+            (Reason::UnknownCurrentVersion, text)
+        }
+        Kept::Held(hold) => {
+            let until = match hold.until {
+                Some(until) => format!("until {until}"),
+                None => "until spec.hold is taken out".to_owned(),
+            };
+            (Reason::Held, format!("on hold {until}: {}", hold.reason))
+        }
+        Kept::RequirementNotMet(requires, lacking) => {
+            let (environment, soak) = (&requires.environment, requires.soak);
+            let seen = match lacking {
+                Lacking::Until { since, enough } => format!("it does since {since}, which is enough at {enough}"),
+                Lacking::Run => "it did, but never for so long, and does not now".to_owned(),
+                Lacking::Start => format!("by the ledger it never did; pin it to version {wish} there first"),
+            };
+            let text =
+                format!("the tenant must first run version {wish} in {environment} for {soak} without a break: {seen}");
+            (Reason::RequirementNotMet, text)
+        }
+    }
+}
+
+/// `Accepted`, where nothing speaks against it.
+fn accepted(pin: &Object<TenantPinSpec>) -> Finding {
+    let text = format!("{} may be pinned by this object", who(pin));
+    Finding::holds(ACCEPTED, Reason::Valid, text)
+}
+
+/// The conditions of a pin that works on it, or waits for a part, without a person.
+fn works(pin: &Object<TenantPinSpec>, reason: Reason, text: &str) -> Vec<Finding> {
+    vec![
+        accepted(pin),
+        Finding::fails(PINNED, reason, text),
+        Finding::fails(READY, reason, text),
+        Finding::holds(RECONCILING, reason, text),
+    ]
+}
+
+/// The conditions of a pin that a person must change; `accepted` is what its `Accepted` says.
+fn stalls(accepted: Finding, reason: Reason, text: &str) -> Vec<Finding> {
+    vec![
+        accepted,
+        Finding::fails(PINNED, reason, text),
+        Finding::fails(READY, reason, text),
+        Finding::holds(STALLED, reason, text),
+    ]
+}
+
+/// The conditions of a pin that does not fit.
+fn unacceptable(reason: Reason, text: &str) -> Vec<Finding> {
+    stalls(Finding::fails(ACCEPTED, reason, text), reason, text)
+}
+
+/// The conditions of a pin whose spec is refused.
+fn invalid(pin: &Object<TenantPinSpec>, refusal: &str) -> Vec<Finding> {
+    let text = format!("TenantPin {}: {refusal}; nothing is done for it", pin.key());
+    unacceptable(Reason::Invalid, &text)
+}
+
+/// The failure, told of one pin.
+fn about(failure: &Failure, subject: &str) -> Failure {
+    let message = format!("{subject}: {}", failure.message);
+    Failure {
+        message,
+        ..failure.clone()
+    }
+}
+
+/// Whom a pin is about.
+fn who(pin: &Object<TenantPinSpec>) -> String {
+    format!("tenant {} in {}", pin.spec.tenant, pin.spec.environment)
+}
+
+/// What a row holds, as the rest of a sentence.
+fn held(row: Option<i32>) -> String {
+    row.map_or_else(|| "has no row".to_owned(), |version| format!("is on version {version}"))
+}
+
+/// That a hold has ended by itself, if one has.
+fn expired(row: &Row<'_>) -> String {
+    let ended = row.expired_hold().and_then(|hold| hold.until);
+    ended.map_or_else(String::new, |until| {
+        format!(". Its hold ended at {until} and is ignored")
+    })
+}
