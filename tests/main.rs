@@ -1,3 +1,4 @@
 //! One test binary: one API server and one PostgreSQL serve every module.
 
+mod mapping;
 mod parts;

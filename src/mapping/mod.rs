@@ -1,1 +1,67 @@
-//! mapping
+//! The SQL adapter of [`Mapping`]: PostgreSQL and SQLite.
+//!
+//! The application's two tables, `dashboard_model` and `tenant_version`, are either made by Wavepin
+//! ([`Management::Managed`]) or the application's own ([`Management::External`], PostgreSQL only). The ledger stands
+//! beside them in tables that only Wavepin uses: in the schema `wavepin` of a PostgreSQL database, with the prefix
+//! `wavepin_` in SQLite.
+//!
+//! Every call is one transaction. Those that write start with the fence: a row that names the owner of the mapping
+//! and the number of its newest writer. A writer whose number is older writes nothing. A call that would change
+//! nothing sends no writing statement, so that triggers of the application see changes only.
+
+mod ledger;
+mod sqlite;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+pub use self::sqlite::SqliteMapping;
+use crate::ports::{Mapping, MappingError, MappingErrorKind};
+use crate::resources::Management;
+
+/// How a mapping is used.
+#[derive(Debug, Clone)]
+pub struct MappingOptions {
+    /// The PostgreSQL schema of the two tables; `None`: where the connection's search path finds them.
+    pub schema: Option<String>,
+    /// Who makes the two tables.
+    pub management: Management,
+    /// How long to wait for a connection.
+    pub connect_timeout: Duration,
+    /// How long one statement may take, waiting for locks included.
+    pub statement_timeout: Duration,
+}
+
+impl Default for MappingOptions {
+    fn default() -> Self {
+        Self {
+            schema: None,
+            management: Management::default(),
+            connect_timeout: Duration::from_secs(10),
+            statement_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Connects to the database that the URL names: `postgres://…`, `postgresql://…` or `sqlite:…`.
+///
+/// # Errors
+/// When the URL is none of these, when the database does not let us in, and when the options do not fit it.
+/// No error holds the URL or its password.
+pub async fn connect(url: &SecretString, options: MappingOptions) -> Result<Arc<dyn Mapping>, MappingError> {
+    let scheme = url.expose_secret().split_once(':').map(|(scheme, _)| scheme);
+    match scheme {
+        Some("sqlite") => Ok(Arc::new(SqliteMapping::connect(url, options).await?)),
+        _ => Err(MappingError {
+            action: CONNECT.to_owned(),
+            kind: MappingErrorKind::Refused {
+                why: "its URL starts with none of postgres://, postgresql:// and sqlite:".to_owned(),
+            },
+        }),
+    }
+}
+
+/// What connecting is called in errors.
+const CONNECT: &str = "connect to the mapping database";

@@ -1,0 +1,189 @@
+//! One environment: its claims, rows and events.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use sqlx::SqliteConnection;
+
+use super::super::ledger::{ClaimLine, EventBatch, Failure, changed_claims, deletion_word, group_outside, unreadable};
+use super::SqliteMapping;
+use crate::ports::{Claim, EnvironmentView, MappingErrorKind};
+
+/// One event to append, its time being now.
+pub(super) struct NewEvent<'e> {
+    pub(super) environment: &'e str,
+    pub(super) kind: &'e str,
+    pub(super) tenants: &'e [String],
+    pub(super) from: &'e [Option<i32>],
+    pub(super) to: Option<i32>,
+    pub(super) wish: i32,
+    pub(super) reason: &'e str,
+}
+
+impl NewEvent<'_> {
+    pub(super) async fn append(&self, connection: &mut SqliteConnection) -> Result<(), Failure> {
+        sqlx::query(
+            "INSERT INTO wavepin_pin_event (at, environment, kind, tenants, from_version, to_version, wish, reason) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(Timestamp::now().as_microsecond())
+        .bind(self.environment)
+        .bind(self.kind)
+        .bind(serde_json::json!(self.tenants).to_string())
+        .bind(serde_json::json!(self.from).to_string())
+        .bind(self.to)
+        .bind(self.wish)
+        .bind(self.reason)
+        .execute(connection)
+        .await?;
+        Ok(())
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct EventLine {
+    at: i64,
+    environment: String,
+    kind: String,
+    tenants: String,
+    from_version: String,
+    to_version: Option<i32>,
+    wish: i32,
+}
+
+impl EventLine {
+    fn batch(self) -> Result<EventBatch, MappingErrorKind> {
+        Ok(EventBatch {
+            at: self.at,
+            environment: self.environment,
+            kind: self.kind,
+            tenants: list(&self.tenants)?,
+            from: list(&self.from_version)?,
+            to: self.to_version,
+            wish: self.wish,
+        })
+    }
+}
+
+fn list<T: DeserializeOwned>(text: &str) -> Result<Vec<T>, MappingErrorKind> {
+    serde_json::from_str(text).map_err(|source| unreadable("an event", &source.to_string()))
+}
+
+impl SqliteMapping {
+    pub(super) async fn read_environment(
+        &self,
+        environment: &str,
+        evidence: &[String],
+    ) -> Result<EnvironmentView, Failure> {
+        let mut snapshot = self.snapshot().await?;
+        let rows: Vec<(String, i32)> =
+            sqlx::query_as("SELECT tenant_id, model_version_id FROM tenant_version WHERE tenant_environment = ?")
+                .bind(environment)
+                .fetch_all(&mut *snapshot)
+                .await?;
+        let events: Vec<EventLine> = sqlx::query_as(
+            "SELECT at, environment, kind, tenants, from_version, to_version, wish FROM wavepin_pin_event \
+             WHERE environment = ?1 OR environment IN (SELECT value FROM json_each(?2)) ORDER BY id",
+        )
+        .bind(environment)
+        .bind(serde_json::json!(evidence).to_string())
+        .fetch_all(&mut *snapshot)
+        .await?;
+        let mut view = EnvironmentView {
+            claims: claims(&mut snapshot, environment).await?,
+            rows: rows.into_iter().collect(),
+            now: Timestamp::now(),
+            ..EnvironmentView::default()
+        };
+        let events: Vec<EventBatch> = events.into_iter().map(EventLine::batch).collect::<Result<_, _>>()?;
+        view.add_events(environment, events)?;
+        Ok(view)
+    }
+
+    pub(super) async fn write_claims(&self, environment: &str, wanted: &[Claim]) -> Result<(), Failure> {
+        let mut transaction = self.transaction().await?;
+        let present = claims(&mut transaction, environment).await?;
+        let changed: Vec<(&str, &str, &str)> = changed_claims(wanted, &present)
+            .into_iter()
+            .map(|claim| {
+                (
+                    claim.tenant.as_str(),
+                    claim.holder.as_str(),
+                    deletion_word(claim.deletion),
+                )
+            })
+            .collect();
+        if changed.is_empty() {
+            return Ok(());
+        }
+        // `WHERE true` tells SQLite's parser that `ON` does not belong to a join.
+        sqlx::query(
+            "INSERT INTO wavepin_claim (environment, tenant, holder, deletion) \
+             SELECT ?1, json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]') \
+             FROM json_each(?2) WHERE true \
+             ON CONFLICT (environment, tenant) DO UPDATE SET holder = excluded.holder, deletion = excluded.deletion",
+        )
+        .bind(environment)
+        .bind(serde_json::json!(changed).to_string())
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    pub(super) async fn delete_claims(&self, environment: &str, tenants: &[String]) -> Result<(), Failure> {
+        let mut transaction = self.transaction().await?;
+        delete_claims(&mut transaction, environment, tenants).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    pub(super) async fn write_outside(
+        &self,
+        environment: &str,
+        changes: &[(String, Option<i32>, Option<i32>, i32)],
+    ) -> Result<(), Failure> {
+        let mut transaction = self.transaction().await?;
+        for ((to, wish), (tenants, from)) in group_outside(changes) {
+            let event = NewEvent {
+                environment,
+                kind: "outside",
+                tenants: &tenants,
+                from: &from,
+                to,
+                wish,
+                reason: "changed-outside",
+            };
+            event.append(&mut transaction).await?;
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+}
+
+async fn claims(connection: &mut SqliteConnection, environment: &str) -> Result<BTreeMap<String, Claim>, Failure> {
+    let lines: Vec<ClaimLine> =
+        sqlx::query_as("SELECT tenant, holder, deletion FROM wavepin_claim WHERE environment = ?")
+            .bind(environment)
+            .fetch_all(connection)
+            .await?;
+    let claims = lines
+        .into_iter()
+        .map(|line| line.claim().map(|it| (it.tenant.clone(), it)));
+    Ok(claims.collect::<Result<_, _>>()?)
+}
+
+/// A statement that finds no row changes nothing: SQLite has no triggers for statements.
+pub(super) async fn delete_claims(
+    connection: &mut SqliteConnection,
+    environment: &str,
+    tenants: &[String],
+) -> Result<(), Failure> {
+    sqlx::query("DELETE FROM wavepin_claim WHERE environment = ?1 AND tenant IN (SELECT value FROM json_each(?2))")
+        .bind(environment)
+        .bind(serde_json::json!(tenants).to_string())
+        .execute(connection)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,118 @@
+//! Moves rows to a version, and deletes them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sqlx::SqliteConnection;
+
+use super::super::ledger::{Failure, check_whole, group_removed, plan_flip};
+use super::environment::{NewEvent, delete_claims};
+use super::{SqliteMapping, versions};
+use crate::ports::{Flip, FlipOutcome, RowRemoval};
+
+impl SqliteMapping {
+    pub(super) async fn write_flip(&self, flip: &Flip) -> Result<FlipOutcome, Failure> {
+        let mut transaction = self.transaction().await?;
+        let target = versions::version_record(&mut transaction, flip.version).await?;
+        if !target.is_some_and(|it| it.complete_at.is_some() && it.retired_at.is_none()) {
+            return Ok(FlipOutcome::NotComplete);
+        }
+        let slugs: Vec<String> = sqlx::query_scalar("SELECT slug FROM wavepin_dashboard WHERE version = ?")
+            .bind(flip.version)
+            .fetch_all(&mut *transaction)
+            .await?;
+        let slugs: BTreeSet<String> = slugs.into_iter().collect();
+        check_whole(
+            flip.version,
+            &slugs,
+            &versions::rows(&mut transaction, flip.version).await?,
+        )?;
+
+        let tenants = flip.moves.iter().map(|it| it.tenant.as_str());
+        let found = rows_of(&mut transaction, &flip.environment, tenants).await?;
+        let plan = match plan_flip(flip, &found) {
+            Ok(plan) if plan.tenants.is_empty() => return Ok(FlipOutcome::Done),
+            Ok(plan) => plan,
+            Err(moved) => return Ok(FlipOutcome::Moved(moved)),
+        };
+        if !plan.updates.is_empty() {
+            sqlx::query(
+                "UPDATE tenant_version SET model_version_id = ?1, updated_at = CURRENT_TIMESTAMP \
+                 WHERE tenant_environment = ?2 AND tenant_id IN (SELECT value FROM json_each(?3))",
+            )
+            .bind(flip.version)
+            .bind(&flip.environment)
+            .bind(serde_json::json!(plan.updates).to_string())
+            .execute(&mut *transaction)
+            .await?;
+        }
+        if !plan.inserts.is_empty() {
+            sqlx::query(
+                "INSERT INTO tenant_version (tenant_id, tenant_environment, model_version_id, updated_at) \
+                 SELECT value, ?2, ?1, CURRENT_TIMESTAMP FROM json_each(?3)",
+            )
+            .bind(flip.version)
+            .bind(&flip.environment)
+            .bind(serde_json::json!(plan.inserts).to_string())
+            .execute(&mut *transaction)
+            .await?;
+        }
+        let event = NewEvent {
+            environment: &flip.environment,
+            kind: "flip",
+            tenants: &plan.tenants,
+            from: &plan.from,
+            to: Some(flip.version),
+            wish: flip.version,
+            reason: &flip.reason,
+        };
+        event.append(&mut transaction).await?;
+        transaction.commit().await?;
+        Ok(FlipOutcome::Done)
+    }
+
+    pub(super) async fn delete_rows(&self, environment: &str, rows: &[RowRemoval]) -> Result<(), Failure> {
+        let mut transaction = self.transaction().await?;
+        let tenants = rows.iter().map(|it| it.tenant.as_str());
+        let found = rows_of(&mut transaction, environment, tenants).await?;
+        for (held, tenants) in group_removed(rows, &found) {
+            sqlx::query(
+                "DELETE FROM tenant_version \
+                 WHERE tenant_environment = ?1 AND tenant_id IN (SELECT value FROM json_each(?2))",
+            )
+            .bind(environment)
+            .bind(serde_json::json!(tenants).to_string())
+            .execute(&mut *transaction)
+            .await?;
+            delete_claims(&mut transaction, environment, &tenants).await?;
+            let event = NewEvent {
+                environment,
+                kind: "delete",
+                tenants: &tenants,
+                from: &vec![Some(held); tenants.len()],
+                to: None,
+                wish: held,
+                reason: "pin-deleted",
+            };
+            event.append(&mut transaction).await?;
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+}
+
+async fn rows_of<'t>(
+    connection: &mut SqliteConnection,
+    environment: &str,
+    tenants: impl Iterator<Item = &'t str>,
+) -> Result<BTreeMap<String, i32>, Failure> {
+    let tenants: Vec<&str> = tenants.collect();
+    let rows: Vec<(String, i32)> = sqlx::query_as(
+        "SELECT tenant_id, model_version_id FROM tenant_version \
+         WHERE tenant_environment = ?1 AND tenant_id IN (SELECT value FROM json_each(?2))",
+    )
+    .bind(environment)
+    .bind(serde_json::json!(tenants).to_string())
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().collect())
+}

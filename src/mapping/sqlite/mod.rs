@@ -1,0 +1,328 @@
+//! The mapping in a SQLite file, or in memory.
+//!
+//! Transactions that write begin with `BEGIN IMMEDIATE`: SQLite has one writer at a time, and a second one waits
+//! for its turn rather than failing half-way. The file is in WAL mode, so that the application reads meanwhile.
+
+mod environment;
+mod flip;
+mod schema;
+mod versions;
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::str::FromStr as _;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use secrecy::{ExposeSecret as _, SecretString};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
+use sqlx::{ConnectOptions as _, Sqlite, SqlitePool, Transaction};
+use tokio::sync::RwLock;
+
+use super::ledger::{Failure, not_prepared};
+use super::{CONNECT, MappingOptions};
+use crate::ports::{
+    Claim, CompleteVersion, DashboardRecord, DashboardRow, EnvironmentView, Flip, FlipOutcome, Intent, IntentStep,
+    Mapping, MappingError, MappingErrorKind, RowRemoval, Shape, VersionChange, VersionRecord,
+};
+use crate::resources::Management;
+
+/// Readers beside the one writer.
+const CONNECTIONS: u32 = 4;
+
+/// A mapping in SQLite. Its tables are always [`Management::Managed`].
+#[derive(Debug)]
+pub struct SqliteMapping {
+    pool: SqlitePool,
+    fence: RwLock<Option<Fence>>,
+}
+
+/// What this writer took.
+#[derive(Debug, Clone)]
+struct Fence {
+    owner: String,
+    token: i64,
+}
+
+impl SqliteMapping {
+    /// Opens the file, or makes it where the URL does not say `mode=`.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, and when the options ask for what SQLite cannot do.
+    pub async fn connect(url: &SecretString, options: MappingOptions) -> Result<Self, MappingError> {
+        let connecting = |kind| MappingError {
+            action: CONNECT.to_owned(),
+            kind,
+        };
+        let refused = |why: &str| connecting(MappingErrorKind::Refused { why: why.to_owned() });
+        if options.management == Management::External {
+            return Err(refused(
+                "tables of the application (management: External) need PostgreSQL; with SQLite leave it Managed",
+            ));
+        }
+        if options.schema.is_some() {
+            return Err(refused("SQLite has no schemas; leave mapping.schema out"));
+        }
+        let url = url.expose_secret();
+        let in_memory = url.contains(":memory:") || url.contains("mode=memory");
+        let mut connect = SqliteConnectOptions::from_str(url)
+            .map_err(|_| refused("its URL is not of the form sqlite:path/to/file.db"))?
+            .busy_timeout(options.statement_timeout)
+            .foreign_keys(true)
+            .disable_statement_logging();
+        if !in_memory {
+            connect = connect.journal_mode(SqliteJournalMode::Wal);
+        }
+        if !url.contains("mode=") {
+            connect = connect.create_if_missing(true);
+        }
+        // A database in memory lives as long as its only connection.
+        let pool = SqlitePoolOptions::new()
+            .max_connections(if in_memory { 1 } else { CONNECTIONS })
+            .min_connections(u32::from(in_memory))
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .acquire_timeout(options.connect_timeout)
+            .connect_with(connect)
+            .await
+            .map_err(|source| connecting(kind_of(Failure::Sql(source))))?;
+        Ok(Self {
+            pool,
+            fence: RwLock::new(None),
+        })
+    }
+
+    /// Runs the work of a call and names the call in its error.
+    async fn run<T>(
+        &self,
+        action: impl FnOnce() -> String + Send,
+        work: impl Future<Output = Result<T, Failure>> + Send,
+    ) -> Result<T, MappingError> {
+        work.await.map_err(|failure| MappingError {
+            action: action(),
+            kind: kind_of(failure),
+        })
+    }
+
+    /// A snapshot for reading.
+    async fn snapshot(&self) -> Result<Transaction<'static, Sqlite>, Failure> {
+        if self.fence.read().await.is_none() {
+            return Err(not_prepared().into());
+        }
+        Ok(self.pool.begin().await?)
+    }
+
+    /// A transaction for writing, behind the fence.
+    async fn transaction(&self) -> Result<Transaction<'static, Sqlite>, Failure> {
+        let fence = self.fence.read().await.clone().ok_or_else(not_prepared)?;
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let held: Option<i64> = sqlx::query_scalar("SELECT token FROM wavepin_fence WHERE owner = ? AND token = ?")
+            .bind(&fence.owner)
+            .bind(fence.token)
+            .fetch_optional(&mut *transaction)
+            .await?;
+        match held {
+            Some(_) => Ok(transaction),
+            None => Err(MappingErrorKind::Contended.into()),
+        }
+    }
+}
+
+/// Tells the driver's errors apart by SQLite's result codes.
+fn kind_of(failure: Failure) -> MappingErrorKind {
+    let source = match failure {
+        Failure::Kind(kind) => return kind,
+        Failure::Sql(source) => source,
+    };
+    let why = source.to_string();
+    let Some(code) = source.as_database_error().and_then(|source| source.code()) else {
+        return match source {
+            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed | sqlx::Error::Io(_) => {
+                MappingErrorKind::Unreachable { why }
+            }
+            _ => MappingErrorKind::Refused { why },
+        };
+    };
+    // The low byte is the primary code; the rest tells variants of it apart.
+    match code.parse::<i32>().unwrap_or_default() & 0xff {
+        // Busy, locked, out of memory, interrupted, input/output, full, cannot open.
+        5 | 6 | 7 | 9 | 10 | 13 | 14 => MappingErrorKind::Unreachable { why },
+        // Corrupt, schema changed, not a database.
+        11 | 17 | 26 => MappingErrorKind::Schema { what: why },
+        1 if why.contains("no such table") || why.contains("no such column") => MappingErrorKind::Schema {
+            what: format!("{why}; somebody changed tables that Wavepin made"),
+        },
+        _ => MappingErrorKind::Refused { why },
+    }
+}
+
+#[async_trait]
+impl Mapping for SqliteMapping {
+    async fn prepare(&self, owner: &str, take_from: Option<&str>) -> Result<Shape, MappingError> {
+        self.run(
+            || "prepare the mapping database".to_owned(),
+            self.prepared(owner, take_from),
+        )
+        .await
+    }
+
+    async fn versions(&self) -> Result<BTreeMap<i32, VersionRecord>, MappingError> {
+        self.run(|| "read the ledger's versions".to_owned(), self.read_versions())
+            .await
+    }
+
+    async fn record_version(&self, version: i32, source: &str, holder: &str) -> Result<VersionRecord, MappingError> {
+        self.run(
+            || format!("record version {version} in the ledger"),
+            self.insert_version(version, source, holder),
+        )
+        .await
+    }
+
+    async fn change_version(&self, version: i32, change: &VersionChange) -> Result<(), MappingError> {
+        self.run(
+            || format!("change the ledger's record of version {version}"),
+            self.update_version(version, change),
+        )
+        .await
+    }
+
+    async fn intents(&self, version: i32) -> Result<Vec<Intent>, MappingError> {
+        self.run(
+            || format!("read the intents of version {version}"),
+            self.read_intents(version),
+        )
+        .await
+    }
+
+    async fn open_intent(
+        &self,
+        version: i32,
+        step: IntentStep,
+        subject: &str,
+        at: Timestamp,
+    ) -> Result<(), MappingError> {
+        self.run(
+            || format!("open an intent of version {version} ({step:?} {subject:?})"),
+            self.write_intent(version, step, subject, at, None),
+        )
+        .await
+    }
+
+    async fn settle_intent(
+        &self,
+        version: i32,
+        step: IntentStep,
+        subject: &str,
+        at: Timestamp,
+        result: &str,
+    ) -> Result<(), MappingError> {
+        self.run(
+            || format!("settle an intent of version {version} ({step:?} {subject:?})"),
+            self.write_intent(version, step, subject, at, Some(result)),
+        )
+        .await
+    }
+
+    async fn drop_intent(&self, version: i32, step: IntentStep, subject: &str) -> Result<(), MappingError> {
+        self.run(
+            || format!("drop an intent of version {version} ({step:?} {subject:?})"),
+            self.delete_intent(version, step, subject),
+        )
+        .await
+    }
+
+    async fn dashboards(&self, version: i32) -> Result<BTreeMap<String, DashboardRecord>, MappingError> {
+        self.run(
+            || format!("read the recorded dashboards of version {version}"),
+            self.read_dashboards(version),
+        )
+        .await
+    }
+
+    async fn record_dashboard(&self, version: i32, dashboard: &DashboardRecord) -> Result<(), MappingError> {
+        self.run(
+            || format!("record dashboard {:?} of version {version}", dashboard.slug),
+            self.write_dashboard(version, dashboard),
+        )
+        .await
+    }
+
+    async fn rows(&self, version: i32) -> Result<Vec<DashboardRow>, MappingError> {
+        self.run(
+            || format!("read the rows of version {version}"),
+            self.read_rows(version),
+        )
+        .await
+    }
+
+    async fn complete_version(&self, complete: &CompleteVersion) -> Result<(), MappingError> {
+        self.run(
+            || format!("write the rows of version {}", complete.version),
+            self.write_complete(complete),
+        )
+        .await
+    }
+
+    async fn tenants_by_version(&self) -> Result<BTreeMap<i32, u64>, MappingError> {
+        self.run(|| "count the tenants of each version".to_owned(), self.count_tenants())
+            .await
+    }
+
+    async fn environment(&self, environment: &str, evidence: &[String]) -> Result<EnvironmentView, MappingError> {
+        self.run(
+            || format!("read environment {environment:?}"),
+            self.read_environment(environment, evidence),
+        )
+        .await
+    }
+
+    async fn set_claims(&self, environment: &str, claims: &[Claim]) -> Result<(), MappingError> {
+        self.run(
+            || format!("set claims in environment {environment:?}"),
+            self.write_claims(environment, claims),
+        )
+        .await
+    }
+
+    async fn release_claims(&self, environment: &str, tenants: &[String]) -> Result<(), MappingError> {
+        self.run(
+            || format!("release claims in environment {environment:?}"),
+            self.delete_claims(environment, tenants),
+        )
+        .await
+    }
+
+    async fn record_outside(
+        &self,
+        environment: &str,
+        changes: &[(String, Option<i32>, Option<i32>, i32)],
+    ) -> Result<(), MappingError> {
+        self.run(
+            || format!("record changes by another hand in environment {environment:?}"),
+            self.write_outside(environment, changes),
+        )
+        .await
+    }
+
+    async fn flip(&self, flip: &Flip) -> Result<FlipOutcome, MappingError> {
+        self.run(
+            || {
+                format!(
+                    "move tenants of environment {:?} to version {}",
+                    flip.environment, flip.version
+                )
+            },
+            self.write_flip(flip),
+        )
+        .await
+    }
+
+    async fn remove_rows(&self, environment: &str, rows: &[RowRemoval]) -> Result<(), MappingError> {
+        self.run(
+            || format!("delete rows of environment {environment:?}"),
+            self.delete_rows(environment, rows),
+        )
+        .await
+    }
+}

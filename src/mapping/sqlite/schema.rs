@@ -1,0 +1,106 @@
+//! Makes the tables, and takes the fence.
+
+use jiff::Timestamp;
+use sqlx::{Executor as _, SqliteConnection};
+
+use super::super::ledger::{Failure, newer_ledger};
+use super::{Fence, SqliteMapping};
+use crate::ports::{MappingErrorKind, Shape};
+
+/// The steps from an empty file to what this version of Wavepin uses, by number. Never changed, only added to.
+const MIGRATIONS: [(i64, &str); 1] = [(1, include_str!("../../../migrations/sqlite/0001_mapping.sql"))];
+
+impl SqliteMapping {
+    pub(super) async fn prepared(&self, owner: &str, take_from: Option<&str>) -> Result<Shape, Failure> {
+        let shape = Shape {
+            dashboard_id_is_uuid: false,
+        };
+        let mut fence = self.fence.write().await;
+        match fence.as_ref() {
+            Some(taken) if taken.owner == owner => self.check_fence(taken).await?,
+            _ => *fence = Some(self.take_fence(owner, take_from).await?),
+        }
+        Ok(shape)
+    }
+
+    async fn check_fence(&self, taken: &Fence) -> Result<(), Failure> {
+        let row: Option<(String, i64)> = sqlx::query_as("SELECT owner, token FROM wavepin_fence")
+            .fetch_optional(&self.pool)
+            .await?;
+        match row {
+            Some((owner, token)) if owner == taken.owner && token == taken.token => Ok(()),
+            Some((owner, _)) if owner != taken.owner => Err(MappingErrorKind::Owned { owner }.into()),
+            _ => Err(MappingErrorKind::Contended.into()),
+        }
+    }
+
+    /// Makes what is missing of the tables and raises the fence, at once.
+    async fn take_fence(&self, owner: &str, take_from: Option<&str>) -> Result<Fence, Failure> {
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        migrate(&mut transaction).await?;
+        let present: Option<String> = sqlx::query_scalar("SELECT owner FROM wavepin_fence")
+            .fetch_optional(&mut *transaction)
+            .await?;
+        if let Some(present) = present
+            && present != owner
+            && take_from != Some(&present)
+        {
+            return Err(MappingErrorKind::Owned { owner: present }.into());
+        }
+        let token: i64 = sqlx::query_scalar(
+            "INSERT INTO wavepin_fence (only, owner, token) VALUES (1, ?, 1) \
+             ON CONFLICT (only) DO UPDATE SET owner = excluded.owner, token = token + 1 RETURNING token",
+        )
+        .bind(owner)
+        .fetch_one(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(Fence {
+            owner: owner.to_owned(),
+            token,
+        })
+    }
+}
+
+async fn migrate(connection: &mut SqliteConnection) -> Result<(), Failure> {
+    if !has_table(connection, "wavepin_migration").await? {
+        for table in ["dashboard_model", "tenant_version"] {
+            if has_table(connection, table).await? {
+                return Err(MappingErrorKind::Schema {
+                    what: format!(
+                        "the SQLite database has a table {table} that Wavepin did not make, and is left as it is; \
+                         give Wavepin a database file of its own, or use PostgreSQL with management: External"
+                    ),
+                }
+                .into());
+            }
+        }
+        connection
+            .execute("CREATE TABLE wavepin_migration (number INTEGER PRIMARY KEY, at INTEGER NOT NULL) STRICT")
+            .await?;
+    }
+    let done: i64 = sqlx::query_scalar("SELECT coalesce(max(number), 0) FROM wavepin_migration")
+        .fetch_one(&mut *connection)
+        .await?;
+    let newest = MIGRATIONS[MIGRATIONS.len() - 1].0;
+    if done > newest {
+        return Err(newer_ledger(done, newest).into());
+    }
+    for (number, sql) in MIGRATIONS.into_iter().filter(|(number, _)| *number > done) {
+        sqlx::raw_sql(sql).execute(&mut *connection).await?;
+        sqlx::query("INSERT INTO wavepin_migration (number, at) VALUES (?, ?)")
+            .bind(number)
+            .bind(Timestamp::now().as_microsecond())
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
+}
+
+async fn has_table(connection: &mut SqliteConnection, name: &str) -> Result<bool, Failure> {
+    let found: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE name = ? AND type <> 'index'")
+        .bind(name)
+        .fetch_one(connection)
+        .await?;
+    Ok(found > 0)
+}

@@ -1,0 +1,701 @@
+//! What a mapping does, whatever database it stands in.
+
+use jiff::Timestamp;
+use wavepin::ports::{
+    Claim, CompleteVersion, DashboardIds, DashboardRecord, DashboardRow, Flip, FlipOutcome, Intent, IntentStep,
+    Mapping, MappingError, MappingErrorKind, Move, PinEventKind, RowRemoval, SourceStamp, VersionChange,
+};
+use wavepin::resources::PinDeletionPolicy;
+
+use super::bed::Bed;
+
+/// The look-up as the pattern's users wrote it down, for one slug, tenant and environment.
+pub(crate) const LOOK_UP: &str = "SELECT dm.dashboard_id
+FROM tenant_version tv
+JOIN dashboard_model dm
+ON dm.model_version_id = tv.model_version_id
+AND dm.dashboard_slug = 'patient-summary'
+WHERE tv.tenant_id = 'acme-corp'
+AND tv.tenant_environment = 'production';";
+
+const AT: Timestamp = Timestamp::constant(1_700_000_000, 123_456_000);
+const LATER: Timestamp = Timestamp::constant(1_700_000_060, 0);
+
+/// An id for a dashboard of a version: a UUID, which every column type takes.
+pub(crate) fn id(version: i32, slug: &str) -> String {
+    let hash = slug
+        .bytes()
+        .fold(7_u32, |hash, byte| hash.wrapping_mul(31) ^ u32::from(byte));
+    format!("abcdef00-0000-4000-8000-{version:04x}{hash:08x}")
+}
+
+pub(crate) fn row(version: i32, slug: &str) -> DashboardRow {
+    DashboardRow {
+        slug: slug.to_owned(),
+        dashboard_id: id(version, slug),
+    }
+}
+
+fn dashboard(version: i32, slug: &str) -> DashboardRecord {
+    DashboardRecord {
+        slug: slug.to_owned(),
+        ids: DashboardIds {
+            identifier: format!("{slug}-v{version}"),
+            document_id: format!("document-{slug}-{version}"),
+            dashboard_id: id(version, slug),
+        },
+        source_identifier: format!("{slug}-v{}", version - 1),
+        foreign_links: vec!["/dashboards/other".to_owned()],
+    }
+}
+
+pub(crate) fn completion(version: i32, slugs: &[&str]) -> CompleteVersion {
+    CompleteVersion {
+        version,
+        plan: format!("plan-{version}"),
+        rows: slugs.iter().map(|slug| row(version, slug)).collect(),
+    }
+}
+
+/// A version with two dashboards, complete.
+pub(crate) async fn complete(mapping: &dyn Mapping, version: i32) {
+    let slugs = ["lab-results", "patient-summary"];
+    mapping.record_version(version, "cut:0", "ns/v").await.unwrap();
+    for slug in slugs {
+        mapping
+            .record_dashboard(version, &dashboard(version, slug))
+            .await
+            .unwrap();
+    }
+    mapping.complete_version(&completion(version, &slugs)).await.unwrap();
+}
+
+pub(crate) fn flip(version: i32, moves: &[(&str, Option<i32>)]) -> Flip {
+    Flip {
+        environment: "production".to_owned(),
+        version,
+        moves: moves
+            .iter()
+            .map(|(tenant, from)| Move {
+                tenant: (*tenant).to_owned(),
+                from: *from,
+            })
+            .collect(),
+        reason: "spec.version".to_owned(),
+    }
+}
+
+fn kind<T: std::fmt::Debug>(outcome: Result<T, MappingError>) -> MappingErrorKind {
+    outcome.expect_err("it is to be refused").kind
+}
+
+async fn rows_by_hand(bed: &Bed) -> Vec<String> {
+    bed.by_hand("SELECT tenant_id || '/' || tenant_environment || '=' || CAST(model_version_id AS text) FROM tenant_version ORDER BY 1")
+        .await
+}
+
+pub(crate) async fn nothing_is_asked_of_a_mapping_that_is_not_prepared(bed: Bed) {
+    let mapping = bed.connect().await;
+    let refusal = mapping.versions().await.expect_err("it is not prepared").to_string();
+    assert!(refusal.contains("failed to read the ledger's versions"), "{refusal}");
+    assert!(refusal.contains("not prepared"), "{refusal}");
+    let refusal = kind(mapping.record_version(1, "cut:0", "ns/v1").await);
+    assert!(matches!(refusal, MappingErrorKind::Refused { .. }), "{refusal:?}");
+}
+
+pub(crate) async fn an_older_writer_writes_nothing(bed: Bed) {
+    let older = bed.writer().await;
+    complete(&*older, 1).await;
+    older
+        .prepare("acme", None)
+        .await
+        .expect("prepared again, it only looks");
+    let newer = bed.writer().await;
+    newer.flip(&flip(1, &[("one", None)])).await.unwrap();
+
+    let claim = Claim {
+        tenant: "one".to_owned(),
+        holder: "ns/pin".to_owned(),
+        deletion: PinDeletionPolicy::Retain,
+    };
+    let outside = [("one".to_owned(), Some(1), None, 1)];
+    let removal = RowRemoval {
+        tenant: "one".to_owned(),
+        holds: 1,
+    };
+    let before = bed.writes().await;
+    for refusal in [
+        kind(older.prepare("acme", None).await),
+        kind(older.record_version(2, "cut:1", "ns/v2").await),
+        kind(older.change_version(1, &VersionChange::Model("m".to_owned())).await),
+        kind(older.open_intent(1, IntentStep::Model, "m", AT).await),
+        kind(older.settle_intent(1, IntentStep::Model, "m", AT, "id").await),
+        kind(older.drop_intent(1, IntentStep::Model, "m").await),
+        kind(older.record_dashboard(1, &dashboard(1, "new")).await),
+        kind(older.complete_version(&completion(1, &["new"])).await),
+        kind(older.set_claims("production", &[claim]).await),
+        kind(older.release_claims("production", &["one".to_owned()]).await),
+        kind(older.record_outside("production", &outside).await),
+        kind(older.flip(&flip(1, &[("two", None)])).await),
+        kind(older.remove_rows("production", &[removal]).await),
+    ] {
+        assert!(matches!(refusal, MappingErrorKind::Contended), "{refusal:?}");
+    }
+    assert_eq!(bed.writes().await, before);
+    assert_eq!(older.versions().await.unwrap().len(), 1, "it may still read");
+    newer.record_version(2, "cut:1", "ns/v2").await.unwrap();
+}
+
+pub(crate) async fn another_owner_needs_a_persons_word(bed: Bed) {
+    let first = bed.writer().await;
+    let second = bed.connect().await;
+    for take_from in [None, Some("somebody-else")] {
+        let refusal = second
+            .prepare("rival", take_from)
+            .await
+            .expect_err("it belongs to acme");
+        assert!(refusal.to_string().contains(r#"belongs to "acme""#), "{refusal}");
+        assert!(matches!(refusal.kind, MappingErrorKind::Owned { owner } if owner == "acme"));
+    }
+    first
+        .record_version(1, "cut:0", "ns/v1")
+        .await
+        .expect("the refused ones changed nothing");
+
+    second.prepare("rival", Some("acme")).await.unwrap();
+    second
+        .prepare("rival", Some("acme"))
+        .await
+        .expect("the word may stay there");
+    assert!(matches!(
+        kind(first.record_version(2, "cut:1", "ns/v2").await),
+        MappingErrorKind::Contended
+    ));
+    let lost = kind(first.prepare("acme", Some("rival")).await);
+    assert!(matches!(lost, MappingErrorKind::Owned { owner } if owner == "rival"));
+    assert_eq!(second.versions().await.unwrap().len(), 1);
+}
+
+pub(crate) async fn first_starts_at_once_all_succeed(bed: Bed) {
+    let starts = (0..6).map(|_| async {
+        let mapping = bed.connect().await;
+        mapping.prepare("acme", None).await
+    });
+    for outcome in futures::future::join_all(starts).await {
+        outcome.expect("one makes the tables, the others find them");
+    }
+    let last = bed.writer().await;
+    last.record_version(1, "cut:0", "ns/v1").await.unwrap();
+}
+
+pub(crate) async fn a_number_belongs_to_who_recorded_it_first(bed: Bed) {
+    let mapping = bed.writer().await;
+    let first = mapping.record_version(2, "cut:1", "ns/first").await.unwrap();
+    let second = mapping.record_version(2, "adopt:model", "ns/second").await.unwrap();
+    assert_eq!(first, second);
+    assert_eq!((second.source.as_str(), second.holder.as_str()), ("cut:1", "ns/first"));
+
+    let (one, other) = tokio::join!(
+        mapping.record_version(3, "cut:1", "ns/one"),
+        mapping.record_version(3, "cut:2", "ns/other")
+    );
+    assert_eq!(one.unwrap(), other.unwrap());
+    assert_eq!(mapping.versions().await.unwrap()[&2], first);
+}
+
+pub(crate) async fn what_is_learned_about_a_version_is_kept(bed: Bed) {
+    let mapping = bed.writer().await;
+    let mut expected = mapping.record_version(2, "cut:1", "ns/v2").await.unwrap();
+    mapping.record_version(3, "cut:1", "ns/v3").await.unwrap();
+    let stamp = SourceStamp {
+        model: "2026-01-01T00:00:00Z".to_owned(),
+        documents: [("12db1a0a".to_owned(), "yesterday".to_owned())].into(),
+    };
+    let folder = VersionChange::Folder {
+        id: "f-1".to_owned(),
+        path: "clinical/v2".to_owned(),
+    };
+    for change in [
+        VersionChange::Holder("ns/other".to_owned()),
+        VersionChange::Connection("c-1".to_owned()),
+        VersionChange::Model("m-1".to_owned()),
+        VersionChange::Definition("hash".to_owned()),
+        folder,
+        VersionChange::SourceStamp(stamp.clone()),
+    ] {
+        mapping.change_version(2, &change).await.unwrap();
+    }
+    expected.holder = "ns/other".to_owned();
+    expected.connection_id = Some("c-1".to_owned());
+    expected.model_id = Some("m-1".to_owned());
+    expected.definition = Some("hash".to_owned());
+    expected.folder_id = Some("f-1".to_owned());
+    expected.folder_path = Some("clinical/v2".to_owned());
+    expected.source_stamp = Some(stamp);
+    let versions = bed.writer().await.versions().await.unwrap();
+    assert_eq!(versions[&2], expected);
+    assert_eq!(versions[&3].model_id, None);
+
+    let refusal = mapping.change_version(9, &VersionChange::Model("m".to_owned())).await;
+    let kind = kind(refusal);
+    assert!(
+        matches!(kind, MappingErrorKind::Contended),
+        "an older writer by now: {kind:?}"
+    );
+    let refusal = bed
+        .writer()
+        .await
+        .change_version(9, &VersionChange::Model("m".to_owned()))
+        .await;
+    let refusal = refusal.expect_err("nobody recorded it").to_string();
+    assert!(refusal.contains("version 9 is not recorded"), "{refusal}");
+}
+
+pub(crate) async fn intents_are_opened_settled_and_dropped(bed: Bed) {
+    let mapping = bed.writer().await;
+    mapping.record_version(2, "cut:1", "ns/v2").await.unwrap();
+    mapping.record_version(3, "cut:1", "ns/v3").await.unwrap();
+    let intent = |step, subject: &str, opened_at, result: Option<&str>| Intent {
+        step,
+        subject: subject.to_owned(),
+        opened_at,
+        result: result.map(str::to_owned),
+    };
+    let steps = [
+        IntentStep::Model,
+        IntentStep::Branch,
+        IntentStep::Folder,
+        IntentStep::Closure,
+        IntentStep::Identifiers,
+        IntentStep::Import,
+    ];
+    for step in steps {
+        mapping.open_intent(2, step, "it", AT).await.unwrap();
+    }
+    let mut opened = mapping.intents(2).await.unwrap();
+    opened.sort_by_key(|it| it.step);
+    assert_eq!(opened, steps.map(|step| intent(step, "it", AT, None)));
+    assert_eq!(mapping.intents(3).await.unwrap(), []);
+
+    for step in &steps[2..] {
+        mapping.drop_intent(2, *step, "it").await.unwrap();
+    }
+    mapping
+        .settle_intent(2, IntentStep::Model, "it", LATER, "m-1")
+        .await
+        .unwrap();
+    mapping
+        .settle_intent(2, IntentStep::Import, "unopened", LATER, "d-1")
+        .await
+        .unwrap();
+    mapping.open_intent(2, IntentStep::Branch, "it", LATER).await.unwrap();
+    let mut settled = mapping.intents(2).await.unwrap();
+    settled.sort_by_key(|it| it.step);
+    assert_eq!(
+        settled,
+        [
+            intent(IntentStep::Model, "it", AT, Some("m-1")),
+            intent(IntentStep::Branch, "it", LATER, None),
+            intent(IntentStep::Import, "unopened", LATER, Some("d-1")),
+        ]
+    );
+    mapping.open_intent(2, IntentStep::Model, "it", LATER).await.unwrap();
+    let again = mapping.intents(2).await.unwrap();
+    assert!(
+        again.contains(&intent(IntentStep::Model, "it", LATER, None)),
+        "what is sent again has no result yet: {again:?}"
+    );
+}
+
+pub(crate) async fn dashboards_are_marked_once(bed: Bed) {
+    let mapping = bed.writer().await;
+    mapping.record_version(2, "cut:1", "ns/v2").await.unwrap();
+    let mut mark = dashboard(2, "patient-summary");
+    mapping.record_dashboard(2, &mark).await.unwrap();
+    mapping.record_dashboard(2, &dashboard(2, "lab-results")).await.unwrap();
+    let marked = mapping.dashboards(2).await.unwrap();
+    assert_eq!(marked.keys().collect::<Vec<_>>(), ["lab-results", "patient-summary"]);
+    assert_eq!(marked["patient-summary"], mark);
+
+    mark.ids.identifier = "another".to_owned();
+    mark.foreign_links.clear();
+    mapping.record_dashboard(2, &mark).await.unwrap();
+    assert_eq!(mapping.dashboards(2).await.unwrap()["patient-summary"], mark);
+    let refusal = mapping
+        .record_dashboard(7, &mark)
+        .await
+        .expect_err("nobody recorded 7")
+        .to_string();
+    assert!(refusal.contains("version 7 is not recorded"), "{refusal}");
+}
+
+pub(crate) async fn a_version_is_completed_with_its_rows_at_once(bed: Bed) {
+    let mapping = bed.writer().await;
+    let refusal = mapping.complete_version(&completion(1, &["a"])).await;
+    assert!(refusal.unwrap_err().to_string().contains("version 1 is not recorded"));
+    mapping.record_version(1, "cut:0", "ns/v1").await.unwrap();
+    assert_eq!(mapping.rows(1).await.unwrap(), []);
+
+    let started = Timestamp::now();
+    mapping.complete_version(&completion(1, &["b", "a"])).await.unwrap();
+    assert_eq!(mapping.rows(1).await.unwrap(), [row(1, "a"), row(1, "b")]);
+    let record = mapping.versions().await.unwrap().remove(&1).unwrap();
+    assert_eq!(record.plan.as_deref(), Some("plan-1"));
+    let age = record.complete_at.unwrap().duration_since(started).as_secs_f64();
+    assert!((-5.0..60.0).contains(&age), "{age}");
+
+    // A row that vanished is mended; a dashboard that was added comes to the others; plan and time stay.
+    bed.by_hand("DELETE FROM dashboard_model WHERE dashboard_slug = 'a'")
+        .await;
+    let mut more = completion(1, &["a", "b", "c"]);
+    more.plan = "another".to_owned();
+    mapping.complete_version(&more).await.unwrap();
+    assert_eq!(mapping.rows(1).await.unwrap(), [row(1, "a"), row(1, "b"), row(1, "c")]);
+    assert_eq!(mapping.versions().await.unwrap()[&1], record);
+
+    let retire = format!("UPDATE {} SET retired_at = complete_at", bed.ledger("model_version"));
+    bed.by_hand(&retire).await;
+    assert_eq!(mapping.versions().await.unwrap()[&1].retired_at, record.complete_at);
+    let refusal = mapping
+        .complete_version(&completion(1, &["d"]))
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(refusal.contains("version 1 is retired"), "{refusal}");
+}
+
+pub(crate) async fn a_row_with_another_id_is_left_as_it_is(bed: Bed) {
+    let mapping = bed.writer().await;
+    mapping.record_version(1, "cut:0", "ns/v1").await.unwrap();
+    let held = id(5, "a");
+    let insert = format!(
+        "INSERT INTO dashboard_model (dashboard_id, model_version_id, dashboard_slug) VALUES ('{held}', 1, 'a')"
+    );
+    bed.by_hand(&insert).await;
+    let before = bed.writes().await;
+    let refusal = mapping.complete_version(&completion(1, &["a", "b"])).await.unwrap_err();
+    let text = refusal.to_string();
+    for part in [held.as_str(), &id(1, "a"), r#""a" of version 1"#] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    assert!(matches!(refusal.kind, MappingErrorKind::Conflict { .. }));
+    assert_eq!(bed.writes().await, before);
+    assert_eq!(mapping.rows(1).await.unwrap().len(), 1, "and no other row is written");
+    assert_eq!(mapping.versions().await.unwrap()[&1].complete_at, None);
+
+    // The same UUID, written in another way, is the same id.
+    let mut same = completion(1, &["b"]);
+    same.rows.push(DashboardRow {
+        slug: "a".to_owned(),
+        dashboard_id: held.to_uppercase(),
+    });
+    mapping.complete_version(&same).await.unwrap();
+    assert_eq!(mapping.rows(1).await.unwrap().len(), 2);
+}
+
+pub(crate) async fn the_seeds_look_up_finds_what_a_tenant_sees(bed: Bed) {
+    let mapping = bed.writer().await;
+    complete(&*mapping, 1).await;
+    complete(&*mapping, 2).await;
+    let look_up = LOOK_UP.replace("SELECT dm.dashboard_id", "SELECT CAST(dm.dashboard_id AS text)");
+    assert!(bed.by_hand(&look_up).await.is_empty());
+    mapping.flip(&flip(1, &[("acme-corp", None)])).await.unwrap();
+    assert_eq!(bed.by_hand(LOOK_UP).await, [id(1, "patient-summary")]);
+    mapping.flip(&flip(2, &[("acme-corp", Some(1))])).await.unwrap();
+    assert_eq!(bed.by_hand(LOOK_UP).await, [id(2, "patient-summary")]);
+    // A person's hand, as the pattern has it.
+    bed.by_hand("UPDATE tenant_version SET model_version_id = 1").await;
+    assert_eq!(bed.by_hand(LOOK_UP).await, [id(1, "patient-summary")]);
+}
+
+pub(crate) async fn a_flip_is_whole_or_nothing(bed: Bed) {
+    let mapping = bed.writer().await;
+    complete(&*mapping, 1).await;
+    complete(&*mapping, 2).await;
+    mapping
+        .flip(&flip(1, &[("a", None), ("b", None), ("c", None)]))
+        .await
+        .unwrap();
+    bed.by_hand("UPDATE tenant_version SET updated_at = '2001-01-01 00:00:00'")
+        .await;
+
+    let before = bed.writes().await;
+    let presumed = [
+        ("d", None),
+        ("c", None),
+        ("b", Some(1)),
+        ("a", Some(2)),
+        ("gone", Some(1)),
+    ];
+    let outcome = mapping.flip(&flip(2, &presumed)).await.unwrap();
+    let moved = ["a", "c", "gone"].map(str::to_owned).to_vec();
+    assert_eq!(outcome, FlipOutcome::Moved(moved));
+    assert_eq!(bed.writes().await, before);
+    let rows = ["a/production=1", "b/production=1", "c/production=1"];
+    assert_eq!(rows_by_hand(&bed).await, rows);
+
+    let presumed = [("d", None), ("b", Some(1)), ("a", Some(1))];
+    assert_eq!(mapping.flip(&flip(2, &presumed)).await.unwrap(), FlipOutcome::Done);
+    let rows = ["a/production=2", "b/production=2", "c/production=1", "d/production=2"];
+    assert_eq!(rows_by_hand(&bed).await, rows);
+    let fresh = "SELECT tenant_id FROM tenant_version WHERE updated_at > '2002-01-01 00:00:00' ORDER BY 1";
+    assert_eq!(bed.by_hand(fresh).await, ["a", "b", "d"]);
+
+    // One event a batch; the view has a row a tenant.
+    let history = format!(
+        "SELECT tenant || ':' || coalesce(CAST(from_version AS text), '-') || '>' || CAST(to_version AS text) || ' ' || kind || ' ' \
+         || CAST(wish AS text) || ' ' || reason FROM {} ORDER BY id, tenant",
+        bed.ledger("pin_history")
+    );
+    let expected = [
+        "a:->1 flip 1 spec.version",
+        "b:->1 flip 1 spec.version",
+        "c:->1 flip 1 spec.version",
+        "a:1>2 flip 2 spec.version",
+        "b:1>2 flip 2 spec.version",
+        "d:->2 flip 2 spec.version",
+    ];
+    assert_eq!(bed.by_hand(&history).await, expected);
+    let events = format!("SELECT CAST(count(*) AS text) FROM {}", bed.ledger("pin_event"));
+    assert_eq!(bed.by_hand(&events).await, ["2"]);
+}
+
+pub(crate) async fn only_complete_versions_with_all_their_rows_get_tenants(bed: Bed) {
+    let mapping = bed.writer().await;
+    let to_two = flip(2, &[("a", None)]);
+    assert_eq!(mapping.flip(&to_two).await.unwrap(), FlipOutcome::NotComplete);
+    mapping.record_version(2, "cut:1", "ns/v2").await.unwrap();
+    assert_eq!(mapping.flip(&to_two).await.unwrap(), FlipOutcome::NotComplete);
+    complete(&*mapping, 2).await;
+
+    bed.by_hand("DELETE FROM dashboard_model WHERE dashboard_slug = 'lab-results'")
+        .await;
+    let refusal = mapping.flip(&to_two).await.unwrap_err();
+    assert!(
+        refusal.to_string().contains(r#"no row of version 2 for "lab-results""#),
+        "{refusal}"
+    );
+    assert!(matches!(refusal.kind, MappingErrorKind::Ambiguous { .. }));
+    complete(&*mapping, 2).await;
+
+    let ledger = bed.ledger("model_version");
+    bed.by_hand(&format!("UPDATE {ledger} SET retired_at = complete_at"))
+        .await;
+    assert_eq!(mapping.flip(&to_two).await.unwrap(), FlipOutcome::NotComplete);
+    assert!(rows_by_hand(&bed).await.is_empty());
+    bed.by_hand(&format!("UPDATE {ledger} SET retired_at = NULL")).await;
+    assert_eq!(mapping.flip(&to_two).await.unwrap(), FlipOutcome::Done);
+    let counts = mapping.tenants_by_version().await.unwrap();
+    assert_eq!(counts.into_iter().collect::<Vec<_>>(), [(2, 1)]);
+}
+
+pub(crate) async fn of_two_flips_at_once_one_is_told_that_rows_moved(bed: Bed) {
+    let mapping = bed.writer().await;
+    for version in 1..=3 {
+        complete(&*mapping, version).await;
+    }
+    // The first round inserts, the second updates; both flips lock the same rows, named in opposite orders.
+    for from in [None, Some(1)] {
+        let to_two = flip(2, &[("a", from), ("b", from), ("c", from)]);
+        let to_three = flip(3, &[("c", from), ("b", from), ("a", from)]);
+        let (two, three) = tokio::join!(mapping.flip(&to_two), mapping.flip(&to_three));
+        let winner = match (two.unwrap(), three.unwrap()) {
+            (FlipOutcome::Done, FlipOutcome::Moved(moved)) if moved == ["a", "b", "c"] => 2,
+            (FlipOutcome::Moved(moved), FlipOutcome::Done) if moved == ["a", "b", "c"] => 3,
+            other => panic!("one wins whole: {other:?}"),
+        };
+        let versions = mapping.tenants_by_version().await.unwrap();
+        assert_eq!(versions.into_iter().collect::<Vec<_>>(), [(winner, 3)]);
+        bed.by_hand("UPDATE tenant_version SET model_version_id = 1").await;
+    }
+}
+
+pub(crate) async fn no_tenant_can_be_moved_to_a_version_that_nobody_declared(bed: Bed) {
+    let mapping = bed.writer().await;
+    complete(&*mapping, 1).await;
+    mapping.flip(&flip(1, &[("a", None)])).await.unwrap();
+    let refusal = bed
+        .try_by_hand("UPDATE tenant_version SET model_version_id = 2")
+        .await
+        .unwrap_err();
+    assert!(refusal.to_lowercase().contains("foreign key"), "{refusal}");
+}
+
+pub(crate) async fn an_environment_is_read_with_its_evidence(bed: Bed) {
+    let mapping = bed.writer().await;
+    complete(&*mapping, 1).await;
+    complete(&*mapping, 2).await;
+    let empty = mapping.environment("production", &[]).await.unwrap();
+    assert!(empty.claims.is_empty() && empty.rows.is_empty() && empty.events.is_empty() && empty.evidence.is_empty());
+
+    let claim = |tenant: &str, holder: &str, deletion| Claim {
+        tenant: tenant.to_owned(),
+        holder: holder.to_owned(),
+        deletion,
+    };
+    let first = [
+        claim("a", "ns/a", PinDeletionPolicy::Retain),
+        claim("b", "ns/b", PinDeletionPolicy::Delete),
+    ];
+    mapping.set_claims("production", &first).await.unwrap();
+    mapping
+        .set_claims("staging", &[claim("a", "ns/a-staging", PinDeletionPolicy::Retain)])
+        .await
+        .unwrap();
+    let taken = claim("a", "ns/a2", PinDeletionPolicy::Delete);
+    mapping
+        .set_claims(
+            "production",
+            &[taken.clone(), claim("c", "ns/c", PinDeletionPolicy::Retain)],
+        )
+        .await
+        .unwrap();
+    mapping
+        .release_claims("production", &["c".to_owned(), "nobody".to_owned()])
+        .await
+        .unwrap();
+
+    for environment in ["staging", "production", "elsewhere"] {
+        let mut to_one = flip(1, &[("a", None), ("b", None)]);
+        to_one.environment = environment.to_owned();
+        mapping.flip(&to_one).await.unwrap();
+    }
+    mapping.flip(&flip(2, &[("a", Some(1))])).await.unwrap();
+    let by_hand =
+        "UPDATE tenant_version SET model_version_id = 1 WHERE tenant_id = 'a' AND tenant_environment = 'production'";
+    bed.by_hand(by_hand).await;
+    let outside = [
+        ("a".to_owned(), Some(2), Some(1), 2),
+        ("b".to_owned(), Some(1), None, 1),
+        ("c".to_owned(), None, Some(1), 2),
+    ];
+    mapping.record_outside("production", &outside).await.unwrap();
+
+    let view = mapping
+        .environment("production", &["staging".to_owned(), "void".to_owned()])
+        .await
+        .unwrap();
+    assert_eq!(view.claims.values().collect::<Vec<_>>(), [&taken, &first[1]]);
+    assert_eq!(
+        view.rows.into_iter().collect::<Vec<_>>(),
+        [("a".to_owned(), 1), ("b".to_owned(), 1)]
+    );
+    let told = |tenant: &str| -> Vec<_> {
+        let events = view.events[tenant].iter();
+        events.map(|it| (it.kind, it.from, it.to, it.wish)).collect()
+    };
+    assert_eq!(
+        told("a"),
+        [
+            (PinEventKind::Flip, None, Some(1), 1),
+            (PinEventKind::Flip, Some(1), Some(2), 2),
+            (PinEventKind::Outside, Some(2), Some(1), 2),
+        ]
+    );
+    assert_eq!(told("b")[1..], [(PinEventKind::Outside, Some(1), None, 1)]);
+    assert_eq!(told("c"), [(PinEventKind::Outside, None, Some(1), 2)]);
+    let times: Vec<Timestamp> = view.events["a"].iter().map(|it| it.at).collect();
+    assert!(
+        times.is_sorted() && times[2] <= view.now,
+        "{times:?} until {}",
+        view.now
+    );
+    let age = view.now.duration_since(Timestamp::now()).as_secs_f64();
+    assert!(age.abs() < 60.0, "{age}");
+    assert_eq!(view.evidence.keys().collect::<Vec<_>>(), ["staging"]);
+    assert_eq!(view.evidence["staging"]["a"].len(), 1);
+
+    let same = mapping
+        .environment("production", &["production".to_owned()])
+        .await
+        .unwrap();
+    assert_eq!(same.events, view.events, "an environment is no evidence for itself");
+    assert!(same.evidence.is_empty());
+}
+
+pub(crate) async fn rows_are_removed_only_while_they_hold_what_they_should(bed: Bed) {
+    let mapping = bed.writer().await;
+    complete(&*mapping, 1).await;
+    complete(&*mapping, 2).await;
+    mapping.flip(&flip(1, &[("a", None), ("b", None)])).await.unwrap();
+    mapping.flip(&flip(2, &[("c", None)])).await.unwrap();
+    let claims = ["a", "b", "c", "d"].map(|tenant| Claim {
+        tenant: tenant.to_owned(),
+        holder: format!("ns/{tenant}"),
+        deletion: PinDeletionPolicy::Delete,
+    });
+    mapping.set_claims("production", &claims).await.unwrap();
+
+    let removals = [("a", 1), ("b", 2), ("c", 2), ("d", 1)].map(|(tenant, holds)| RowRemoval {
+        tenant: tenant.to_owned(),
+        holds,
+    });
+    mapping.remove_rows("production", &removals).await.unwrap();
+    assert_eq!(rows_by_hand(&bed).await, ["b/production=1"]);
+    let view = mapping.environment("production", &[]).await.unwrap();
+    assert_eq!(view.claims.keys().collect::<Vec<_>>(), ["b", "d"]);
+    let last = view.events["c"].last().unwrap();
+    assert_eq!((last.kind, last.from, last.to), (PinEventKind::Delete, Some(2), None));
+    assert_eq!(view.events["a"].last().unwrap().from, Some(1));
+    assert_eq!(view.events["b"].len(), 1);
+    assert!(!view.events.contains_key("d"));
+}
+
+pub(crate) async fn what_changes_nothing_writes_nothing(bed: Bed) {
+    let mapping = bed.writer().await;
+    complete(&*mapping, 1).await;
+    mapping.flip(&flip(1, &[("a", None)])).await.unwrap();
+    let claim = Claim {
+        tenant: "a".to_owned(),
+        holder: "ns/a".to_owned(),
+        deletion: PinDeletionPolicy::Retain,
+    };
+    let folder = VersionChange::Folder {
+        id: "f".to_owned(),
+        path: "clinical/v1".to_owned(),
+    };
+    let everything = async || {
+        mapping.prepare("acme", None).await.unwrap();
+        mapping.record_version(1, "cut:0", "ns/v").await.unwrap();
+        mapping.change_version(1, &folder).await.unwrap();
+        mapping.open_intent(1, IntentStep::Model, "m", AT).await.unwrap();
+        mapping
+            .settle_intent(1, IntentStep::Folder, "f", AT, "id")
+            .await
+            .unwrap();
+        complete(&*mapping, 1).await;
+        mapping
+            .set_claims("production", std::slice::from_ref(&claim))
+            .await
+            .unwrap();
+    };
+    everything().await;
+
+    let before = bed.writes().await;
+    everything().await;
+    mapping.drop_intent(1, IntentStep::Branch, "none").await.unwrap();
+    mapping.set_claims("production", &[]).await.unwrap();
+    mapping
+        .release_claims("production", &["nobody".to_owned()])
+        .await
+        .unwrap();
+    mapping.release_claims("production", &[]).await.unwrap();
+    mapping.record_outside("production", &[]).await.unwrap();
+    assert_eq!(
+        mapping.flip(&flip(1, &[("a", Some(1))])).await.unwrap(),
+        FlipOutcome::Done
+    );
+    assert_eq!(mapping.flip(&flip(1, &[])).await.unwrap(), FlipOutcome::Done);
+    let elsewhere = RowRemoval {
+        tenant: "a".to_owned(),
+        holds: 2,
+    };
+    mapping.remove_rows("production", &[elsewhere]).await.unwrap();
+    mapping.environment("production", &[]).await.unwrap();
+    assert_eq!(bed.writes().await, before);
+    mapping
+        .record_outside("production", &[("a".to_owned(), None, Some(1), 1)])
+        .await
+        .unwrap();
+    assert_ne!(bed.writes().await, before, "the measure sees a write");
+}
