@@ -1,1 +1,23 @@
-//! standalone
+//! The second front: a folder of manifests in place of a cluster.
+//!
+//! ```text
+//! files ─ manifests ─ catalog (Objects, Secrets) ─ engine ─ passes of the reconcilers ─ progress, table, exit code
+//! ```
+//!
+//! The same reconcilers run as in a cluster; what they must remember is in the mapping database in both.
+
+mod catalog;
+mod engine;
+pub mod example;
+mod manifests;
+mod report;
+mod schedule;
+mod schema;
+mod secrets;
+mod statuses;
+
+pub use catalog::{Catalog, CatalogOptions, Declared, Id};
+pub use engine::{Ended, Engine};
+pub use manifests::{Manifest, Place, ReadError, Reading, Refusal, files, read};
+pub use report::{Outcome, outcome, table, to_json};
+pub use statuses::{Observer, Statuses, Subject};

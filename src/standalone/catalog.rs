@@ -1,0 +1,492 @@
+//! The objects of a folder, typed and checked; what the reconcilers ask in place of a cluster.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::manifests::{Manifest, Place, Reading, Refusal};
+use super::schema;
+use super::secrets;
+use crate::ports::{Lookup, Object, Objects, SecretError, SecretRecord, Secrets};
+use crate::resources::{
+    ANNOTATION_PREFIX, GROUP, ModelVersion, ModelVersionSpec, OmniInstance, OmniInstanceSpec, TenantPin, TenantPinSpec,
+};
+
+/// The only version of the group that there is.
+const API_VERSION: &str = "wavepin.dev/v1alpha1";
+
+/// Namespace and name.
+pub type Id = (String, String);
+
+/// One declared object, or why it is none.
+#[derive(Debug, Clone)]
+enum Entry<S> {
+    Found(Arc<Object<S>>),
+    Unreadable(String),
+}
+
+type Entries<S> = BTreeMap<Id, Entry<S>>;
+
+/// Everything that a set of files declares.
+#[derive(Debug, Clone, Default)]
+pub struct Catalog {
+    instances: Entries<OmniInstanceSpec>,
+    versions: Entries<ModelVersionSpec>,
+    pins: Entries<TenantPinSpec>,
+    secrets: BTreeMap<Id, SecretRecord>,
+    refusals: Vec<Refusal>,
+    skipped: Vec<String>,
+    prune: bool,
+}
+
+/// How a catalog is made from files.
+#[derive(Debug, Clone, Copy)]
+pub struct CatalogOptions {
+    /// Objects that are no longer in the files count as deleted.
+    pub prune: bool,
+    /// Now: since when objects are known that the catalog before did not have.
+    pub now: Timestamp,
+}
+
+impl Catalog {
+    /// Sorts manifests by kind and checks each against its schema. What `before` knew keeps its first-seen time;
+    /// among new objects, those that stand earlier in the files count as older.
+    #[must_use]
+    pub fn new(reading: Reading, before: &Self, options: CatalogOptions) -> Self {
+        let mut catalog = Self {
+            refusals: reading.refusals,
+            prune: options.prune,
+            ..Self::default()
+        };
+        let mut places: BTreeMap<(String, Id), Place> = BTreeMap::new();
+        let schemas = Schemas::default();
+        for (order, manifest) in (0u64..).zip(reading.manifests) {
+            let Some(kind) = Kind::of(&manifest) else {
+                catalog.skip(&manifest);
+                continue;
+            };
+            let twin = places.insert((manifest.kind.clone(), manifest.id()), manifest.place.clone());
+            let first_seen = options.now + Duration::from_micros(order);
+            let refused = match twin {
+                // Which of the two is meant cannot be known, so neither is.
+                Some(twin) => Err(format!("is declared twice, also in {twin}; take one of them out")),
+                None => Ok(()),
+            };
+            let refused = match kind {
+                Kind::OmniInstance => put(
+                    &mut catalog.instances,
+                    &before.instances,
+                    &schemas.instance,
+                    &manifest,
+                    refused,
+                    first_seen,
+                ),
+                Kind::ModelVersion => put(
+                    &mut catalog.versions,
+                    &before.versions,
+                    &schemas.version,
+                    &manifest,
+                    refused,
+                    first_seen,
+                ),
+                Kind::TenantPin => put(
+                    &mut catalog.pins,
+                    &before.pins,
+                    &schemas.pin,
+                    &manifest,
+                    refused,
+                    first_seen,
+                ),
+                Kind::Secret => refused.and_then(|()| secrets::record(&manifest)).map(|secret| {
+                    catalog.secrets.insert(manifest.id(), secret);
+                }),
+                Kind::Unknown => Err(format!(
+                    "{} {} is no kind of {GROUP}; there are OmniInstance, ModelVersion and TenantPin, in {API_VERSION}",
+                    manifest.api_version, manifest.kind
+                )),
+            };
+            if let Err(why) = refused {
+                let object = Some(format!("{}/{}", manifest.kind, manifest.name));
+                catalog.refusals.push(Refusal {
+                    place: manifest.place,
+                    object,
+                    why,
+                });
+            }
+        }
+        catalog
+    }
+
+    fn skip(&mut self, manifest: &Manifest) {
+        self.skipped.push(format!(
+            "{}: {}/{} of {} is not Wavepin's",
+            manifest.place, manifest.kind, manifest.name, manifest.api_version
+        ));
+    }
+
+    /// The documents that are not taken.
+    #[must_use]
+    pub fn refusals(&self) -> &[Refusal] {
+        &self.refusals
+    }
+
+    /// Objects of other groups, each with where it stands: not applied, and no fault.
+    #[must_use]
+    pub fn skipped(&self) -> &[String] {
+        &self.skipped
+    }
+
+    /// The instances, sorted.
+    pub fn instances(&self) -> impl Iterator<Item = &Arc<Object<OmniInstanceSpec>>> {
+        found(&self.instances)
+    }
+
+    /// The versions, sorted by namespace and name.
+    pub fn versions(&self) -> impl Iterator<Item = &Arc<Object<ModelVersionSpec>>> {
+        found(&self.versions)
+    }
+
+    /// The pins, sorted by namespace and name.
+    pub fn pins(&self) -> impl Iterator<Item = &Arc<Object<TenantPinSpec>>> {
+        found(&self.pins)
+    }
+}
+
+fn found<S>(entries: &Entries<S>) -> impl Iterator<Item = &Arc<Object<S>>> {
+    entries.values().filter_map(|entry| match entry {
+        Entry::Found(object) => Some(object),
+        Entry::Unreadable(_) => None,
+    })
+}
+
+/// The kinds that a folder is read for.
+enum Kind {
+    OmniInstance,
+    ModelVersion,
+    TenantPin,
+    Secret,
+    /// Of our group, but no kind or version that there is.
+    Unknown,
+}
+
+impl Kind {
+    /// `None` for objects of other groups.
+    fn of(manifest: &Manifest) -> Option<Self> {
+        match (manifest.api_version.as_str(), manifest.kind.as_str()) {
+            (API_VERSION, "OmniInstance") => Some(Self::OmniInstance),
+            (API_VERSION, "ModelVersion") => Some(Self::ModelVersion),
+            (API_VERSION, "TenantPin") => Some(Self::TenantPin),
+            ("v1", "Secret") => Some(Self::Secret),
+            (other, _) if other.split('/').next() == Some(GROUP) => Some(Self::Unknown),
+            _ => None,
+        }
+    }
+}
+
+/// The schemas of the specs, made once a catalog.
+struct Schemas {
+    instance: Value,
+    version: Value,
+    pin: Value,
+}
+
+impl Default for Schemas {
+    fn default() -> Self {
+        Self {
+            instance: schema::of_spec::<OmniInstance>(),
+            version: schema::of_spec::<ModelVersion>(),
+            pin: schema::of_spec::<TenantPin>(),
+        }
+    }
+}
+
+/// Keeps the object under its id, or that it is unreadable, and why.
+fn put<S: DeserializeOwned + Serialize>(
+    entries: &mut Entries<S>,
+    before: &Entries<S>,
+    schema: &Value,
+    manifest: &Manifest,
+    so_far: Result<(), String>,
+    first_seen: Timestamp,
+) -> Result<(), String> {
+    let id = manifest.id();
+    let first_seen = match before.get(&id) {
+        Some(Entry::Found(known)) => known.first_seen,
+        _ => first_seen,
+    };
+    let read = so_far.and_then(|()| object(manifest, schema, first_seen));
+    let (entry, result) = match read {
+        Ok(object) => (Entry::Found(Arc::new(object)), Ok(())),
+        Err(why) => (Entry::Unreadable(why.clone()), Err(why)),
+    };
+    entries.insert(id, entry);
+    result
+}
+
+fn object<S: DeserializeOwned + Serialize>(
+    manifest: &Manifest,
+    schema: &Value,
+    first_seen: Timestamp,
+) -> Result<Object<S>, String> {
+    let mut faults = Vec::new();
+    for field in manifest.body.as_object().into_iter().flat_map(|fields| fields.keys()) {
+        if !["apiVersion", "kind", "metadata", "spec", "status"].contains(&field.as_str()) {
+            faults.push(format!("{field} is no field; there are metadata and spec"));
+        }
+    }
+    match manifest.body.get("spec") {
+        Some(spec) => faults.extend(schema::check(schema, spec, "spec")),
+        None => faults.push("spec is missing".to_owned()),
+    }
+    if !faults.is_empty() {
+        return Err(faults.join("; "));
+    }
+    let spec: S = serde_json::from_value(manifest.body["spec"].clone()).map_err(|error| format!("spec: {error}"))?;
+    Ok(Object {
+        namespace: manifest.namespace.clone(),
+        name: manifest.name.clone(),
+        labels: manifest.labels.clone(),
+        requests: requests(&manifest.annotations),
+        spec_hash: spec_hash(&spec),
+        spec,
+        first_seen,
+        deleting: false,
+    })
+}
+
+fn requests(annotations: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    annotations
+        .iter()
+        .filter_map(|(name, value)| Some((name.strip_prefix(ANNOTATION_PREFIX)?.to_owned(), value.clone())))
+        .collect()
+}
+
+/// The first 16 hexadecimal digits of the SHA-256 of the spec as JSON with sorted keys, defaults filled in.
+fn spec_hash<S: Serialize>(spec: &S) -> String {
+    let canonical = serde_json::to_value(spec).expect("specs are plain data").to_string();
+    let digest = Sha256::digest(canonical.as_bytes());
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What is declared now: a catalog that can be exchanged for a newer one while passes go on.
+#[derive(Debug, Default)]
+pub struct Declared {
+    catalog: RwLock<Arc<Catalog>>,
+}
+
+impl Declared {
+    /// Holds this catalog.
+    #[must_use]
+    pub fn new(catalog: Catalog) -> Self {
+        Self {
+            catalog: RwLock::new(Arc::new(catalog)),
+        }
+    }
+
+    /// The catalog of now.
+    #[must_use]
+    pub fn catalog(&self) -> Arc<Catalog> {
+        Arc::clone(&self.catalog.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes a newer catalog.
+    pub fn replace(&self, catalog: Catalog) {
+        *self.catalog.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(catalog);
+    }
+}
+
+fn look_up<S>(entries: &Entries<S>, namespace: &str, name: &str) -> Lookup<S> {
+    match entries.get(&(namespace.to_owned(), name.to_owned())) {
+        None => Lookup::Absent,
+        Some(Entry::Unreadable(why)) => Lookup::Unreadable(why.clone()),
+        Some(Entry::Found(object)) => Lookup::Found(Arc::clone(object)),
+    }
+}
+
+impl Objects for Declared {
+    fn instance(&self, namespace: &str, name: &str) -> Lookup<OmniInstanceSpec> {
+        look_up(&self.catalog().instances, namespace, name)
+    }
+
+    fn version(&self, namespace: &str, name: &str) -> Lookup<ModelVersionSpec> {
+        look_up(&self.catalog().versions, namespace, name)
+    }
+
+    fn versions(&self, namespace: &str, instance: &str) -> Vec<Arc<Object<ModelVersionSpec>>> {
+        self.catalog()
+            .versions()
+            .filter(|version| version.namespace == namespace && version.spec.instance_ref.name == instance)
+            .cloned()
+            .collect()
+    }
+
+    fn pin(&self, namespace: &str, name: &str) -> Lookup<TenantPinSpec> {
+        look_up(&self.catalog().pins, namespace, name)
+    }
+
+    fn pins(&self, namespace: &str, instance: &str, environment: &str) -> Vec<Arc<Object<TenantPinSpec>>> {
+        self.catalog()
+            .pins()
+            .filter(|pin| {
+                pin.namespace == namespace
+                    && pin.spec.instance_ref.name == instance
+                    && pin.spec.environment == environment
+            })
+            .cloned()
+            .collect()
+    }
+
+    /// Only with pruning, only where these files declare an instance, and never while a document was refused: it may
+    /// be the one that is missed.
+    fn absence_is_deletion(&self, namespace: &str) -> bool {
+        let catalog = self.catalog();
+        let namespaces: BTreeSet<&str> = catalog
+            .instances()
+            .map(|instance| instance.namespace.as_str())
+            .collect();
+        catalog.prune && catalog.refusals.is_empty() && namespaces.contains(namespace)
+    }
+}
+
+#[async_trait]
+impl Secrets for Declared {
+    async fn secret(&self, namespace: &str, name: &str) -> Result<Option<SecretRecord>, SecretError> {
+        let id = (namespace.to_owned(), name.to_owned());
+        Ok(self.catalog().secrets.get(&id).cloned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    const INSTANCE: &str = "apiVersion: wavepin.dev/v1alpha1
+kind: OmniInstance
+metadata: {name: clinical}
+spec: {baseUrl: 'http://127.0.0.1:4000', apiKeySecretRef: {name: omni, key: apiKey}}
+";
+    const PIN: &str = "apiVersion: wavepin.dev/v1alpha1
+kind: TenantPin
+metadata: {name: acme, annotations: {wavepin.dev/restore-row: '2->1', other: x}}
+spec: {instanceRef: {name: clinical}, tenant: acme-corp, environment: production, version: 1}
+";
+
+    fn catalog(texts: &[&str], before: &Catalog, prune: bool) -> Catalog {
+        let mut reading = Reading::default();
+        for (number, text) in texts.iter().enumerate() {
+            reading.add(Path::new(&format!("{number}.yaml")), text);
+        }
+        let now = "2026-01-01T00:00:00Z".parse().unwrap();
+        Catalog::new(reading, before, CatalogOptions { prune, now })
+    }
+
+    #[test]
+    fn objects_are_found_by_name_and_by_what_they_refer_to() {
+        let declared = Declared::new(catalog(&[INSTANCE, PIN], &Catalog::default(), false));
+        let pins = declared.pins("default", "clinical", "production");
+        assert_eq!(pins.len(), 1);
+        assert_eq!(
+            pins[0].requests,
+            BTreeMap::from([("restore-row".to_owned(), "2->1".to_owned())])
+        );
+        assert!(declared.pins("default", "clinical", "staging").is_empty());
+        assert!(matches!(declared.instance("default", "clinical"), Lookup::Found(_)));
+        assert!(matches!(declared.instance("other", "clinical"), Lookup::Absent));
+    }
+
+    #[test]
+    fn the_spec_hash_tells_specs_apart_and_nothing_else() {
+        let hash = |text: &str| {
+            catalog(&[text], &Catalog::default(), false)
+                .pins()
+                .next()
+                .unwrap()
+                .spec_hash
+                .clone()
+        };
+        let reordered = PIN.replace(
+            "tenant: acme-corp, environment: production",
+            "environment: production, tenant: acme-corp",
+        );
+        let spelled_out = PIN.replace("version: 1}", "version: 1, deletionPolicy: Retain}");
+        assert_eq!(hash(PIN), hash(&reordered));
+        assert_eq!(
+            hash(PIN),
+            hash(&spelled_out),
+            "a default that is written out is no change"
+        );
+        assert_ne!(hash(PIN), hash(&PIN.replace("version: 1}", "version: 2}")));
+    }
+
+    #[test]
+    fn an_object_that_is_declared_twice_is_refused_and_so_is_its_twin() {
+        let catalog = catalog(
+            &[PIN, &PIN.replace("version: 1}", "version: 2}"), INSTANCE],
+            &Catalog::default(),
+            false,
+        );
+        assert_eq!(catalog.refusals().len(), 1);
+        assert!(catalog.refusals()[0].to_string().contains("also in 0.yaml, document 1"));
+        assert_eq!(catalog.pins().count(), 0);
+        assert_eq!(catalog.instances().count(), 1, "the rest goes on");
+    }
+
+    #[test]
+    fn a_kind_of_ours_that_does_not_exist_is_refused_and_others_are_passed_by() {
+        let deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\n";
+        let wrong = "apiVersion: wavepin.dev/v1\nkind: TenantPin\nmetadata: {name: acme}\n";
+        let catalog = catalog(&[deployment, wrong], &Catalog::default(), false);
+        assert!(
+            catalog.skipped()[0].contains("Deployment/web"),
+            "{:?}",
+            catalog.skipped()
+        );
+        assert!(
+            catalog.refusals()[0].why.contains("wavepin.dev/v1alpha1"),
+            "{:?}",
+            catalog.refusals()
+        );
+    }
+
+    #[test]
+    fn what_was_known_stays_older_than_what_came_later() {
+        let first = catalog(&[PIN], &Catalog::default(), false);
+        let newcomer = PIN.replace("name: acme,", "name: aaa,");
+        let second = catalog(&[&newcomer, PIN], &first, false);
+        let seen: BTreeMap<_, _> = second.pins().map(|pin| (pin.name.clone(), pin.first_seen)).collect();
+        assert_eq!(seen["acme"], first.pins().next().unwrap().first_seen);
+        let alone = catalog(&[&newcomer, PIN], &Catalog::default(), false);
+        let seen: BTreeMap<_, _> = alone.pins().map(|pin| (pin.name.clone(), pin.first_seen)).collect();
+        assert!(seen["aaa"] < seen["acme"], "the order of files decides among new ones");
+    }
+
+    #[test]
+    fn absence_is_deletion_only_when_pruning_a_folder_that_was_read_whole() {
+        let whole = |prune| Declared::new(catalog(&[INSTANCE], &Catalog::default(), prune));
+        assert!(!whole(false).absence_is_deletion("default"));
+        assert!(whole(true).absence_is_deletion("default"));
+        assert!(!whole(true).absence_is_deletion("elsewhere"));
+        let broken = Declared::new(catalog(&[INSTANCE, "a: [b"], &Catalog::default(), true));
+        assert!(
+            !broken.absence_is_deletion("default"),
+            "the broken file may hold the missing pin"
+        );
+    }
+
+    #[tokio::test]
+    async fn secrets_are_found_by_name() {
+        let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: omni}\nstringData: {apiKey: k}\n";
+        let declared = Declared::new(catalog(&[secret], &Catalog::default(), false));
+        assert!(declared.secret("default", "omni").await.unwrap().is_some());
+        assert!(declared.secret("default", "other").await.unwrap().is_none());
+    }
+}

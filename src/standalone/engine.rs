@@ -1,0 +1,444 @@
+//! Runs the passes of the reconcilers until nothing more can be done.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures::StreamExt as _;
+use jiff::Timestamp;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::catalog::{Catalog, Declared, Id};
+use super::schedule::{Due, Work};
+use super::statuses::{Key, Observer, Statuses, Subject, true_condition};
+use crate::environment::{self, EnvironmentKey, EnvironmentPass};
+use crate::model_version::{self, Progress, VersionReport};
+use crate::omni_instance;
+use crate::ports::{Object, Objects as _, World};
+use crate::resources::ModelVersionSpec;
+use crate::resources::conditions::{Finding, IN_USE, READY};
+
+/// How many instances, versions or environments are worked on at once. The budget of a key bounds it anyway.
+const AT_ONCE: usize = 8;
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Nothing more can be done now.
+    Settled,
+    /// The time was over first.
+    TimedOut,
+    /// It was asked to stop.
+    Stopped,
+}
+
+/// Runs passes over what a folder declares.
+pub struct Engine {
+    world: World,
+    declared: Arc<Declared>,
+    observer: Arc<dyn Observer>,
+    stop: CancellationToken,
+    stay: bool,
+    /// Rung when there is more to do than the engine knew when it lay down to rest.
+    more: Notify,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    work: BTreeMap<Key, Work>,
+    statuses: Statuses,
+    /// What was seen of each object when it was last made due.
+    seen: BTreeMap<Key, BTreeMap<String, String>>,
+}
+
+impl Engine {
+    /// An engine over `declared`, which must be the objects of `world`. `stay`: it also looks again at what is as it
+    /// should be, and waits for gates, until `stop`.
+    #[must_use]
+    pub fn new(
+        world: World,
+        declared: Arc<Declared>,
+        observer: Arc<dyn Observer>,
+        stop: CancellationToken,
+        stay: bool,
+    ) -> Self {
+        let engine = Self {
+            world,
+            declared,
+            observer,
+            stop,
+            stay,
+            more: Notify::new(),
+            state: Mutex::default(),
+        };
+        engine.sync();
+        engine
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is known now.
+    #[must_use]
+    pub fn statuses(&self) -> Statuses {
+        self.state().statuses.clone()
+    }
+
+    /// Takes notice of a newer catalog: what is new or changed is due, and nothing else.
+    pub fn sync(&self) {
+        let catalog = self.declared.catalog();
+        let seen = fingerprints(&catalog);
+        let mut state = self.state();
+        let state = &mut *state;
+        for (key, prints) in &seen {
+            if state.seen.get(key) != Some(prints) {
+                state.work.insert(key.clone(), Work::now());
+            }
+        }
+        // An environment without pins is looked at once more: their claims may have to go.
+        let gone: Vec<Key> = state
+            .seen
+            .keys()
+            .filter(|key| !seen.contains_key(key))
+            .cloned()
+            .collect();
+        for key in gone {
+            if matches!(key, Key::Environment(_)) {
+                state.work.insert(key, Work::now());
+            } else {
+                state.work.remove(&key);
+            }
+        }
+        state.seen = seen;
+        state.statuses.retain(&catalog);
+        self.more.notify_one();
+    }
+
+    /// Makes everything due, and lets every credential be read again: for when files changed, Secrets perhaps.
+    pub fn look_at_everything(&self) {
+        for instance in self.declared.catalog().instances() {
+            self.world.clients.forget_credentials(instance);
+        }
+        self.state().work.values_mut().for_each(Work::wake);
+        self.more.notify_one();
+    }
+
+    /// Works until nothing more can be done, or the deadline, or `stop`. With `stay` it never ends by itself, and
+    /// calls of [`sync`](Self::sync) meanwhile give it more to do.
+    pub async fn run(&self, deadline: Instant) -> Ended {
+        loop {
+            if self.stop.is_cancelled() {
+                return Ended::Stopped;
+            }
+            if Instant::now() >= deadline {
+                return Ended::TimedOut;
+            }
+            let (due, earliest) = self.due();
+            if !due.is_empty() {
+                self.round(&due, deadline).await;
+                continue;
+            }
+            if earliest.is_none() && !self.stay {
+                return Ended::Settled;
+            }
+            let pause = earliest.map(|at| self.world.clock.now().duration_until(at).unsigned_abs());
+            self.observer.resting(pause);
+            let rest_end = pause
+                .and_then(|pause| Instant::now().checked_add(pause))
+                .unwrap_or(deadline);
+            tokio::select! {
+                () = tokio::time::sleep_until(rest_end.min(deadline)) => {}
+                () = self.more.notified() => {}
+                () = self.stop.cancelled() => {}
+            }
+        }
+    }
+
+    /// What is due now, and when the next of the rest is.
+    fn due(&self) -> (BTreeSet<Key>, Option<Timestamp>) {
+        let now = self.world.clock.now();
+        let state = self.state();
+        let mut due = BTreeSet::new();
+        let mut earliest = None;
+        for (key, work) in &state.work {
+            match work.due {
+                Due::At(at) if at <= now => {
+                    due.insert(key.clone());
+                }
+                Due::At(at) => earliest = Some(earliest.map_or(at, |earlier: Timestamp| earlier.min(at))),
+                Due::Settled => {}
+            }
+        }
+        (due, earliest)
+    }
+
+    /// Instances first, then versions, sources before what is cut from them, then environments: so that one round is
+    /// enough where nothing has to be waited for.
+    async fn round(&self, due: &BTreeSet<Key>, deadline: Instant) {
+        let instances = due.iter().filter_map(|key| match key {
+            Key::Instance(id) => Some(self.instance(id.clone())),
+            _ => None,
+        });
+        all(instances).await;
+        for generation in self.versions_due() {
+            all(generation.into_iter().map(|id| self.version(id, deadline))).await;
+        }
+        // Again: what the versions found may have woken more of them.
+        let (due, _) = self.due();
+        let environments = due.iter().filter_map(|key| match key {
+            Key::Environment(key) => Some(self.environment(key.clone())),
+            _ => None,
+        });
+        all(environments).await;
+    }
+
+    /// The versions that are due, in groups: those of a group do not depend on each other, only on groups before it.
+    fn versions_due(&self) -> Vec<Vec<Id>> {
+        let catalog = self.declared.catalog();
+        let (due, _) = self.due();
+        let mut groups: BTreeMap<usize, Vec<Id>> = BTreeMap::new();
+        for version in catalog.versions() {
+            let id = (version.namespace.clone(), version.name.clone());
+            let dependent = || depends_on_work(&catalog, version, &due);
+            if due.contains(&Key::Version(id.clone())) || dependent() {
+                groups.entry(depth(&catalog, version)).or_default().push(id);
+            }
+        }
+        groups.into_values().collect()
+    }
+
+    async fn instance(&self, id: Id) {
+        let Some(pass) = omni_instance::reconcile(&self.world, &id.0, &id.1).await else {
+            self.state().work.remove(&Key::Instance(id));
+            return;
+        };
+        let mut state = self.state();
+        let state = &mut *state;
+        let moved = state.statuses.instance(&id, &pass, &*self.observer);
+        self.settle(state, Key::Instance(id.clone()), pass.next, &pass.findings);
+        if moved {
+            state.wake(|key, _| match key {
+                Key::Instance(_) => false,
+                Key::Version(other) => other.0 == id.0,
+                Key::Environment(key) => key.namespace == id.0 && key.instance == id.1,
+            });
+        }
+    }
+
+    async fn version(&self, id: Id, deadline: Instant) {
+        let key = Key::Version(id.clone());
+        if !self.due().0.contains(&key) {
+            return;
+        }
+        let progress = Telling::new(self, &id, deadline);
+        let Some(pass) = model_version::reconcile(&self.world, &id.0, &id.1, &progress).await else {
+            self.state().work.remove(&key);
+            return;
+        };
+        let mut state = self.state();
+        let state = &mut *state;
+        let moved = state.statuses.version(&id, &pass.report, &*self.observer);
+        self.settle(state, key.clone(), pass.next, &pass.report.findings);
+        if moved {
+            state.wake(|other, statuses| match other {
+                Key::Instance(_) => false,
+                Key::Version(other) => {
+                    other.0 == id.0
+                        && *other != id
+                        && statuses
+                            .versions
+                            .get(other)
+                            .is_none_or(|status| true_condition(&status.conditions, READY).is_none())
+                }
+                Key::Environment(key) => key.namespace == id.0,
+            });
+        }
+    }
+
+    async fn environment(&self, key: EnvironmentKey) {
+        let pass = environment::reconcile(&self.world, &key).await;
+        let in_use = self.wrongly_unused(&key, &pass);
+        let mut state = self.state();
+        let state = &mut *state;
+        let mut rows_moved = false;
+        for pin in &pass.pins {
+            let id = (key.namespace.clone(), pin.name.clone());
+            let held = state.statuses.pins.get(&id).and_then(|status| status.version);
+            rows_moved |= pin.row_seen && held != pin.version;
+            state.statuses.pin(&key.namespace, pin, &*self.observer);
+        }
+        let findings: Vec<Finding> = pass.pins.iter().flat_map(|pin| pin.findings.clone()).collect();
+        self.settle(state, Key::Environment(key.clone()), pass.next, &findings);
+        // Evidence for other environments, and use for versions that thought themselves unused.
+        state.wake(|other, _| match other {
+            Key::Instance(_) => false,
+            Key::Version(id) => in_use.contains(id),
+            Key::Environment(other) => {
+                rows_moved && *other != key && other.namespace == key.namespace && other.instance == key.instance
+            }
+        });
+    }
+
+    /// Versions that a row points at and whose condition does not say so yet.
+    fn wrongly_unused(&self, key: &EnvironmentKey, pass: &EnvironmentPass) -> BTreeSet<Id> {
+        let state = self.state();
+        let rows: BTreeSet<i32> = pass.pins.iter().filter_map(|pin| pin.version).collect();
+        let versions = self.declared.versions(&key.namespace, &key.instance);
+        versions
+            .iter()
+            .filter(|version| rows.contains(&version.spec.version))
+            .map(|version| (version.namespace.clone(), version.name.clone()))
+            .filter(|id| {
+                let status = state.statuses.versions.get(id);
+                status.is_some_and(|status| {
+                    status.sealed == Some(true) && true_condition(&status.conditions, IN_USE).is_none()
+                })
+            })
+            .collect()
+    }
+
+    fn settle(&self, state: &mut State, key: Key, next: crate::ports::Next, findings: &[Finding]) {
+        let now = self.world.clock.now();
+        if let Some(work) = state.work.get_mut(&key) {
+            *work = work.after_pass(next, findings, now, self.stay);
+        }
+    }
+}
+
+impl State {
+    fn wake(&mut self, concerned: impl Fn(&Key, &Statuses) -> bool) {
+        for (key, work) in &mut self.work {
+            if concerned(key, &self.statuses) {
+                work.wake();
+            }
+        }
+    }
+}
+
+/// Runs futures, some at once.
+async fn all(passes: impl Iterator<Item = impl Future<Output = ()>>) {
+    futures::stream::iter(passes)
+        .for_each_concurrent(AT_ONCE, |pass| pass)
+        .await;
+}
+
+/// What of each object makes its work due when it changes.
+fn fingerprints(catalog: &Catalog) -> BTreeMap<Key, BTreeMap<String, String>> {
+    fn print<S>(object: &Object<S>) -> String {
+        format!("{} {:?} {:?}", object.spec_hash, object.labels, object.requests)
+    }
+    let mut all: BTreeMap<Key, BTreeMap<String, String>> = BTreeMap::new();
+    let mut add = |key, name: &str, print| {
+        all.entry(key).or_default().insert(name.to_owned(), print);
+    };
+    for object in catalog.instances() {
+        add(
+            Key::Instance((object.namespace.clone(), object.name.clone())),
+            &object.name,
+            print(object),
+        );
+    }
+    for object in catalog.versions() {
+        add(
+            Key::Version((object.namespace.clone(), object.name.clone())),
+            &object.name,
+            print(object),
+        );
+    }
+    for object in catalog.pins() {
+        let key = EnvironmentKey {
+            namespace: object.namespace.clone(),
+            instance: object.spec.instance_ref.name.clone(),
+            environment: object.spec.environment.clone(),
+        };
+        add(Key::Environment(key), &object.name, print(object));
+    }
+    all
+}
+
+/// The version that this one is cut from, if it is declared.
+fn source<'all>(
+    catalog: &'all Catalog,
+    version: &Object<ModelVersionSpec>,
+) -> Option<&'all Arc<Object<ModelVersionSpec>>> {
+    let number = version.spec.source.from_version?;
+    catalog.versions().find(|other| {
+        other.namespace == version.namespace
+            && other.spec.instance_ref == version.spec.instance_ref
+            && other.spec.version == number
+    })
+}
+
+/// How many declared versions lie between this one and the first of its line; a circle ends it.
+fn depth(catalog: &Catalog, version: &Object<ModelVersionSpec>) -> usize {
+    let mut seen = BTreeSet::from([version.name.clone()]);
+    let mut above = source(catalog, version);
+    while let Some(version) = above {
+        if !seen.insert(version.name.clone()) {
+            break;
+        }
+        above = source(catalog, version);
+    }
+    seen.len() - 1
+}
+
+/// Whether the source of a version is due, so that this one may become due in the same round.
+fn depends_on_work(catalog: &Catalog, version: &Object<ModelVersionSpec>, due: &BTreeSet<Key>) -> bool {
+    source(catalog, version)
+        .is_some_and(|source| due.contains(&Key::Version((source.namespace.clone(), source.name.clone()))))
+}
+
+/// Tells how far a long pass is, and ends it early when it should.
+struct Telling<'engine> {
+    engine: &'engine Engine,
+    id: &'engine Id,
+    spec_hash: Option<String>,
+    deadline: Instant,
+    told: Mutex<Option<u32>>,
+}
+
+impl<'engine> Telling<'engine> {
+    fn new(engine: &'engine Engine, id: &'engine Id, deadline: Instant) -> Self {
+        Self {
+            engine,
+            id,
+            spec_hash: spec_hash(&engine.declared, id),
+            deadline,
+            told: Mutex::default(),
+        }
+    }
+}
+
+fn spec_hash(declared: &Declared, id: &Id) -> Option<String> {
+    match declared.version(&id.0, &id.1) {
+        crate::ports::Lookup::Found(version) => Some(version.spec_hash.clone()),
+        _ => None,
+    }
+}
+
+impl Progress for Telling<'_> {
+    fn publish(&self, report: &VersionReport) {
+        self.engine
+            .state()
+            .statuses
+            .version(self.id, report, &*self.engine.observer);
+        let Some(dashboards) = &report.dashboards else { return };
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if dashboards.ready > 0 && *told != Some(dashboards.ready) {
+            *told = Some(dashboards.ready);
+            let subject = Subject::new("ModelVersion", self.id);
+            self.engine
+                .observer
+                .progress(&subject, dashboards.ready, dashboards.desired);
+        }
+    }
+
+    fn interrupted(&self) -> bool {
+        self.engine.stop.is_cancelled()
+            || Instant::now() >= self.deadline
+            || spec_hash(&self.engine.declared, self.id) != self.spec_hash
+    }
+}

@@ -1,0 +1,146 @@
+//! What is known of each object: the same status as it would have in a cluster.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
+use super::catalog::{Catalog, Id};
+use crate::environment::{EnvironmentKey, PinReport};
+use crate::model_version::VersionReport;
+use crate::omni_instance::InstancePass;
+use crate::resources::conditions::{self, Finding, READY, Transition};
+use crate::resources::{ModelVersionStatus, OmniInstanceStatus, TenantPinStatus};
+
+/// One piece of work: what one pass looks at.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Key {
+    /// An OmniInstance.
+    Instance(Id),
+    /// A ModelVersion.
+    Version(Id),
+    /// All pins of an environment.
+    Environment(EnvironmentKey),
+}
+
+/// Names an object in messages: `ModelVersion/clinical-v2`, with the namespace in front unless it is `default`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    kind: &'static str,
+    id: Id,
+}
+
+impl Subject {
+    /// Names the object `id` of `kind`.
+    #[must_use]
+    pub fn new(kind: &'static str, id: &Id) -> Self {
+        Self { kind, id: id.clone() }
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (namespace, name) = &self.id;
+        if namespace != "default" {
+            write!(formatter, "{namespace}/")?;
+        }
+        write!(formatter, "{}/{name}", self.kind)
+    }
+}
+
+/// Is told what happens while it happens.
+pub trait Observer: Send + Sync {
+    /// A condition of an object moved.
+    fn transition(&self, subject: &Subject, transition: &Transition);
+    /// A version has `ready` of `desired` dashboards.
+    fn progress(&self, subject: &Subject, ready: u32, desired: u32);
+    /// All work that is due is done; the next is in so long, if any is known.
+    fn resting(&self, pause: Option<Duration>);
+}
+
+/// The statuses, by object.
+#[derive(Debug, Clone, Default)]
+pub struct Statuses {
+    /// Of the instances.
+    pub instances: BTreeMap<Id, OmniInstanceStatus>,
+    /// Of the versions.
+    pub versions: BTreeMap<Id, ModelVersionStatus>,
+    /// Of the pins.
+    pub pins: BTreeMap<Id, TenantPinStatus>,
+}
+
+impl Statuses {
+    /// Forgets what is no longer declared.
+    pub(super) fn retain(&mut self, catalog: &Catalog) {
+        let instances: Vec<Id> = catalog.instances().map(|object| object_id(object)).collect();
+        let versions: Vec<Id> = catalog.versions().map(|object| object_id(object)).collect();
+        let pins: Vec<Id> = catalog.pins().map(|object| object_id(object)).collect();
+        self.instances.retain(|id, _| instances.binary_search(id).is_ok());
+        self.versions.retain(|id, _| versions.binary_search(id).is_ok());
+        self.pins.retain(|id, _| pins.binary_search(id).is_ok());
+    }
+
+    /// Takes what a pass says of an instance; true if others may want to know.
+    pub(super) fn instance(&mut self, id: &Id, pass: &InstancePass, observer: &dyn Observer) -> bool {
+        let status = self.instances.entry(id.clone()).or_default();
+        let subject = Subject::new("OmniInstance", id);
+        take(&mut status.conditions, &pass.findings, &subject, observer)
+    }
+
+    /// Takes what a pass says of a version; true if others may want to know.
+    pub(super) fn version(&mut self, id: &Id, report: &VersionReport, observer: &dyn Observer) -> bool {
+        let status = self.versions.entry(id.clone()).or_default();
+        let mark = |status: &ModelVersionStatus| (status.sealed, verdict(&status.conditions, READY));
+        let before = mark(status);
+        status.model_id.clone_from(&report.model_id);
+        status.folder.clone_from(&report.folder);
+        status.sealed = report.sealed.then_some(true);
+        status.plan.clone_from(&report.plan);
+        status.dashboards.clone_from(&report.dashboards);
+        status.foreign_links.clone_from(&report.foreign_links);
+        let subject = Subject::new("ModelVersion", id);
+        take(&mut status.conditions, &report.findings, &subject, observer);
+        mark(status) != before
+    }
+
+    /// Takes what a pass says of a pin.
+    pub(super) fn pin(&mut self, namespace: &str, report: &PinReport, observer: &dyn Observer) {
+        let id = (namespace.to_owned(), report.name.clone());
+        let status = self.pins.entry(id.clone()).or_default();
+        if report.row_seen {
+            status.version = report.version;
+            status.previous_version = report.previous_version;
+            status.since = report.since;
+        }
+        let subject = Subject::new("TenantPin", &id);
+        take(&mut status.conditions, &report.findings, &subject, observer);
+    }
+}
+
+fn object_id<S>(object: &crate::ports::Object<S>) -> Id {
+    (object.namespace.clone(), object.name.clone())
+}
+
+/// True if `Ready` moved.
+fn take(known: &mut Vec<Condition>, findings: &[Finding], subject: &Subject, observer: &dyn Observer) -> bool {
+    let before = known.clone();
+    conditions::apply(known, findings, None);
+    for transition in conditions::transitions(&before, known) {
+        observer.transition(subject, &transition);
+    }
+    verdict(&before, READY) != verdict(known, READY)
+}
+
+fn verdict(all: &[Condition], kind: &str) -> Option<String> {
+    all.iter()
+        .find(|condition| condition.type_ == kind)
+        .map(|condition| condition.status.clone())
+}
+
+/// One condition of a status, if it is there and true.
+#[must_use]
+pub fn true_condition<'all>(all: &'all [Condition], kind: &str) -> Option<&'all Condition> {
+    all.iter()
+        .find(|condition| condition.type_ == kind && condition.status == "True")
+}
