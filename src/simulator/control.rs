@@ -1,0 +1,63 @@
+//! The control routes below `/_simulator`: look inside, break things, play a person. No key is asked for.
+
+use serde_json::{Value, json};
+
+use super::faults::Fault;
+use super::http::{Answer, Call, Reply};
+use super::knobs::Knobs;
+use super::world::World;
+
+impl World {
+    /// Answers one call of a control route.
+    pub(super) fn control(&mut self, call: &Call) -> Reply {
+        let path: Vec<&str> = call.segments.iter().skip(1).map(String::as_str).collect();
+        match (call.method.as_str(), path.as_slice()) {
+            ("GET", ["requests"]) => Ok(Answer::ok(json!(self.log))),
+            ("GET", ["state"]) => Ok(Answer::ok(self.state())),
+            ("POST", ["reset"]) => {
+                self.reset();
+                Ok(done())
+            }
+            ("GET", ["faults"]) => Ok(Answer::ok(self.faults.0.iter().map(Fault::to_json).collect())),
+            ("POST", ["faults"]) => {
+                let fault =
+                    Fault::from_json(Value::Object(call.any_body()?)).map_err(|why| Answer::refusal(400, why))?;
+                self.faults.0.push(fault);
+                Ok(done())
+            }
+            ("DELETE", ["faults"]) => {
+                self.faults.0.clear();
+                Ok(done())
+            }
+            ("GET", ["knobs"]) => Ok(Answer::ok(json!(self.organisation.knobs))),
+            ("POST", ["knobs"]) => {
+                let knobs = turned(&self.organisation.knobs, call.any_body()?)?;
+                self.organisation.knobs = knobs;
+                Ok(Answer::ok(json!(self.organisation.knobs)))
+            }
+            ("POST", ["hands"]) => self.organisation.play_hand(call),
+            ("GET", ["see"]) => self.organisation.see(call),
+            ("POST", ["clock"]) => {
+                let body = call.body(&["advance_seconds"])?;
+                let seconds = body.get("advance_seconds").and_then(Value::as_i64);
+                let seconds = seconds.ok_or_else(|| Answer::bad("advance_seconds", "Expected an integer"))?;
+                self.organisation.clock.advance(seconds);
+                Ok(Answer::ok(json!({"now": self.organisation.clock.now().to_string()})))
+            }
+            _ => Err(Answer::not_found("no such control route; see docs/simulator.md")),
+        }
+    }
+}
+
+fn done() -> Answer {
+    Answer::ok(json!({"success": true}))
+}
+
+/// The knobs with a merge patch applied.
+fn turned(knobs: &Knobs, patch: super::http::Object) -> Result<Knobs, Answer> {
+    let mut value = json!(knobs);
+    for (name, setting) in patch {
+        value[name] = setting;
+    }
+    serde_json::from_value(value).map_err(|error| Answer::refusal(400, format!("knobs: {error}")))
+}

@@ -1,0 +1,217 @@
+//! Hands: edits that a person makes in Omni, without the API.
+
+use serde_json::json;
+
+use super::http::{Answer, Call, Object, Reply, optional_text, required_text};
+use super::import::{DashboardIds, NewIds, rehash};
+use super::organisation::{Document, File, Files, Model, ModelKind, Organisation};
+
+impl Organisation {
+    /// Does what `action` says.
+    pub(super) fn play_hand(&mut self, call: &Call) -> Reply {
+        let body = call.any_body()?;
+        match required_text(&body, "action")? {
+            "rename_document" => self.hand_rename(&body),
+            "move_document" => self.hand_move(&body),
+            "delete_document" => self.delete_document(required_text(&body, "identifier")?),
+            "edit_document" => self.hand_edit_document(&body),
+            "create_document" => self.hand_create_document(&body),
+            "edit_model_file" => self.hand_edit_file(&body),
+            "create_model" => self.hand_create_model(&body),
+            "create_folder" => self.hand_create_folder(&body),
+            other => Err(Answer::bad("action", format!("no such action: {other}"))),
+        }
+    }
+
+    fn hand_rename(&mut self, body: &Object) -> Reply {
+        let document = self.document(required_text(body, "identifier")?)?;
+        let (id, old) = (document.id.clone(), document.identifier.clone());
+        let name = optional_text(body, "name")?.map(str::to_owned);
+        let new = optional_text(body, "new_identifier")?.map(str::to_owned);
+        if let Some(new) = new.as_ref().filter(|new| self.document_or_trash(new).is_some()) {
+            return Err(Answer::bad("new_identifier", format!("{new} is in use")));
+        }
+        let now = self.clock.stamp();
+        if let Some(document) = self.documents.get_mut(&id) {
+            document.updated_at = now;
+            if let Some(name) = name {
+                document.dashboard["name"] = json!(name);
+                document.name = name;
+            }
+            if let Some(new) = new {
+                document.dashboard["identifier"] = json!(new);
+                document.dashboard["workbook"]["identifier"] = json!(new);
+                document.identifier = new;
+                self.redirects.insert(old, id);
+            }
+        }
+        Ok(Answer::ok(json!({"success": true})))
+    }
+
+    fn hand_move(&mut self, body: &Object) -> Reply {
+        let id = self.document(required_text(body, "identifier")?)?.id.clone();
+        let folder_id = match optional_text(body, "folder_path")? {
+            None => None,
+            Some(path) => Some(self.folder_by_path(path)?),
+        };
+        let now = self.clock.stamp();
+        if let Some(document) = self.documents.get_mut(&id) {
+            document.folder_id = folder_id;
+            document.updated_at = now;
+        }
+        Ok(Answer::ok(json!({"success": true})))
+    }
+
+    fn folder_by_path(&self, path: &str) -> Result<String, Answer> {
+        let missing = || Answer::not_found(format!("Folder with path {path} does not exist"));
+        Ok(self.folder_at(path).ok_or_else(missing)?.id.clone())
+    }
+
+    /// Renames the first tile, or changes its fields, and publishes.
+    fn hand_edit_document(&mut self, body: &Object) -> Reply {
+        let id = self.document(required_text(body, "identifier")?)?.id.clone();
+        let name = optional_text(body, "tile_name")?.unwrap_or("Edited by hand").to_owned();
+        let fields = body.get("fields").cloned();
+        let path = "/queryPresentationCollection/queryPresentationCollectionMemberships/0/queryPresentation";
+        if let Some(document) = self.documents.get_mut(&id) {
+            if let Some(tile) = document.dashboard.pointer_mut(path) {
+                tile["name"] = json!(name);
+                if let (Some(fields), Some(query)) = (fields, tile.pointer_mut("/query/queryJson")) {
+                    query["fields"] = fields;
+                }
+            }
+            rehash(&mut document.dashboard);
+        }
+        self.publish(&id);
+        Ok(Answer::ok(json!({"success": true})))
+    }
+
+    fn model_called(&self, body: &Object) -> Result<&Model, Answer> {
+        let wanted = required_text(body, "model")?;
+        let named = self.models.values().find(|model| {
+            model.deleted_at.is_none() && model.kind == ModelKind::Shared && model.name.as_deref() == Some(wanted)
+        });
+        named.map_or_else(|| self.model(wanted), Ok)
+    }
+
+    fn hand_create_document(&mut self, body: &Object) -> Reply {
+        let model = self.model_called(body)?;
+        let (model_id, connection_id) = (model.id.clone(), model.connection_id.clone());
+        let name = required_text(body, "name")?.to_owned();
+        let folder_id = match optional_text(body, "folder_path")? {
+            None => None,
+            Some(path) => Some(self.folder_by_path(path)?),
+        };
+        let fields = body.get("fields").cloned().unwrap_or_else(|| json!(["patients.count"]));
+        let table = fields[0]
+            .as_str()
+            .and_then(|field| field.split_once('.'))
+            .map_or("patients", |(view, _)| view);
+        let tile = json!({"name": name, "table": table, "topic": "", "fields": fields});
+        let identifier = optional_text(body, "identifier")?.map(str::to_owned);
+        let identifier = identifier.unwrap_or_else(|| self.ids.identifier());
+        if self.document_or_trash(&identifier).is_some() {
+            return Err(Answer::bad("identifier", format!("{identifier} is in use")));
+        }
+        let plan = super::seed::DashboardPlan {
+            name,
+            identifier: identifier.clone(),
+            body: super::seed::expand(&json!({"tiles": [tile]}), self),
+            workbook_files: Files::new(),
+            tab_files: None,
+            file_uploads: json!({}),
+        };
+        self.add_document(plan, &model_id, &connection_id, folder_id);
+        Ok(Answer::ok(json!({"success": true, "identifier": identifier})))
+    }
+
+    /// Puts a new document together, with local models and ids of its own.
+    pub(super) fn add_document(
+        &mut self,
+        mut plan: super::seed::DashboardPlan,
+        model_id: &str,
+        connection_id: &str,
+        folder_id: Option<String>,
+    ) {
+        let id = self.ids.uuid();
+        let dashboard_id = self.ids.uuid();
+        let workbook = self.add_local(ModelKind::Workbook, connection_id, model_id, plan.workbook_files);
+        let mut query_models = std::collections::BTreeMap::new();
+        if let Some(files) = plan.tab_files {
+            query_models.insert(
+                "tab".to_owned(),
+                self.add_local(ModelKind::Query, connection_id, &workbook, files),
+            );
+        }
+        let ids = DashboardIds {
+            document: &id,
+            dashboard: &dashboard_id,
+            workbook_model: &workbook,
+            base_model: model_id,
+            connection: connection_id,
+            identifier: &plan.identifier,
+            query_models: &query_models,
+        };
+        self.renew_dashboard(&mut plan.body, &plan.name, &ids, &mut NewIds::default());
+        let now = self.clock.stamp();
+        let document = Document {
+            id: id.clone(),
+            identifier: plan.identifier,
+            name: plan.name,
+            dashboard_id,
+            dashboard_mini_uuid: self.ids.identifier(),
+            folder_id,
+            scope: "organization".to_owned(),
+            shared_model_id: model_id.to_owned(),
+            workbook_model_id: workbook,
+            query_model_ids: query_models.into_values().collect(),
+            dashboard: plan.body,
+            file_uploads: plan.file_uploads,
+            created_at: now,
+            updated_at: now,
+            published_at: now,
+            deleted_at: None,
+        };
+        self.documents.insert(id, document);
+    }
+
+    fn hand_edit_file(&mut self, body: &Object) -> Reply {
+        let model_id = self.model_called(body)?.id.clone();
+        let file_name = required_text(body, "file_name")?.to_owned();
+        let file = match optional_text(body, "yaml")? {
+            None => None,
+            Some(text) => Some(File::new(text).map_err(|reason| Answer::bad("yaml", reason))?),
+        };
+        self.put_file(&model_id, &file_name, file);
+        Ok(Answer::ok(json!({"success": true})))
+    }
+
+    fn hand_create_model(&mut self, body: &Object) -> Reply {
+        let name = required_text(body, "name")?.to_owned();
+        let connection_id = match optional_text(body, "connection_id")? {
+            Some(id) => Some(id.to_owned()),
+            None => self.connections.first().map(|connection| connection.id.clone()),
+        };
+        let connection_id = connection_id.ok_or_else(|| Answer::bad("connection_id", "Required"))?;
+        let base = self.models.values().find(|model| {
+            model.kind == ModelKind::Schema && model.connection_id == connection_id && model.deleted_at.is_none()
+        });
+        let base = base.map(|model| model.id.clone());
+        let id = self
+            .add_model(ModelKind::Shared, Some(name), &connection_id, base)
+            .id
+            .clone();
+        Ok(Answer::ok(json!({"success": true, "id": id})))
+    }
+
+    fn hand_create_folder(&mut self, body: &Object) -> Reply {
+        let parent = match optional_text(body, "parent_path")? {
+            None => None,
+            Some(path) => Some(self.folder_by_path(path)?),
+        };
+        let folder = self.add_folder(required_text(body, "name")?, parent.as_deref(), "organization")?;
+        Ok(Answer::ok(
+            json!({"success": true, "id": folder.id, "path": folder.path}),
+        ))
+    }
+}

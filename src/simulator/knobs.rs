@@ -1,0 +1,134 @@
+//! Knobs: where Omni is known to answer in more than one way, or is set up in more than one way.
+
+use serde::{Deserialize, Serialize};
+
+/// Where Omni's sources disagree, or its set-up varies; every default is the better-attested behaviour.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Knobs {
+    /// The shape of a successful import's answer.
+    pub import_answer: ImportAnswer,
+    /// Whether the `workbook` answer carries `miniUuidMap`.
+    pub import_mini_uuid_map: bool,
+    /// What becomes of `folderPath` in an import.
+    pub import_folder: ImportFolder,
+    /// Whether an import with the undocumented key `folderId` is taken, the key ignored.
+    pub import_ignores_folder_id: bool,
+    /// Whether an import fills the QUERY models of tabs; Omni leaves them empty.
+    pub import_fills_query_models: bool,
+    /// Whether an import loses the last tile without saying so.
+    pub import_drops_tile: bool,
+    /// Whether an import gives uploaded files new ids.
+    pub import_renews_upload_ids: bool,
+    /// What an import does with an identifier that is in use.
+    pub identifier_clash: IdentifierClash,
+    /// The shape of a validation answer.
+    pub validate_answer: ValidateAnswer,
+    /// The status of a checksum mismatch, 400 or 409.
+    pub checksum_mismatch: u16,
+    /// Whether `POST …/yaml` answers with the files, as the specification says, or `{success, fileName}`.
+    pub yaml_answers_files: bool,
+    /// Whether the older YAML path below `/api/unstable` is gone (410).
+    pub unstable_yaml_gone: bool,
+    /// Whether documents move by POST, as the specification of May 2026 says, instead of PUT.
+    pub move_by_post: bool,
+    /// Whether a second model of one name is refused; Omni makes a twin.
+    pub model_name_unique: bool,
+    /// Whether creating a model answers 200 with `success: false` and makes nothing.
+    pub create_model_fails_inside: bool,
+    /// Drafts that a merge says it could not publish; the merge still answers 200.
+    pub failed_drafts: u32,
+    /// Whether branch-based schema refresh is on, which forbids a second shared model.
+    pub branch_schema_refresh: bool,
+    /// The key owner's value of the attribute that drives the environments; none makes reads fail.
+    pub caller_attribute: Option<String>,
+    /// Whether the main key is a personal one instead of an organization key.
+    pub key_is_personal: bool,
+    /// Whether the key's owner administers the connection.
+    pub connection_admin: bool,
+    /// Seconds in `Retry-After` of an answer over the budget; none sends no such header, as Omni does.
+    pub retry_after: Option<u64>,
+    /// Milliseconds that a list lags behind a creation.
+    pub list_lag_millis: u64,
+    /// Requests a key may make in one window; none is no budget.
+    pub requests_per_minute: Option<u32>,
+    /// The window of the budget, in milliseconds: 60,000 as Omni has it, less for impatient tests.
+    pub budget_window_millis: u64,
+}
+
+impl Default for Knobs {
+    fn default() -> Self {
+        Self {
+            import_answer: ImportAnswer::Identifiers,
+            import_mini_uuid_map: true,
+            import_folder: ImportFolder::Honour,
+            import_ignores_folder_id: false,
+            import_fills_query_models: false,
+            import_drops_tile: false,
+            import_renews_upload_ids: false,
+            identifier_clash: IdentifierClash::Reject,
+            validate_answer: ValidateAnswer::Array,
+            checksum_mismatch: 400,
+            yaml_answers_files: false,
+            unstable_yaml_gone: false,
+            move_by_post: false,
+            model_name_unique: false,
+            create_model_fails_inside: false,
+            failed_drafts: 0,
+            branch_schema_refresh: false,
+            caller_attribute: Some("staging".to_owned()),
+            key_is_personal: false,
+            connection_admin: true,
+            retry_after: None,
+            list_lag_millis: 0,
+            requests_per_minute: None,
+            budget_window_millis: 60_000,
+        }
+    }
+}
+
+/// The shape of a successful import's answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ImportAnswer {
+    /// 201 with `documentId` and `identifier`.
+    Identifiers,
+    /// 200 with `dashboard`, `workbook` and `miniUuidMap`.
+    Workbook,
+    /// 200 with neither: a shape that nobody has seen.
+    Unknown,
+}
+
+/// What becomes of `folderPath` in an import.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ImportFolder {
+    /// The document lands in that folder.
+    Honour,
+    /// The document lands at the root.
+    Root,
+    /// The document lands in the key owner's personal space.
+    Personal,
+}
+
+/// What an import does with an identifier that is in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IdentifierClash {
+    /// Refuses with 400.
+    Reject,
+    /// Replaces the document that holds it.
+    Overwrite,
+    /// Appends `-1`, `-2`, ….
+    Suffix,
+}
+
+/// The shape of a validation answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ValidateAnswer {
+    /// A bare array of `{message, is_warning, yaml_path}`.
+    Array,
+    /// `{valid, issues}` with `severity`.
+    Object,
+}

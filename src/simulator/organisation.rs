@@ -1,0 +1,413 @@
+//! The organisation: everything that Omni would hold, in memory.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use jiff::{Timestamp, ToSpan};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::http::{Answer, Object};
+use super::knobs::Knobs;
+
+/// The whole organisation.
+#[derive(Debug)]
+pub(super) struct Organisation {
+    pub(super) id: String,
+    /// The key owner's membership.
+    pub(super) owner: Member,
+    pub(super) knobs: Knobs,
+    pub(super) clock: Clock,
+    pub(super) ids: Ids,
+    pub(super) connections: Vec<Connection>,
+    pub(super) environments: Vec<ConnectionEnvironment>,
+    pub(super) attributes: Vec<Value>,
+    pub(super) groups: Vec<UserGroup>,
+    pub(super) roles: Vec<RoleGrant>,
+    pub(super) models: BTreeMap<String, Model>,
+    pub(super) folders: BTreeMap<String, Folder>,
+    /// By document id.
+    pub(super) documents: BTreeMap<String, Document>,
+    /// Identifiers that documents had before, and whose they were.
+    pub(super) redirects: BTreeMap<String, String>,
+}
+
+/// The user in whose name the key acts.
+#[derive(Debug, Clone)]
+pub(super) struct Member {
+    pub(super) membership_id: String,
+    pub(super) user_id: String,
+    pub(super) name: String,
+}
+
+/// A group of users; embed users are members of `embed-viewers`.
+#[derive(Debug, Clone)]
+pub(super) struct UserGroup {
+    pub(super) mini_uuid: String,
+    pub(super) name: String,
+}
+
+/// A role for a user or a group on a model or a connection.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct RoleGrant {
+    pub(super) principal: Principal,
+    pub(super) role: String,
+    pub(super) connection_id: String,
+    /// None: on every model of the connection.
+    pub(super) model_id: Option<String>,
+}
+
+/// Who holds a role or a permit.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Principal {
+    /// A membership id.
+    User(String),
+    /// A miniUuid.
+    Group(String),
+}
+
+/// A database connection.
+#[derive(Debug, Clone)]
+pub(super) struct Connection {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) database: String,
+    pub(super) default_schema: String,
+    pub(super) base_role: String,
+    /// The user attribute that chooses the environment.
+    pub(super) environment_attribute: Option<String>,
+}
+
+/// A physical connection that takes the base connection's place for some values of the attribute.
+#[derive(Debug, Clone)]
+pub(super) struct ConnectionEnvironment {
+    pub(super) id: String,
+    pub(super) base_connection_id: String,
+    pub(super) connection_id: String,
+    pub(super) values: Vec<String>,
+}
+
+/// The kinds of model, one above the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ModelKind {
+    Schema,
+    Shared,
+    SharedExtension,
+    Branch,
+    Workbook,
+    Query,
+}
+
+impl ModelKind {
+    pub(super) const ALL: [Self; 6] = [
+        Self::Schema,
+        Self::Shared,
+        Self::SharedExtension,
+        Self::Branch,
+        Self::Workbook,
+        Self::Query,
+    ];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Schema => "SCHEMA",
+            Self::Shared => "SHARED",
+            Self::SharedExtension => "SHARED_EXTENSION",
+            Self::Branch => "BRANCH",
+            Self::Workbook => "WORKBOOK",
+            Self::Query => "QUERY",
+        }
+    }
+
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == text)
+    }
+}
+
+/// One authored file: the text as written, and what it parses to.
+#[derive(Debug, Clone)]
+pub(super) struct File {
+    pub(super) text: String,
+    pub(super) parsed: Arc<Value>,
+    /// Whether a person made the view in the workbook, rather than a program through the YAML API.
+    pub(super) made_in_workbook: bool,
+}
+
+impl File {
+    /// Parses the text.
+    ///
+    /// # Errors
+    /// The text is no YAML; says where.
+    pub(super) fn new(text: &str) -> Result<Self, String> {
+        let parsed: Value = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
+        Ok(Self {
+            text: text.to_owned(),
+            parsed: Arc::new(parsed),
+            made_in_workbook: false,
+        })
+    }
+}
+
+/// The files of a model, by name.
+pub(super) type Files = BTreeMap<String, File>;
+
+/// One model of any kind.
+#[derive(Debug, Clone)]
+pub(super) struct Model {
+    pub(super) id: String,
+    pub(super) kind: ModelKind,
+    pub(super) name: Option<String>,
+    pub(super) connection_id: String,
+    pub(super) base_model_id: Option<String>,
+    pub(super) created_at: Timestamp,
+    pub(super) updated_at: Timestamp,
+    pub(super) deleted_at: Option<Timestamp>,
+    /// What was authored here; of a branch, the whole of the base with the branch's changes.
+    pub(super) files: Files,
+    /// Of a branch: the base as it was when the branch was made.
+    pub(super) forked_from: Files,
+    /// Raised with every change of the files.
+    pub(super) version: u64,
+}
+
+/// A folder of the organisation.
+#[derive(Debug, Clone)]
+pub(super) struct Folder {
+    pub(super) id: String,
+    pub(super) name: String,
+    /// All segments from the root, with slashes.
+    pub(super) path: String,
+    pub(super) parent_id: Option<String>,
+    pub(super) scope: String,
+    pub(super) created_at: Timestamp,
+    pub(super) permits: BTreeMap<Principal, Permit>,
+}
+
+/// What a principal may do in a folder and below, unless a nearer folder says otherwise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Permit {
+    pub(super) role: String,
+    pub(super) access_boost: bool,
+}
+
+/// A published document.
+#[derive(Debug, Clone)]
+pub(super) struct Document {
+    /// The canonical UUID, which is the workbook's.
+    pub(super) id: String,
+    pub(super) identifier: String,
+    pub(super) name: String,
+    pub(super) dashboard_id: String,
+    pub(super) dashboard_mini_uuid: String,
+    pub(super) folder_id: Option<String>,
+    pub(super) scope: String,
+    pub(super) shared_model_id: String,
+    pub(super) workbook_model_id: String,
+    /// In the order in which the tabs came.
+    pub(super) query_model_ids: Vec<String>,
+    /// The `dashboard` of an export.
+    pub(super) dashboard: Value,
+    /// The `fileUploads` of an export.
+    pub(super) file_uploads: Value,
+    pub(super) created_at: Timestamp,
+    pub(super) updated_at: Timestamp,
+    pub(super) published_at: Timestamp,
+    pub(super) deleted_at: Option<Timestamp>,
+}
+
+/// The organisation's time: real time, moved by hand, and never the same twice.
+#[derive(Debug, Default)]
+pub(super) struct Clock {
+    ahead_seconds: i64,
+    last_millis: i64,
+}
+
+impl Clock {
+    /// What the clock shows.
+    pub(super) fn now(&self) -> Timestamp {
+        let real = Timestamp::now();
+        let moved = real.checked_add(self.ahead_seconds.seconds()).unwrap_or(real);
+        Timestamp::from_millisecond(moved.as_millisecond()).unwrap_or(moved)
+    }
+
+    /// A time later than every one given before, so that two writes never look like one.
+    pub(super) fn stamp(&mut self) -> Timestamp {
+        let millis = self.now().as_millisecond().max(self.last_millis + 1);
+        self.last_millis = millis;
+        Timestamp::from_millisecond(millis).unwrap_or_else(|_| self.now())
+    }
+
+    pub(super) fn advance(&mut self, seconds: i64) {
+        self.ahead_seconds = self.ahead_seconds.saturating_add(seconds);
+    }
+}
+
+/// Gives out ids: the n-th is always the same, so that runs can be compared.
+#[derive(Debug, Default)]
+pub(super) struct Ids {
+    given: u64,
+}
+
+impl Ids {
+    const SPACE: Uuid = Uuid::from_u128(0x7b1d_6a0e_52c4_4f0b_9d3e_0a6f_51c8_2e47);
+
+    pub(super) fn uuid(&mut self) -> String {
+        self.given += 1;
+        Uuid::new_v5(&Self::SPACE, &self.given.to_be_bytes()).to_string()
+    }
+
+    /// Eight letters and digits, as tiles have them.
+    pub(super) fn mini_uuid(&mut self) -> String {
+        const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+        self.given += 1;
+        let digest = Sha256::digest(self.given.to_be_bytes());
+        digest
+            .iter()
+            .take(8)
+            .map(|byte| char::from(ALPHABET[usize::from(*byte) % 62]))
+            .collect()
+    }
+
+    /// Eight hexadecimal digits, as identifiers have them that nobody chose.
+    pub(super) fn identifier(&mut self) -> String {
+        self.uuid().chars().take(8).collect()
+    }
+}
+
+/// A checksum as the YAML API and `jsonHash` show them.
+pub(super) fn checksum(bytes: impl AsRef<[u8]>) -> String {
+    base64::engine::general_purpose::STANDARD.encode(Sha256::digest(bytes))
+}
+
+impl Organisation {
+    pub(super) fn connection(&self, id: &str) -> Option<&Connection> {
+        self.connections.iter().find(|connection| connection.id == id)
+    }
+
+    /// A model that is not in the trash.
+    pub(super) fn model(&self, id: &str) -> Result<&Model, Answer> {
+        self.models
+            .get(id)
+            .filter(|model| model.deleted_at.is_none())
+            .ok_or_else(|| Answer::not_found(format!("Model with id {id} does not exist")))
+    }
+
+    /// The branches of a shared model that were neither merged away nor deleted.
+    pub(super) fn branches(&self, model_id: &str) -> impl Iterator<Item = &Model> {
+        self.models.values().filter(move |model| {
+            model.kind == ModelKind::Branch
+                && model.deleted_at.is_none()
+                && model.base_model_id.as_deref() == Some(model_id)
+        })
+    }
+
+    pub(super) fn folder_at(&self, path: &str) -> Option<&Folder> {
+        self.folders.values().find(|folder| folder.path == path)
+    }
+
+    /// A document by identifier, former identifier or UUID, in the trash or not.
+    pub(super) fn document_or_trash(&self, identifier: &str) -> Option<&Document> {
+        self.documents
+            .values()
+            .find(|document| document.identifier == identifier)
+            .or_else(|| self.documents.get(identifier))
+            .or_else(|| self.redirects.get(identifier).and_then(|id| self.documents.get(id)))
+    }
+
+    /// A document that is not in the trash.
+    pub(super) fn document(&self, identifier: &str) -> Result<&Document, Answer> {
+        self.document_or_trash(identifier)
+            .filter(|document| document.deleted_at.is_none())
+            .ok_or_else(|| Answer::not_found(format!("Document with identifier \"{identifier}\" not found")))
+    }
+
+    pub(super) fn group_named(&self, name: &str) -> Option<&UserGroup> {
+        self.groups.iter().find(|group| group.name == name)
+    }
+
+    /// Whether lists show yet what was created then.
+    pub(super) fn listed(&self, created_at: Timestamp) -> bool {
+        let lag = i64::try_from(self.knobs.list_lag_millis).unwrap_or(i64::MAX);
+        lag == 0 || self.clock.now().as_millisecond() - created_at.as_millisecond() >= lag
+    }
+
+    /// The whole organisation in a stable order, for assertions.
+    pub(super) fn state(&self) -> Value {
+        json!({
+            "connections": self.connections.iter().map(|connection| json!({
+                "id": connection.id, "name": connection.name, "baseRole": connection.base_role,
+                "environmentAttribute": connection.environment_attribute,
+            })).collect::<Vec<_>>(),
+            "models": self.models.values().map(|model| self.model_state(model)).collect::<Vec<_>>(),
+            "folders": self.folders.values().map(|folder| json!({
+                "id": folder.id, "name": folder.name, "path": folder.path, "scope": folder.scope,
+                "permits": folder.permits.iter().map(|(principal, permit)| self.permit_state(principal, permit))
+                    .collect::<Vec<_>>(),
+            })).collect::<Vec<_>>(),
+            "documents": self.documents.values().map(|document| self.document_state(document)).collect::<Vec<_>>(),
+            "redirects": self.redirects,
+            "groups": self.groups.iter().map(|group| json!({"id": group.mini_uuid, "name": group.name}))
+                .collect::<Vec<_>>(),
+            "roles": self.roles.iter().map(|grant| {
+                let mut entry = self.principal_state(&grant.principal);
+                entry.insert("role".into(), json!(grant.role));
+                entry.insert("connectionId".into(), json!(grant.connection_id));
+                entry.insert("modelId".into(), json!(grant.model_id));
+                Value::Object(entry)
+            }).collect::<Vec<_>>(),
+        })
+    }
+
+    fn model_state(&self, model: &Model) -> Value {
+        let files: BTreeMap<&str, &str> = model
+            .files
+            .iter()
+            .map(|(name, file)| (name.as_str(), file.text.as_str()))
+            .collect();
+        json!({
+            "id": model.id, "kind": model.kind.name(), "name": model.name, "connectionId": model.connection_id,
+            "baseModelId": model.base_model_id, "files": files, "updatedAt": model.updated_at.to_string(),
+            "deleted": model.deleted_at.is_some(),
+            "branches": self.branches(&model.id).map(|branch| json!({"id": branch.id, "name": branch.name}))
+                .collect::<Vec<_>>(),
+        })
+    }
+
+    fn document_state(&self, document: &Document) -> Value {
+        json!({
+            "identifier": document.identifier, "documentId": document.id, "name": document.name,
+            "dashboardId": document.dashboard_id,
+            "folderPath": document.folder_id.as_ref().and_then(|id| self.folders.get(id)).map(|folder| &folder.path),
+            "scope": document.scope, "modelId": document.shared_model_id,
+            "workbookModelId": document.workbook_model_id, "queryModelIds": document.query_model_ids,
+            "export": self.export_body(document), "deleted": document.deleted_at.is_some(),
+            "updatedAt": document.updated_at.to_string(),
+        })
+    }
+
+    fn principal_state(&self, principal: &Principal) -> Object {
+        let mut entry = Object::new();
+        match principal {
+            Principal::User(id) => entry.insert("userId".into(), json!(id)),
+            Principal::Group(id) => {
+                let name = self
+                    .groups
+                    .iter()
+                    .find(|group| &group.mini_uuid == id)
+                    .map(|group| &group.name);
+                entry.insert("userGroup".into(), json!(name));
+                entry.insert("userGroupId".into(), json!(id))
+            }
+        };
+        entry
+    }
+
+    fn permit_state(&self, principal: &Principal, permit: &Permit) -> Value {
+        let mut entry = self.principal_state(principal);
+        entry.insert("role".into(), json!(permit.role));
+        entry.insert("accessBoost".into(), json!(permit.access_boost));
+        Value::Object(entry)
+    }
+}

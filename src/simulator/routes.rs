@@ -1,0 +1,106 @@
+//! Which call goes where.
+
+use super::http::{Answer, Call, Reply};
+use super::identity::KeyScope;
+use super::organisation::Organisation;
+
+/// Answers one call of Omni's API.
+pub(super) fn answer(organisation: &mut Organisation, call: &Call, scope: KeyScope) -> Reply {
+    let segments: Vec<&str> = call.segments.iter().map(String::as_str).collect();
+    let method = call.method.as_str();
+    let found = match segments.as_slice() {
+        ["api", "v1", "models", rest @ ..] => models(organisation, call, method, rest),
+        ["api", "unstable", "models", id, "yaml"] if organisation.knobs.unstable_yaml_gone => {
+            let successor = format!("</api/v1/models/{id}/yaml>; rel=\"successor-version\"");
+            Some(Err(gone("2026-07-31").with_header("link", successor)))
+        }
+        ["api", "unstable", "models", id, "yaml"] => models(organisation, call, method, &[id, "yaml"]),
+        ["api", "v1", "folders", rest @ ..] => folders(organisation, call, method, rest),
+        ["api", "v1", "documents", rest @ ..] => documents(organisation, call, method, rest),
+        ["api", "unstable", "documents", rest @ ..] => migration(organisation, call, method, rest, scope),
+        ["api", "v1", rest @ ..] => others(organisation, call, method, rest, scope),
+        _ => None,
+    };
+    found.unwrap_or_else(|| Err(Answer::not_found("Not Found")))
+}
+
+fn gone(sunset: &str) -> Answer {
+    Answer::refusal(410, "Gone")
+        .with_header("sunset", sunset)
+        .with_header("deprecation", "true")
+}
+
+fn models(organisation: &mut Organisation, call: &Call, method: &str, rest: &[&str]) -> Option<Reply> {
+    Some(match (method, rest) {
+        ("GET", []) => organisation.list_models(call),
+        ("POST", []) => organisation.create_model(call),
+        ("GET", [id, "yaml"]) => organisation.read_yaml(call, id),
+        ("POST", [id, "yaml"]) => organisation.write_yaml(call, id),
+        ("DELETE", [id, "yaml"]) => organisation.delete_yaml(call, id),
+        ("GET", [id, "validate"]) => organisation.validate_model(call, id),
+        ("GET", [id, "content-validator"]) => organisation.validate_content(call, id),
+        ("POST", [id, "branch", name, "merge"]) => organisation.merge_branch(call, id, name),
+        ("DELETE", [id, "branch", name]) => organisation.delete_branch(id, name),
+        _ => return None,
+    })
+}
+
+fn folders(organisation: &mut Organisation, call: &Call, method: &str, rest: &[&str]) -> Option<Reply> {
+    Some(match (method, rest) {
+        ("GET", []) => organisation.list_folders(call),
+        ("POST", []) => organisation.create_folder(call),
+        ("DELETE", [id]) => organisation.delete_folder(call, id),
+        ("GET", [id, "permissions"]) => organisation.read_permits(call, id),
+        ("POST" | "PATCH", [id, "permissions"]) => organisation.write_permits(call, id),
+        ("DELETE", [id, "permissions"]) => organisation.revoke_permits(call, id),
+        _ => return None,
+    })
+}
+
+fn documents(organisation: &mut Organisation, call: &Call, method: &str, rest: &[&str]) -> Option<Reply> {
+    let move_method = if organisation.knobs.move_by_post { "POST" } else { "PUT" };
+    Some(match (method, rest) {
+        ("GET", []) => organisation.list_documents(call),
+        ("GET", [identifier]) => organisation.read_document(identifier),
+        ("DELETE", [identifier]) => organisation.delete_document(identifier),
+        ("PUT" | "PATCH", [_]) => Err(gone("2026-07-31")),
+        ("GET", [identifier, "queries"]) => organisation.document_queries(identifier),
+        (method, [identifier, "move"]) if method == move_method => organisation.move_document(call, identifier),
+        _ => return None,
+    })
+}
+
+fn migration(
+    organisation: &mut Organisation,
+    call: &Call,
+    method: &str,
+    rest: &[&str],
+    scope: KeyScope,
+) -> Option<Reply> {
+    if scope == KeyScope::Personal {
+        return Some(Err(Answer::refusal(
+            403,
+            "User-scoped API keys are not allowed to access content migration",
+        )));
+    }
+    Some(match (method, rest) {
+        ("GET", [identifier, "export"]) => organisation.export_document(identifier),
+        ("POST", ["import"]) => organisation.import_document(call),
+        _ => return None,
+    })
+}
+
+fn others(organisation: &mut Organisation, call: &Call, method: &str, rest: &[&str], scope: KeyScope) -> Option<Reply> {
+    Some(match (method, rest) {
+        ("GET", ["whoami"]) => organisation.whoami(call, scope),
+        ("GET", ["connections"]) => organisation.list_connections(call),
+        ("GET", ["connection-environments"]) => organisation.list_environments(),
+        ("GET", ["user-attributes"]) => organisation.list_attributes(),
+        ("POST", ["query", "run"]) => organisation.run_query(call),
+        ("GET", ["user-groups", id, "model-roles"]) => organisation.read_roles(call, true, id),
+        ("POST", ["user-groups", id, "model-roles"]) => organisation.assign_role(call, true, id),
+        ("GET", ["users", id, "model-roles"]) => organisation.read_roles(call, false, id),
+        ("POST", ["users", id, "model-roles"]) => organisation.assign_role(call, false, id),
+        _ => return None,
+    })
+}
