@@ -1,1 +1,125 @@
-//! cluster
+//! The Kubernetes front: what the operator does in a cluster.
+//!
+//! ```text
+//! watches ──▶ store ──▶ triggers ──▶ queues ──▶ passes (the reconcilers) ──▶ status writer ──▶ API server
+//!                ▲                                                              │      └─────▶ events
+//!                └──────────────────── what was written ────────────────────────┘
+//! ```
+//!
+//! 1. One replica leads, by a Lease; the others wait and are ready.
+//! 2. The leader watches the three kinds. The gates of `/readyz` name what is missing until every list is complete.
+//! 3. Each change asks for the passes that build on what it changed, and for no others.
+//! 4. Instances, versions and environments have a queue each, so that long cuts do not keep pins waiting.
+//! 5. Statuses are written where they differ, new and changed objects first.
+//! 6. At the end no new pass begins, running ones end after their present effect, statuses are flushed, and the lead
+//!    is handed over. Losing the lead ends the process at once: another replica may be working already.
+
+mod events;
+mod health;
+mod kind;
+mod lanes;
+mod lead;
+mod merge;
+mod passes;
+mod queue;
+mod report;
+mod secrets;
+mod status;
+mod store;
+mod table;
+mod triggers;
+mod watch;
+mod work;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use snafu::{ResultExt, Snafu};
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+pub use lead::LeaseOptions;
+pub use secrets::ClusterSecrets;
+
+use crate::ports::Clients;
+use health::Gates;
+
+/// How the controller runs.
+pub struct ControllerOptions {
+    /// The namespaces to watch; none: all of them.
+    pub namespaces: Vec<String>,
+    /// Where `/livez` and `/readyz` answer.
+    pub health_address: SocketAddr,
+    /// The Lease that the lead is held by.
+    pub lease: LeaseOptions,
+    /// How long one pass may work before it reports and lets others go on.
+    pub slice: Duration,
+    /// The time-out of one request to Omni.
+    pub request_timeout: Duration,
+}
+
+/// Why the controller ended before it was told to.
+#[derive(Debug, Snafu)]
+pub enum RunError {
+    /// The address for probes is not free, or not ours.
+    #[snafu(display("cannot listen on {address} for /livez and /readyz; choose another with --health-address"))]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Another replica has the lead, or the API server cannot be reached for too long.
+    #[snafu(display("the Lease {lease} is lost: another replica has it, or the API server cannot be reached"))]
+    LeadLost {
+        /// Namespace and name.
+        lease: String,
+    },
+    /// A part of the controller ended by itself.
+    #[snafu(display("{part} ended, which is a bug; please report it with the log"))]
+    PartEnded {
+        /// Which.
+        part: &'static str,
+    },
+    /// A part of the controller panicked.
+    #[snafu(display("the controller panicked, which is a bug; please report it with the log"))]
+    Panicked {
+        /// Where.
+        source: tokio::task::JoinError,
+    },
+}
+
+/// Runs the controller until the token is cancelled.
+///
+/// # Errors
+/// The probes' address cannot be listened on, the lead is lost, or a part of the controller ended by itself.
+pub async fn run(
+    client: kube::Client,
+    clients: Arc<dyn Clients>,
+    options: ControllerOptions,
+    shutdown: CancellationToken,
+) -> Result<(), RunError> {
+    let gates = Gates::default();
+    let address = options.health_address;
+    let listener = health::listen(address).await.context(ListenSnafu { address })?;
+    let bound = listener.local_addr().context(ListenSnafu { address })?;
+    info!("probes answer on http://{bound}/livez and http://{bound}/readyz");
+    let ended = CancellationToken::new();
+    let probes = tokio::spawn(health::serve(listener, gates.clone(), ended.clone()));
+
+    let work = work::work(client.clone(), clients, &options, gates.clone(), shutdown.clone());
+    let outcome = lead::lead(client, &options.lease, work, &shutdown).await;
+    gates.end();
+    ended.cancel();
+    // What they say at the very end helps nobody; their end is only waited for.
+    let _ = probes.await;
+    match outcome {
+        lead::Led::Done(outcome) => outcome,
+        lead::Led::Never => Ok(()),
+        lead::Led::Lost => LeadLostSnafu {
+            lease: options.lease.to_string(),
+        }
+        .fail(),
+    }
+}

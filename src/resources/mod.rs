@@ -10,6 +10,7 @@ pub mod conditions;
 mod duration;
 mod model_version;
 mod omni_instance;
+mod spec_hash;
 mod tenant_pin;
 
 pub use duration::HumanDuration;
@@ -21,6 +22,7 @@ pub use model_version::{
 pub use omni_instance::{
     DashboardIdHolds, Management, MappingSpec, OmniInstance, OmniInstanceSpec, OmniInstanceStatus, SecretKeyRef,
 };
+pub use spec_hash::spec_hash;
 pub use tenant_pin::{Hold, PinDeletionPolicy, Requires, TenantPin, TenantPinSpec, TenantPinStatus};
 
 /// The API group of every kind.

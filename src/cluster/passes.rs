@@ -1,0 +1,173 @@
+//! One pass of each kind: asks the reconciler, hands its reports to the status writer.
+
+use std::sync::Arc;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::api::{Api, DynamicObject, Patch, PatchParams};
+use kube::core::ApiResource;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use super::kind::{KindName, ObjectName};
+use super::merge::status_patch;
+use super::queue::Asker;
+use super::status::{CallError, FIELD_MANAGER, Report, StatusWriter, within};
+use super::store::{Store, Stored, requested};
+use super::table::Entry;
+use super::triggers::Key;
+use crate::environment::{self, EnvironmentKey};
+use crate::model_version::{self, Progress, VersionReport};
+use crate::omni_instance;
+use crate::ports::{Lookup, Next, Objects, World};
+use crate::resources::conditions::{ACCEPTED, Finding, READY, Reason, STALLED, apply};
+use crate::resources::{ModelVersion, OmniInstance, TenantPin};
+
+/// Who to ask for which pass.
+pub(super) struct Askers {
+    pub(super) instances: Asker<ObjectName>,
+    pub(super) versions: Asker<ObjectName>,
+    pub(super) environments: Asker<EnvironmentKey>,
+    pub(super) unreadable: Asker<(KindName, ObjectName)>,
+}
+
+impl Askers {
+    pub(super) fn ask(&self, key: Key) {
+        match key {
+            Key::Instance(name) => self.instances.ask(name),
+            Key::Version(name) => self.versions.ask(name),
+            Key::Environment(key) => self.environments.ask(key),
+            Key::Unreadable(kind, name) => self.unreadable.ask((kind, name)),
+        }
+    }
+}
+
+/// What passes need.
+pub(super) struct Passes {
+    pub(super) world: World,
+    pub(super) client: kube::Client,
+    pub(super) store: Arc<Store>,
+    pub(super) writer: Arc<StatusWriter>,
+    pub(super) stop: CancellationToken,
+}
+
+impl Passes {
+    pub(super) async fn instance(&self, name: ObjectName) -> Option<Next> {
+        let request = self.requested::<OmniInstance>(&name);
+        let pass = omni_instance::reconcile(&self.world, &name.namespace, &name.name).await?;
+        let next = pass.next;
+        self.writer.offer(name, Report::Instance(pass), request);
+        Some(next)
+    }
+
+    pub(super) async fn version(&self, name: ObjectName) -> Option<Next> {
+        let Lookup::Found(object) = self.store.version(&name.namespace, &name.name) else {
+            return None;
+        };
+        let progress = VersionProgress {
+            passes: self,
+            name: &name,
+            spec_hash: &object.spec_hash,
+        };
+        let pass = model_version::reconcile(&self.world, &name.namespace, &name.name, &progress).await?;
+        if pass.next == Next::Again {
+            progress.publish(&pass.report);
+        } else {
+            self.writer
+                .offer(name, Report::Version(pass.report), requested(&object));
+        }
+        Some(pass.next)
+    }
+
+    pub(super) async fn environment(&self, key: EnvironmentKey) -> Option<Next> {
+        let mut requests = self.store.requested_of_pins(&key);
+        let pass = environment::reconcile(&self.world, &key).await;
+        for report in pass.pins {
+            let request = requests.remove(&report.name);
+            let name = ObjectName::new(&key.namespace, &report.name);
+            self.writer.offer(name, Report::Pin(report), request);
+        }
+        Some(pass.next)
+    }
+
+    /// Tells an object that it does not parse. Its status is read afresh: of such an object the watch gives only
+    /// the metadata.
+    pub(super) async fn unreadable(&self, kind: KindName, name: ObjectName) -> Option<Next> {
+        let told = match kind {
+            KindName::OmniInstance => self.tell_unreadable::<OmniInstance>(&name).await,
+            KindName::ModelVersion => self.tell_unreadable::<ModelVersion>(&name).await,
+            KindName::TenantPin => self.tell_unreadable::<TenantPin>(&name).await,
+        };
+        match told {
+            Ok(()) => None,
+            Err(CallError::Api(kube::Error::Api(status))) if status.is_not_found() || status.is_invalid() => {
+                warn!(kind = kind.as_str(), %name, %status, "an object that does not parse cannot be told so");
+                None
+            }
+            Err(error) => {
+                warn!(kind = kind.as_str(), %name, %error, "failed to tell an object that it does not parse");
+                Some(Next::Backoff { after: None })
+            }
+        }
+    }
+
+    async fn tell_unreadable<K: Stored>(&self, name: &ObjectName) -> Result<(), CallError> {
+        let Some(Entry::Unreadable(unreadable)) = self.store.entry::<K>(name) else {
+            return Ok(());
+        };
+        let resource = ApiResource::erase::<K>(&());
+        let objects: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &name.namespace, &resource);
+        let object = within(objects.get(&name.name)).await?;
+        let status = &object.data["status"];
+        let before: Vec<Condition> = serde_json::from_value(status["conditions"].clone()).unwrap_or_default();
+        let mut after = before.clone();
+        let plural = K::plural(&());
+        let message = format!(
+            "the object cannot be read: {}; see `kubectl explain {plural}.spec` and change it. Until then nothing is \
+             done for it",
+            unreadable.why
+        );
+        let findings = [
+            Finding::fails(ACCEPTED, Reason::Invalid, &message),
+            Finding::fails(READY, Reason::Invalid, &message),
+            Finding::holds(STALLED, Reason::Invalid, &message),
+        ];
+        apply(&mut after, &findings, object.metadata.generation);
+        let was = json!({"observedGeneration": status["observedGeneration"], "conditions": before});
+        let now = json!({"observedGeneration": object.metadata.generation, "conditions": after});
+        let version = object.metadata.resource_version.unwrap_or_default();
+        let Some(patch) = status_patch::<Value>(&was, &now, &version) else {
+            return Ok(());
+        };
+        within(objects.patch_status(&name.name, &PatchParams::apply(FIELD_MANAGER), &Patch::Merge(&patch))).await?;
+        let uid = object.metadata.uid.unwrap_or_default();
+        self.writer.teller.tell(K::NAME, name.clone(), &uid, &before, &after);
+        Ok(())
+    }
+
+    fn requested<K: Stored>(&self, name: &ObjectName) -> Option<String> {
+        requested(&self.store.record::<K>(name)?.object)
+    }
+}
+
+/// Where a version's long pass tells how far it is.
+struct VersionProgress<'a> {
+    passes: &'a Passes,
+    name: &'a ObjectName,
+    /// Of the spec that the pass began with.
+    spec_hash: &'a str,
+}
+
+impl Progress for VersionProgress<'_> {
+    fn publish(&self, report: &VersionReport) {
+        self.passes.writer.offer_progress(self.name, report);
+    }
+
+    fn interrupted(&self) -> bool {
+        let stands = || match self.passes.store.version(&self.name.namespace, &self.name.name) {
+            Lookup::Found(object) => object.spec_hash == self.spec_hash && !object.deleting,
+            Lookup::Absent | Lookup::Unreadable(_) => false,
+        };
+        self.passes.stop.is_cancelled() || !stands()
+    }
+}

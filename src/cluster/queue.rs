@@ -1,0 +1,421 @@
+//! Keyed work: never two passes of one key at once, a bounded number of passes, and each key at its time.
+
+use std::collections::{HashMap, HashSet};
+use std::future::Future;
+use std::hash::{BuildHasher, Hash, RandomState};
+use std::pin::{Pin, pin};
+use std::time::Duration;
+
+use futures::{Stream, StreamExt};
+use kube::runtime::scheduler::{ScheduleRequest, Scheduler, scheduler};
+use tokio::sync::mpsc;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::ports::{Clock, Next, SystemClock};
+
+/// How a queue paces its passes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pace {
+    /// How many passes may run at once.
+    pub(super) concurrency: usize,
+    /// How long a change waits for others that come with it.
+    pub(super) gather: Duration,
+    /// The least time from the start of a key's pass to the start of its next, so that a flood of changes is taken
+    /// together. A pass that takes long has twice its own time, so that no key fills a processor.
+    pub(super) spacing: Duration,
+    /// The first pause after a failure; it doubles with each failure after another.
+    pub(super) first_pause: Duration,
+    /// The longest pause after failures.
+    pub(super) longest_pause: Duration,
+}
+
+impl Pace {
+    /// Failures wait for 1 second at first and for 5 minutes at most; changes are passed on at once.
+    pub(super) const fn of(concurrency: usize) -> Self {
+        Self {
+            concurrency,
+            gather: Duration::ZERO,
+            spacing: Duration::ZERO,
+            first_pause: Duration::from_secs(1),
+            longest_pause: Duration::from_secs(300),
+        }
+    }
+}
+
+/// Asks for passes.
+#[derive(Debug)]
+pub(super) struct Asker<T> {
+    requests: mpsc::UnboundedSender<ScheduleRequest<T>>,
+    gather: Duration,
+}
+
+impl<T> Asker<T> {
+    /// Asks for a pass over this key now. One that waits already is enough; one that runs is followed by another.
+    pub(super) fn ask(&self, message: T) {
+        let run_at = Instant::now() + self.gather;
+        // Without effect once the queue has ended, as it should be.
+        let _ = self.requests.send(ScheduleRequest { message, run_at });
+    }
+}
+
+/// The receiving side, before it works.
+pub(super) struct Queue<T> {
+    pace: Pace,
+    // The queue asks for later passes itself; it ends by its token, not by the last sender.
+    requests: mpsc::UnboundedSender<ScheduleRequest<T>>,
+    inbox: mpsc::UnboundedReceiver<ScheduleRequest<T>>,
+}
+
+/// An empty queue and who fills it.
+pub(super) fn queue<T>(pace: Pace) -> (Asker<T>, Queue<T>) {
+    let (requests, inbox) = mpsc::unbounded_channel();
+    let asker = Asker {
+        requests: requests.clone(),
+        gather: pace.gather,
+    };
+    (asker, Queue { pace, requests, inbox })
+}
+
+impl<T: Hash + Eq + Clone + Send + 'static> Queue<T> {
+    /// Works until the token is cancelled, then lets the running passes end.
+    ///
+    /// A pass gives back when its key is to be looked at again; `None` where there is nothing to look at any more.
+    ///
+    /// # Errors
+    /// A pass panicked.
+    pub(super) async fn work<F, Fut>(self, stop: CancellationToken, pass: F) -> Result<(), JoinError>
+    where
+        F: Fn(T) -> Fut,
+        Fut: Future<Output = Option<Next>> + Send + 'static,
+    {
+        let Self { pace, requests, inbox } = self;
+        let inbox = futures::stream::unfold(inbox, async |mut inbox| Some((inbox.recv().await?, inbox)));
+        let mut scheduler = pin!(scheduler(inbox));
+        let mut book = Book::new(pace, requests);
+        let mut passes = JoinSet::new();
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                Some(ended) = passes.join_next(), if !passes.is_empty() => {
+                    let (key, started, next) = ended?;
+                    book.ended(key, started, next);
+                }
+                Some(key) = book.due(scheduler.as_mut()) => {
+                    if book.start(&key) {
+                        let work = pass(key.clone());
+                        passes.spawn(async move {
+                            let started = Instant::now();
+                            (key, started, work.await)
+                        });
+                    }
+                }
+            }
+        }
+        while let Some(ended) = passes.join_next().await {
+            ended?;
+        }
+        Ok(())
+    }
+}
+
+/// Who runs, who failed how often, and who is not to start yet.
+struct Book<T> {
+    pace: Pace,
+    requests: mpsc::UnboundedSender<ScheduleRequest<T>>,
+    running: HashSet<T>,
+    failures: HashMap<T, u32>,
+    not_before: HashMap<T, Instant>,
+    chance: RandomState,
+}
+
+impl<T: Hash + Eq + Clone> Book<T> {
+    fn new(pace: Pace, requests: mpsc::UnboundedSender<ScheduleRequest<T>>) -> Self {
+        Self {
+            pace,
+            requests,
+            running: HashSet::new(),
+            failures: HashMap::new(),
+            not_before: HashMap::new(),
+            chance: RandomState::new(),
+        }
+    }
+
+    /// The next key whose time has come, once there is room for its pass.
+    async fn due<R: Stream<Item = ScheduleRequest<T>>>(&self, scheduler: Pin<&mut Scheduler<T, R>>) -> Option<T> {
+        let room = self.running.len() < self.pace.concurrency;
+        // What is not taken now stays with the scheduler, also when this future is dropped.
+        pin!(scheduler.hold_unless(|key| room && !self.running.contains(key)))
+            .next()
+            .await
+    }
+
+    /// Whether the pass may start now; one that comes too early is put off.
+    fn start(&mut self, key: &T) -> bool {
+        if let Some(&early_until) = self.not_before.get(key)
+            && Instant::now() < early_until
+        {
+            self.again(key.clone(), early_until);
+            return false;
+        }
+        self.running.insert(key.clone());
+        true
+    }
+
+    fn ended(&mut self, key: T, started: Instant, next: Option<Next>) {
+        self.running.remove(&key);
+        let now = Instant::now();
+        self.not_before.retain(|_, early_until| *early_until > now);
+        if !self.pace.spacing.is_zero() {
+            let spacing = self.pace.spacing.max(2 * (now - started));
+            self.not_before.insert(key.clone(), started + spacing);
+        }
+        let Some(next) = next else {
+            self.failures.remove(&key);
+            return;
+        };
+        let pause = match next {
+            Next::Backoff { after } => {
+                let failures = self.failures.entry(key.clone()).or_default();
+                let pause = pause(self.pace, *failures, self.chance.hash_one(now));
+                *failures = failures.saturating_add(1);
+                pause.max(after.unwrap_or_default())
+            }
+            settled => {
+                self.failures.remove(&key);
+                delay(settled)
+            }
+        };
+        self.again(key, now + pause);
+    }
+
+    fn again(&self, message: T, run_at: Instant) {
+        // The receiver lives as long as the book.
+        let _ = self.requests.send(ScheduleRequest { message, run_at });
+    }
+}
+
+/// The pause after so many failures before this one: twice the last, and up to a fifth more, so that what failed
+/// together does not come back together.
+fn pause(pace: Pace, failures: u32, chance: u64) -> Duration {
+    let doubled = pace.first_pause.saturating_mul(1 << failures.min(20));
+    let pause = doubled.min(pace.longest_pause);
+    pause + pause.mul_f64((chance % 1000) as f64 / 5000.0)
+}
+
+/// How long until a pass that did not fail is repeated.
+fn delay(next: Next) -> Duration {
+    // A time that has just passed, again and again, would be a hot loop.
+    const LEAST: Duration = Duration::from_millis(100);
+    match next {
+        Next::Again | Next::Backoff { .. } => Duration::ZERO,
+        Next::At(at) => {
+            let left = at.duration_since(SystemClock.now());
+            Duration::try_from(left).unwrap_or_default().max(LEAST)
+        }
+        Next::After(after) => after.max(LEAST),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    const FOREVER: Duration = Duration::from_secs(3600);
+
+    fn pace(concurrency: usize) -> Pace {
+        Pace {
+            first_pause: Duration::from_millis(10),
+            ..Pace::of(concurrency)
+        }
+    }
+
+    /// Runs the queue until the pass has been called `calls` times; gives the keys and the times of the calls.
+    async fn calls(
+        pace: Pace,
+        keys: &[&'static str],
+        calls: usize,
+        next: impl Fn(usize) -> Option<Next> + Send + Sync + 'static,
+    ) -> Vec<(&'static str, Instant)> {
+        let (asker, queue) = queue(pace);
+        keys.iter().for_each(|key| asker.ask(*key));
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let stop = CancellationToken::new();
+        let next = Arc::new(next);
+        let work = queue.work(stop.clone(), |key| {
+            let (log, stop, next) = (Arc::clone(&log), stop.clone(), Arc::clone(&next));
+            async move {
+                let call = {
+                    let mut log = log.lock().unwrap();
+                    log.push((key, Instant::now()));
+                    log.len()
+                };
+                if call == calls {
+                    stop.cancel();
+                }
+                next(call)
+            }
+        });
+        tokio::time::timeout(Duration::from_secs(20), work)
+            .await
+            .expect("the calls are made")
+            .unwrap();
+        let log = log.lock().unwrap();
+        log.clone()
+    }
+
+    #[tokio::test]
+    async fn a_key_never_runs_twice_at_once_and_what_changes_meanwhile_brings_another_pass() {
+        let (asker, queue) = queue(pace(4));
+        let asker = Arc::new(asker);
+        let (running, most, passes) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+        let counts = Arc::new((running, most, passes));
+        let stop = CancellationToken::new();
+        asker.ask("one");
+        let work = queue.work(stop.clone(), |key| {
+            let (counts, asker, stop) = (Arc::clone(&counts), Arc::clone(&asker), stop.clone());
+            async move {
+                let (running, most, passes) = &*counts;
+                most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                // Several changes during one pass are one more pass.
+                if passes.fetch_add(1, Ordering::SeqCst) == 0 {
+                    (0..5).for_each(|_| asker.ask(key));
+                }
+                tokio::time::sleep(Duration::from_millis(30)).await;
+                running.fetch_sub(1, Ordering::SeqCst);
+                if passes.load(Ordering::SeqCst) == 2 {
+                    stop.cancel();
+                }
+                Some(Next::After(FOREVER))
+            }
+        });
+        tokio::time::timeout(Duration::from_secs(20), work)
+            .await
+            .expect("there are two passes")
+            .unwrap();
+        assert_eq!(counts.1.load(Ordering::SeqCst), 1, "one at a time");
+        assert_eq!(counts.2.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test]
+    async fn no_more_passes_run_than_there_is_room_for() {
+        let (asker, queue) = queue(pace(2));
+        (0..6).for_each(|key| asker.ask(key));
+        let counts = Arc::new((AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0)));
+        let stop = CancellationToken::new();
+        let work = queue.work(stop.clone(), |_| {
+            let (counts, stop) = (Arc::clone(&counts), stop.clone());
+            async move {
+                let (running, most, ended) = &*counts;
+                most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                running.fetch_sub(1, Ordering::SeqCst);
+                if ended.fetch_add(1, Ordering::SeqCst) == 5 {
+                    stop.cancel();
+                }
+                None
+            }
+        });
+        tokio::time::timeout(Duration::from_secs(20), work)
+            .await
+            .expect("every key has its pass")
+            .unwrap();
+        assert_eq!(counts.1.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test]
+    async fn failures_wait_longer_each_time_and_a_success_forgets_them() {
+        let log = calls(pace(1), &["one"], 6, |call| {
+            Some(if call == 4 {
+                Next::Again
+            } else {
+                Next::Backoff { after: None }
+            })
+        })
+        .await;
+        let pauses: Vec<_> = log.windows(2).map(|pair| pair[1].1 - pair[0].1).collect();
+        let millis = Duration::from_millis;
+        assert!(
+            pauses[0] >= millis(10) && pauses[1] >= millis(20) && pauses[2] >= millis(40),
+            "{pauses:?}"
+        );
+        assert!(pauses[3] < millis(40), "again is at once: {pauses:?}");
+        assert!(
+            pauses[4] >= millis(10) && pauses[4] < millis(40),
+            "it begins anew: {pauses:?}"
+        );
+    }
+
+    #[test]
+    fn pauses_end_at_the_longest_and_are_not_all_alike() {
+        let pace = Pace::of(1);
+        assert_eq!(pause(pace, 0, 0), Duration::from_secs(1));
+        assert_eq!(pause(pace, 3, 0), Duration::from_secs(8));
+        assert_eq!(pause(pace, u32::MAX, 0), Duration::from_secs(300));
+        assert_ne!(pause(pace, 3, 500), pause(pace, 3, 999));
+        assert!(pause(pace, 9, 999) <= Duration::from_secs(360));
+    }
+
+    #[tokio::test]
+    async fn the_other_side_is_not_asked_before_it_said() {
+        let after = Duration::from_millis(60);
+        let log = calls(pace(1), &["one"], 2, move |_| {
+            Some(Next::Backoff { after: Some(after) })
+        })
+        .await;
+        assert!(log[1].1 - log[0].1 >= after);
+    }
+
+    #[tokio::test]
+    async fn a_change_does_not_wait_for_the_pause() {
+        let (asker, queue) = queue(pace(1));
+        asker.ask("one");
+        let asker = Arc::new(asker);
+        let stop = CancellationToken::new();
+        let passes = Arc::new(AtomicUsize::new(0));
+        let work = queue.work(stop.clone(), |key| {
+            let (asker, stop, passes) = (Arc::clone(&asker), stop.clone(), Arc::clone(&passes));
+            async move {
+                if passes.fetch_add(1, Ordering::SeqCst) == 1 {
+                    stop.cancel();
+                }
+                // After the pass has ended, when its long pause has begun.
+                tokio::spawn(async move {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    asker.ask(key);
+                });
+                Some(Next::Backoff { after: Some(FOREVER) })
+            }
+        });
+        tokio::time::timeout(Duration::from_secs(20), work)
+            .await
+            .expect("the change brings a pass")
+            .unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_flood_of_changes_is_spaced() {
+        let spaced = Pace {
+            spacing: Duration::from_millis(50),
+            ..pace(1)
+        };
+        let log = calls(spaced, &["one"], 3, |_| Some(Next::Again)).await;
+        assert!(log[2].1 - log[0].1 >= Duration::from_millis(100));
+    }
+
+    #[tokio::test]
+    async fn a_panic_ends_the_queue() {
+        let (asker, queue) = queue(pace(1));
+        asker.ask("one");
+        let work = queue.work(CancellationToken::new(), async |_| panic!("in a pass"));
+        let ended = tokio::time::timeout(Duration::from_secs(20), work)
+            .await
+            .expect("it ends");
+        assert!(ended.unwrap_err().is_panic());
+    }
+}

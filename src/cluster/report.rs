@@ -1,0 +1,169 @@
+//! From what a pass reports to the status that an object should have.
+
+use super::kind::Kind;
+use super::table::Record;
+use crate::environment::PinReport;
+use crate::model_version::VersionReport;
+use crate::omni_instance::InstancePass;
+use crate::resources::conditions::{Finding, apply};
+use crate::resources::{
+    ModelVersion, ModelVersionStatus, OmniInstance, OmniInstanceStatus, TenantPin, TenantPinStatus,
+};
+
+/// What a pass says of one object of kind `K`.
+pub(super) trait ReportOf<K: Kind> {
+    fn spec_hash(&self) -> &str;
+    fn findings(&self) -> &[Finding];
+    /// Sets all that is in the status besides conditions and what [`wanted`] sets for every kind.
+    fn fill(&self, status: &mut K::Status);
+}
+
+impl ReportOf<OmniInstance> for InstancePass {
+    fn spec_hash(&self) -> &str {
+        &self.spec_hash
+    }
+
+    fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    fn fill(&self, _status: &mut OmniInstanceStatus) {}
+}
+
+impl ReportOf<ModelVersion> for VersionReport {
+    fn spec_hash(&self) -> &str {
+        &self.spec_hash
+    }
+
+    fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    fn fill(&self, status: &mut ModelVersionStatus) {
+        status.model_id.clone_from(&self.model_id);
+        status.folder.clone_from(&self.folder);
+        // Absent rather than false: the rule that seals reads it either way, and most versions are short-lived so.
+        status.sealed = self.sealed.then_some(true);
+        status.plan.clone_from(&self.plan);
+        status.dashboards.clone_from(&self.dashboards);
+        status.foreign_links.clone_from(&self.foreign_links);
+    }
+}
+
+impl ReportOf<TenantPin> for PinReport {
+    fn spec_hash(&self) -> &str {
+        &self.spec_hash
+    }
+
+    fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    fn fill(&self, status: &mut TenantPinStatus) {
+        status.version = self.version;
+        status.previous_version = self.previous_version;
+        status.since = self.since;
+    }
+}
+
+/// The status that the object should have; `None` where it has it already, or where the report speaks of another spec.
+///
+/// `request` is the value of the annotation that asked for the pass, as it was when the pass began: one that came
+/// later is acknowledged by a later pass.
+pub(super) fn wanted<K: Kind, R: ReportOf<K>>(
+    record: &Record<K>,
+    report: &R,
+    request: Option<&str>,
+) -> Option<K::Status> {
+    if record.object.spec_hash != report.spec_hash() {
+        return None;
+    }
+    let generation = Some(record.identity.generation);
+    let mut status = record.status.clone();
+    report.fill(&mut status);
+    let head = K::head(&mut status);
+    apply(head.conditions, report.findings(), generation);
+    *head.observed_generation = generation;
+    if let Some(request) = request {
+        *head.last_handled_reconcile_at = Some(request.to_owned());
+    }
+    (status != record.status).then_some(status)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::cluster::merge::status_patch;
+    use crate::cluster::table::record_of;
+    use crate::resources::conditions::{READY, Reason, STALLED};
+
+    fn pin() -> TenantPin {
+        serde_json::from_value(json!({
+            "apiVersion": "wavepin.dev/v1alpha1", "kind": "TenantPin",
+            "metadata": {"name": "p", "namespace": "n", "uid": "u", "resourceVersion": "7", "generation": 3},
+            "spec": {"instanceRef": {"name": "acme"}, "tenant": "t", "environment": "staging", "version": 2},
+            "status": {"observedGeneration": -1, "conditions": [{"type": "Ready", "status": "Unknown",
+                "reason": "Pending", "message": "", "lastTransitionTime": "1970-01-01T00:00:00Z"}]},
+        }))
+        .unwrap()
+    }
+
+    fn report(findings: Vec<Finding>) -> PinReport {
+        PinReport {
+            name: "p".into(),
+            spec_hash: record_of(pin()).object.spec_hash.clone(),
+            findings,
+            version: Some(2),
+            previous_version: None,
+            since: None,
+        }
+    }
+
+    fn with_status(status: TenantPinStatus) -> Record<TenantPin> {
+        let mut pin = pin();
+        pin.status = Some(status);
+        record_of(pin)
+    }
+
+    #[test]
+    fn the_same_report_twice_is_one_write() {
+        let report = report(vec![Finding::holds(READY, Reason::Converged, "as declared")]);
+        let status = wanted(&record_of(pin()), &report, None).expect("the first is news");
+        assert_eq!(status.observed_generation, Some(3));
+        assert_eq!(status.conditions[0].observed_generation, Some(3));
+        assert_eq!(wanted(&with_status(status), &report, None), None);
+    }
+
+    #[test]
+    fn a_condition_that_went_away_is_absent_from_what_is_sent() {
+        let stalled = report(vec![
+            Finding::fails(READY, Reason::Conflict, "taken"),
+            Finding::holds(STALLED, Reason::Conflict, "taken"),
+        ]);
+        let before = with_status(wanted(&record_of(pin()), &stalled, None).unwrap());
+        assert_eq!(before.status.conditions.len(), 2);
+        let fine = report(vec![Finding::holds(READY, Reason::Converged, "as declared")]);
+        let after = wanted(&before, &fine, None).unwrap();
+        let patch = status_patch(&before.status, &after, "7").unwrap();
+        let types: Vec<_> = patch["status"]["conditions"].as_array().unwrap().iter().collect();
+        assert_eq!(types.len(), 1);
+        assert_eq!(types[0]["type"], "Ready");
+    }
+
+    #[test]
+    fn a_report_of_another_spec_is_not_written() {
+        let mut report = report(Vec::new());
+        report.spec_hash = "other".into();
+        assert_eq!(wanted(&record_of(pin()), &report, None), None);
+    }
+
+    #[test]
+    fn a_request_is_acknowledged_once() {
+        let report = report(vec![Finding::holds(READY, Reason::Converged, "as declared")]);
+        let status = wanted(&record_of(pin()), &report, Some("now")).unwrap();
+        assert_eq!(status.last_handled_reconcile_at.as_deref(), Some("now"));
+        assert_eq!(wanted(&with_status(status), &report, Some("now")), None);
+    }
+}

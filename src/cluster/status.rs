@@ -1,0 +1,306 @@
+//! Writes statuses: only what changed, new and changed objects first, so many at once and no more.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use kube::api::{Api, Patch, PatchParams};
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout};
+use tracing::{debug, warn};
+
+use super::events::Teller;
+use super::kind::{Kind, KindName, ObjectName};
+use super::lanes::{Lane, Lanes};
+use super::merge::status_patch;
+use super::report::{ReportOf, wanted};
+use super::store::{Store, Stored};
+use super::table::{Record, record_of};
+use crate::environment::PinReport;
+use crate::model_version::VersionReport;
+use crate::omni_instance::InstancePass;
+use crate::resources::conditions::transitions;
+use crate::resources::{ModelVersion, OmniInstance, TenantPin};
+
+/// The name that the API server keeps with our fields.
+pub(super) const FIELD_MANAGER: &str = "wavepin";
+
+/// How many statuses are written at once.
+pub(super) const WRITES_AT_ONCE: usize = 16;
+
+/// How long one call to the API server may take.
+pub(super) const CALL_DEADLINE: Duration = Duration::from_secs(10);
+
+/// The least time between two writes of a version's progress where nothing but numbers moves.
+const PROGRESS_PACE: Duration = Duration::from_secs(10);
+
+/// What a pass says of one object.
+#[derive(Debug, Clone)]
+pub(super) enum Report {
+    Instance(InstancePass),
+    Version(VersionReport),
+    Pin(PinReport),
+}
+
+/// A report that waits to be written.
+#[derive(Debug)]
+struct Job {
+    report: Report,
+    /// The pass that the object's annotation asked for when the pass began.
+    request: Option<String>,
+    failures: u32,
+}
+
+type JobKey = (KindName, ObjectName);
+
+/// The writer of all statuses.
+pub(super) struct StatusWriter {
+    client: kube::Client,
+    store: Arc<Store>,
+    pub(super) teller: Teller,
+    lanes: Mutex<Lanes<JobKey, Job>>,
+    work: Notify,
+    idle: Notify,
+    progress: Mutex<HashMap<ObjectName, Instant>>,
+}
+
+/// How a write ended.
+enum Written {
+    /// It is written, or need not be any more.
+    Settled,
+    /// It failed and may succeed later.
+    Failed,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl StatusWriter {
+    pub(super) fn new(client: kube::Client, store: Arc<Store>, teller: Teller) -> Self {
+        Self {
+            client,
+            store,
+            teller,
+            lanes: Mutex::default(),
+            work: Notify::new(),
+            idle: Notify::new(),
+            progress: Mutex::default(),
+        }
+    }
+
+    /// Sees to it that the object has the status of this report, if it still has the spec that the report speaks of.
+    pub(super) fn offer(&self, name: ObjectName, report: Report, request: Option<String>) {
+        let kind = report.kind();
+        let lane = match &report {
+            Report::Instance(report) => self.lane::<OmniInstance, _>(&name, report, request.as_deref()),
+            Report::Version(report) => self.lane::<ModelVersion, _>(&name, report, request.as_deref()),
+            Report::Pin(report) => self.lane::<TenantPin, _>(&name, report, request.as_deref()),
+        };
+        let key = (kind, name);
+        let mut lanes = lock(&self.lanes);
+        let lane = match lane {
+            Some(lane) => lane,
+            // An older report may be about to be written; this one then puts it right.
+            None if lanes.knows(&key) => Lane::Resync,
+            None => return,
+        };
+        let failures = 0;
+        lanes.add(
+            key,
+            lane,
+            Job {
+                report,
+                request,
+                failures,
+            },
+        );
+        drop(lanes);
+        self.work.notify_one();
+    }
+
+    /// Likewise for a version that is being worked on: at once where a condition moves, else now and then.
+    pub(super) fn offer_progress(&self, name: &ObjectName, report: &VersionReport) {
+        let moves = self.store.record::<ModelVersion>(name).is_some_and(|record| {
+            wanted(&*record, report, None).is_some_and(|status| {
+                let (before, after) = (&record.status.conditions, &status.conditions);
+                !transitions(before, after).is_empty()
+            })
+        });
+        let now = Instant::now();
+        let mut progress = lock(&self.progress);
+        progress.retain(|_, at| now - *at < PROGRESS_PACE);
+        if moves || !progress.contains_key(name) {
+            progress.insert(name.clone(), now);
+            drop(progress);
+            self.offer(name.clone(), Report::Version(report.clone()), None);
+        }
+    }
+
+    /// The lane of a report; `None` where it changes nothing.
+    fn lane<K: Stored, R: ReportOf<K>>(&self, name: &ObjectName, report: &R, request: Option<&str>) -> Option<Lane> {
+        let record = self.store.record::<K>(name)?;
+        wanted(&*record, report, request)?;
+        let seen = K::observed_generation(&record.status) == Some(record.identity.generation);
+        Some(if seen && request.is_none() {
+            Lane::Resync
+        } else {
+            Lane::Fresh
+        })
+    }
+
+    /// One of the workers; ends never by itself.
+    pub(super) async fn work(&self) {
+        loop {
+            let begun = lock(&self.lanes).begin();
+            let Some((key, lane, mut job)) = begun else {
+                self.work.notified().await;
+                continue;
+            };
+            // Of many that came at once only one worker may have been told.
+            self.work.notify_one();
+            if let Written::Failed = self.write(&key.1, &job).await {
+                let pause = Duration::from_millis(250) * (1 << job.failures.min(5));
+                job.failures += 1;
+                tokio::time::sleep(pause).await;
+                lock(&self.lanes).put_back(key.clone(), lane, job);
+            }
+            let mut lanes = lock(&self.lanes);
+            lanes.done(&key);
+            if lanes.is_empty() {
+                self.idle.notify_waiters();
+            }
+        }
+    }
+
+    /// Waits until nothing is left to write.
+    pub(super) async fn flush(&self) {
+        loop {
+            let idle = self.idle.notified();
+            let mut idle = std::pin::pin!(idle);
+            // Before the look, so that no end is missed between the look and the wait.
+            idle.as_mut().enable();
+            if lock(&self.lanes).is_empty() {
+                return;
+            }
+            idle.await;
+        }
+    }
+
+    async fn write(&self, name: &ObjectName, job: &Job) -> Written {
+        let request = job.request.as_deref();
+        match &job.report {
+            Report::Instance(report) => self.write_as::<OmniInstance, _>(name, report, request).await,
+            Report::Version(report) => self.write_as::<ModelVersion, _>(name, report, request).await,
+            Report::Pin(report) => self.write_as::<TenantPin, _>(name, report, request).await,
+        }
+    }
+
+    async fn write_as<K: Stored, R: ReportOf<K>>(
+        &self,
+        name: &ObjectName,
+        report: &R,
+        request: Option<&str>,
+    ) -> Written {
+        let Some(mut record) = self.store.record::<K>(name) else {
+            return Written::Settled;
+        };
+        let objects: Api<K> = Api::namespaced(self.client.clone(), &name.namespace);
+        // Somebody else may write the object meanwhile, but hardly three times in a row.
+        for _ in 0..3 {
+            let Some(status) = wanted(&*record, report, request) else {
+                return Written::Settled;
+            };
+            let version = &record.identity.resource_version;
+            let Some(patch) = status_patch(&record.status, &status, version) else {
+                return Written::Settled;
+            };
+            let params = PatchParams::apply(FIELD_MANAGER);
+            let patch = Patch::Merge(&patch);
+            match within(objects.patch_status(&name.name, &params, &patch)).await {
+                Ok(object) => {
+                    self.settle(&record, object);
+                    return Written::Settled;
+                }
+                // What changed may be no concern of ours, and would then bring no pass: looked at again here.
+                Err(CallError::Api(error)) if is_conflict(&error) => match within(objects.get(&name.name)).await {
+                    Ok(object) => record = Arc::new(record_of(object)),
+                    Err(error) => return refused(K::NAME, name, error),
+                },
+                Err(error) => return refused(K::NAME, name, error),
+            }
+        }
+        Written::Failed
+    }
+
+    fn settle<K: Stored>(&self, before: &Record<K>, after: K) {
+        let (metadata, _, status) = after.take();
+        let uid = &before.identity.uid;
+        let name = ObjectName::new(&before.object.namespace, &before.object.name);
+        debug!(kind = K::NAME.as_str(), %name, "status written");
+        let [was, now] = [&before.status, &status].map(|status| K::conditions(status));
+        self.teller.tell(K::NAME, name, uid, was, now);
+        self.store.keep_written(before, &metadata, status);
+    }
+}
+
+impl Report {
+    const fn kind(&self) -> KindName {
+        match self {
+            Self::Instance(_) => OmniInstance::NAME,
+            Self::Version(_) => ModelVersion::NAME,
+            Self::Pin(_) => TenantPin::NAME,
+        }
+    }
+}
+
+/// Why a call to the API server gave nothing.
+#[derive(Debug)]
+pub(super) enum CallError {
+    /// It was refused, or the API server cannot be reached.
+    Api(kube::Error),
+    /// No answer in time.
+    Deadline,
+}
+
+impl std::fmt::Display for CallError {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Api(error) => error.fmt(formatter),
+            Self::Deadline => write!(
+                formatter,
+                "no answer of the API server within {} s",
+                CALL_DEADLINE.as_secs()
+            ),
+        }
+    }
+}
+
+/// The client repeats calls for a long time where the API server is busy; ours end in time.
+pub(super) async fn within<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, CallError> {
+    match timeout(CALL_DEADLINE, call).await {
+        Ok(answer) => answer.map_err(CallError::Api),
+        Err(_) => Err(CallError::Deadline),
+    }
+}
+
+fn is_conflict(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.is_conflict())
+}
+
+/// What a write that did not succeed means: gone or unreadable objects need none, all else is tried again.
+fn refused(kind: KindName, name: &ObjectName, error: CallError) -> Written {
+    match &error {
+        CallError::Api(kube::Error::Api(status)) if status.is_not_found() => Written::Settled,
+        // Written, or changed by somebody else, so that it does not parse any more: it is told so on its own way.
+        CallError::Api(kube::Error::SerdeError(_)) => Written::Settled,
+        CallError::Api(kube::Error::Api(status)) if status.is_invalid() => {
+            warn!(kind = kind.as_str(), %name, %error, "the API server refuses the status; are the CRDs of this release applied?");
+            Written::Settled
+        }
+        _ => {
+            warn!(kind = kind.as_str(), %name, %error, "failed to write the status; it is tried again");
+            Written::Failed
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! What is declared in the watched namespaces, in memory: the cluster's answer to [`Objects`].
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use kube::api::ObjectMeta;
+use kube::core::DeserializeGuard;
+use kube::runtime::watcher::Event;
+
+use super::kind::{Kind, ObjectName};
+use super::table::{Change, Entry, Record, Scope, Table};
+use crate::environment::EnvironmentKey;
+use crate::ports::{Lookup, Object, Objects};
+use crate::resources::{
+    ModelVersion, ModelVersionSpec, OmniInstance, OmniInstanceSpec, TenantPin, TenantPinSpec, annotations,
+};
+
+/// Every object of the three kinds, kept up to date by the watches.
+#[derive(Default)]
+pub(super) struct Store {
+    instances: RwLock<Table<OmniInstance>>,
+    versions: RwLock<Table<ModelVersion>>,
+    pins: RwLock<Table<TenantPin>>,
+    requirements: RwLock<Requirements>,
+}
+
+/// Which environments have pins that require another one, by the required one: how many pins each.
+type Requirements = HashMap<EnvironmentKey, BTreeMap<String, usize>>;
+
+/// A kind that the store holds.
+pub(super) trait Stored: Kind {
+    fn table(store: &Store) -> &RwLock<Table<Self>>;
+    /// Keeps what else the store knows of the kind in step.
+    fn changed(_store: &Store, _changes: &[Change<Self>]) {}
+}
+
+impl Stored for OmniInstance {
+    fn table(store: &Store) -> &RwLock<Table<Self>> {
+        &store.instances
+    }
+}
+
+impl Stored for ModelVersion {
+    fn table(store: &Store) -> &RwLock<Table<Self>> {
+        &store.versions
+    }
+}
+
+impl Stored for TenantPin {
+    fn table(store: &Store) -> &RwLock<Table<Self>> {
+        &store.pins
+    }
+
+    fn changed(store: &Store, changes: &[Change<Self>]) {
+        let mut requirements = write(&store.requirements);
+        for change in changes {
+            for (entry, came) in [(&change.before, false), (&change.after, true)] {
+                let record = entry.as_ref().and_then(Entry::readable);
+                if let Some((required, environment)) = record.and_then(|record| requirement(&record.object)) {
+                    count(&mut requirements, required, environment, came);
+                }
+            }
+        }
+    }
+}
+
+fn requirement(pin: &Object<TenantPinSpec>) -> Option<(EnvironmentKey, String)> {
+    let required = EnvironmentKey {
+        namespace: pin.namespace.clone(),
+        instance: pin.spec.instance_ref.name.clone(),
+        environment: pin.spec.requires.as_ref()?.environment.clone(),
+    };
+    Some((required, pin.spec.environment.clone()))
+}
+
+fn count(requirements: &mut Requirements, required: EnvironmentKey, environment: String, came: bool) {
+    let counts = requirements.entry(required.clone()).or_default();
+    let pins = counts.entry(environment.clone()).or_default();
+    *pins = if came { *pins + 1 } else { pins.saturating_sub(1) };
+    if *pins == 0 {
+        counts.remove(&environment);
+    }
+    if counts.is_empty() {
+        requirements.remove(&required);
+    }
+}
+
+// A panic in a reader or writer ends the process anyway; until then the tables are still consistent enough to read.
+fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Store {
+    /// Takes in what a watch of `scope` showed.
+    pub(super) fn take_in<K: Stored>(&self, scope: &Scope, event: Event<DeserializeGuard<K>>) -> Vec<Change<K>> {
+        let changes = write(K::table(self)).take_in(scope, event);
+        K::changed(self, &changes);
+        changes
+    }
+
+    /// Keeps what a status write gave back; see [`Table::keep_written`].
+    pub(super) fn keep_written<K: Stored>(&self, based_on: &Record<K>, metadata: &ObjectMeta, status: K::Status) {
+        write(K::table(self)).keep_written(based_on, metadata, status);
+    }
+
+    pub(super) fn entry<K: Stored>(&self, name: &ObjectName) -> Option<Entry<K>> {
+        read(K::table(self)).get(&name.namespace, &name.name).cloned()
+    }
+
+    /// The object, where it parses.
+    pub(super) fn record<K: Stored>(&self, name: &ObjectName) -> Option<Arc<Record<K>>> {
+        self.entry(name)?.readable().cloned()
+    }
+
+    /// The environments of this instance that have pins.
+    pub(super) fn environments(&self, instance: &ObjectName) -> Vec<EnvironmentKey> {
+        read(&self.pins)
+            .groups()
+            .filter(|key| key.namespace == instance.namespace && key.instance == instance.name)
+            .cloned()
+            .collect()
+    }
+
+    /// The environments with pins that wait for evidence from `required`.
+    pub(super) fn environments_requiring(&self, required: &EnvironmentKey) -> Vec<EnvironmentKey> {
+        let requirements = read(&self.requirements);
+        let environments = requirements.get(required).into_iter().flat_map(BTreeMap::keys);
+        environments
+            .map(|environment| EnvironmentKey {
+                environment: environment.clone(),
+                ..required.clone()
+            })
+            .collect()
+    }
+
+    /// The passes asked for by annotation on pins of this environment, by the pin's name.
+    pub(super) fn requested_of_pins(&self, key: &EnvironmentKey) -> HashMap<String, String> {
+        let pins = self.pins(&key.namespace, &key.instance, &key.environment);
+        pins.iter()
+            .filter_map(|pin| Some((pin.name.clone(), requested(pin)?)))
+            .collect()
+    }
+
+    fn lookup<K: Stored>(&self, namespace: &str, name: &str) -> Lookup<K::Spec> {
+        match read(K::table(self)).get(namespace, name) {
+            None => Lookup::Absent,
+            Some(Entry::Unreadable(unreadable)) => Lookup::Unreadable(unreadable.why.clone()),
+            Some(Entry::Readable(record)) => Lookup::Found(Arc::clone(&record.object)),
+        }
+    }
+}
+
+/// The pass that this object's annotation asks for.
+pub(super) fn requested<S>(object: &Object<S>) -> Option<String> {
+    object.requests.get(annotations::RECONCILE_REQUESTED_AT).cloned()
+}
+
+impl Objects for Store {
+    fn instance(&self, namespace: &str, name: &str) -> Lookup<OmniInstanceSpec> {
+        self.lookup::<OmniInstance>(namespace, name)
+    }
+
+    fn version(&self, namespace: &str, name: &str) -> Lookup<ModelVersionSpec> {
+        self.lookup::<ModelVersion>(namespace, name)
+    }
+
+    fn versions(&self, namespace: &str, instance: &str) -> Vec<Arc<Object<ModelVersionSpec>>> {
+        read(&self.versions).group(&ObjectName::new(namespace, instance))
+    }
+
+    fn pin(&self, namespace: &str, name: &str) -> Lookup<TenantPinSpec> {
+        self.lookup::<TenantPin>(namespace, name)
+    }
+
+    fn pins(&self, namespace: &str, instance: &str, environment: &str) -> Vec<Arc<Object<TenantPinSpec>>> {
+        read(&self.pins).group(&EnvironmentKey {
+            namespace: namespace.to_owned(),
+            instance: instance.to_owned(),
+            environment: environment.to_owned(),
+        })
+    }
+
+    fn absence_is_deletion(&self, namespace: &str) -> bool {
+        read(&self.instances).complete(namespace)
+            && read(&self.versions).complete(namespace)
+            && read(&self.pins).complete(namespace)
+    }
+}

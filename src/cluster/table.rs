@@ -1,0 +1,447 @@
+//! The objects of one kind as the watch last showed them, with an index by group.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use kube::api::ObjectMeta;
+use kube::core::DeserializeGuard;
+use kube::runtime::watcher::Event;
+
+use super::kind::{Kind, ObjectName};
+use crate::ports::Object;
+use crate::resources::{ANNOTATION_PREFIX, spec_hash};
+
+/// One namespace, or `None`: all of them.
+pub(super) type Scope = Option<String>;
+
+/// What of an object's metadata is peculiar to a cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Identity {
+    pub(super) uid: String,
+    pub(super) resource_version: String,
+    pub(super) generation: i64,
+    pub(super) finalizers: Vec<String>,
+}
+
+impl Identity {
+    fn of(metadata: &ObjectMeta) -> Self {
+        Self {
+            uid: metadata.uid.clone().unwrap_or_default(),
+            resource_version: metadata.resource_version.clone().unwrap_or_default(),
+            generation: metadata.generation.unwrap_or_default(),
+            finalizers: metadata.finalizers.clone().unwrap_or_default(),
+        }
+    }
+
+    /// Whether `other` is a later state of the same object. Resource versions of one resource are numbers that
+    /// grow; where a server breaks that promise nothing is held to be older.
+    fn precedes(&self, other: &Self) -> bool {
+        let number = |identity: &Self| identity.resource_version.parse::<u64>().ok();
+        self.uid == other.uid && matches!((number(self), number(other)), (Some(mine), Some(theirs)) if mine < theirs)
+    }
+}
+
+/// An object that parsed.
+#[derive(Debug)]
+pub(super) struct Record<K: Kind> {
+    pub(super) identity: Identity,
+    pub(super) object: Arc<Object<K::Spec>>,
+    pub(super) status: K::Status,
+}
+
+/// An object that did not.
+#[derive(Debug)]
+pub(super) struct Unreadable {
+    pub(super) identity: Identity,
+    pub(super) why: String,
+}
+
+/// What is known of one name.
+#[derive(Debug)]
+pub(super) enum Entry<K: Kind> {
+    Readable(Arc<Record<K>>),
+    Unreadable(Arc<Unreadable>),
+}
+
+impl<K: Kind> Clone for Entry<K> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Readable(record) => Self::Readable(Arc::clone(record)),
+            Self::Unreadable(unreadable) => Self::Unreadable(Arc::clone(unreadable)),
+        }
+    }
+}
+
+impl<K: Kind> Entry<K> {
+    pub(super) fn readable(&self) -> Option<&Arc<Record<K>>> {
+        match self {
+            Self::Readable(record) => Some(record),
+            Self::Unreadable(_) => None,
+        }
+    }
+
+    fn identity(&self) -> &Identity {
+        match self {
+            Self::Readable(record) => &record.identity,
+            Self::Unreadable(unreadable) => &unreadable.identity,
+        }
+    }
+}
+
+/// What one event made of one name.
+#[derive(Debug)]
+pub(super) struct Change<K: Kind> {
+    pub(super) name: ObjectName,
+    pub(super) before: Option<Entry<K>>,
+    pub(super) after: Option<Entry<K>>,
+}
+
+/// The objects of one group, by name.
+type Members<S> = BTreeMap<String, Arc<Object<S>>>;
+
+/// The objects of one kind.
+pub(super) struct Table<K: Kind> {
+    // By namespace, then by name: so that a look-up needs no owned key.
+    entries: HashMap<String, HashMap<String, Entry<K>>>,
+    groups: BTreeMap<K::Group, Members<K::Spec>>,
+    listing: HashMap<Scope, HashSet<ObjectName>>,
+    listed: HashSet<Scope>,
+}
+
+impl<K: Kind> Default for Table<K> {
+    fn default() -> Self {
+        Self {
+            entries: HashMap::new(),
+            groups: BTreeMap::new(),
+            listing: HashMap::new(),
+            listed: HashSet::new(),
+        }
+    }
+}
+
+impl<K: Kind> Table<K> {
+    pub(super) fn get(&self, namespace: &str, name: &str) -> Option<&Entry<K>> {
+        self.entries.get(namespace)?.get(name)
+    }
+
+    /// The objects of a group, sorted by name.
+    pub(super) fn group(&self, group: &K::Group) -> Vec<Arc<Object<K::Spec>>> {
+        self.groups
+            .get(group)
+            .map(|members| members.values().cloned().collect())
+            .unwrap_or_default()
+    }
+
+    /// Every group that has a member.
+    pub(super) fn groups(&self) -> impl Iterator<Item = &K::Group> {
+        self.groups.keys()
+    }
+
+    /// Whether the objects of this namespace have all been seen.
+    pub(super) fn complete(&self, namespace: &str) -> bool {
+        self.listed
+            .iter()
+            .any(|scope| scope.as_deref().is_none_or(|listed| listed == namespace))
+    }
+
+    /// Takes in what a watch of `scope` showed, and tells what that changed.
+    ///
+    /// A list that is made again leaves the old objects in place until it is through: nothing seems gone meanwhile.
+    pub(super) fn take_in(&mut self, scope: &Scope, event: Event<DeserializeGuard<K>>) -> Vec<Change<K>> {
+        match event {
+            Event::Init => {
+                self.listing.insert(scope.clone(), HashSet::new());
+                Vec::new()
+            }
+            Event::InitApply(object) => {
+                let (name, entry) = entry_of(object);
+                if let Some(seen) = self.listing.get_mut(scope) {
+                    seen.insert(name.clone());
+                }
+                self.put(name, entry).into_iter().collect()
+            }
+            Event::InitDone => {
+                self.listed.insert(scope.clone());
+                let seen = self.listing.remove(scope).unwrap_or_default();
+                self.gone_since(scope, &seen)
+            }
+            Event::Apply(object) => {
+                let (name, entry) = entry_of(object);
+                self.put(name, entry).into_iter().collect()
+            }
+            Event::Delete(object) => self.remove(entry_of(object).0).into_iter().collect(),
+        }
+    }
+
+    /// Keeps what a status write gave back, so that the next pass need not wait for the watch to bring it. Without
+    /// effect where the watch was quicker.
+    pub(super) fn keep_written(&mut self, based_on: &Record<K>, metadata: &ObjectMeta, status: K::Status) {
+        let object = &based_on.object;
+        let Some(Entry::Readable(present)) = self.get(&object.namespace, &object.name) else {
+            return;
+        };
+        if present.identity != based_on.identity {
+            return;
+        }
+        let record = Record {
+            identity: Identity::of(metadata),
+            object: Arc::clone(object),
+            status,
+        };
+        if let Some(names) = self.entries.get_mut(&object.namespace) {
+            names.insert(object.name.clone(), Entry::Readable(Arc::new(record)));
+        }
+    }
+
+    fn put(&mut self, name: ObjectName, entry: Entry<K>) -> Option<Change<K>> {
+        let before = self.get(&name.namespace, &name.name).cloned();
+        // A page of a list can be older than what the watch or a write of ours showed already. An older spec must
+        // not come back: a pin would move back and forth.
+        if before
+            .as_ref()
+            .is_some_and(|before| entry.identity().precedes(before.identity()))
+        {
+            return None;
+        }
+        self.unindex(before.as_ref());
+        if let Entry::Readable(record) = &entry {
+            let object = &record.object;
+            self.groups
+                .entry(K::group_of(&object.namespace, &object.spec))
+                .or_default()
+                .insert(object.name.clone(), Arc::clone(object));
+        }
+        self.entries
+            .entry(name.namespace.clone())
+            .or_default()
+            .insert(name.name.clone(), entry.clone());
+        Some(Change {
+            name,
+            before,
+            after: Some(entry),
+        })
+    }
+
+    fn remove(&mut self, name: ObjectName) -> Option<Change<K>> {
+        let names = self.entries.get_mut(&name.namespace)?;
+        let before = names.remove(&name.name)?;
+        if names.is_empty() {
+            self.entries.remove(&name.namespace);
+        }
+        self.unindex(Some(&before));
+        Some(Change {
+            name,
+            before: Some(before),
+            after: None,
+        })
+    }
+
+    fn unindex(&mut self, entry: Option<&Entry<K>>) {
+        let Some(Entry::Readable(record)) = entry else { return };
+        let group = K::group_of(&record.object.namespace, &record.object.spec);
+        if let Some(members) = self.groups.get_mut(&group) {
+            members.remove(&record.object.name);
+            if members.is_empty() {
+                self.groups.remove(&group);
+            }
+        }
+    }
+
+    fn gone_since(&mut self, scope: &Scope, seen: &HashSet<ObjectName>) -> Vec<Change<K>> {
+        let in_scope = |namespace: &str| scope.as_deref().is_none_or(|watched| watched == namespace);
+        let gone: Vec<_> = self
+            .entries
+            .iter()
+            .filter(|(namespace, _)| in_scope(namespace))
+            .flat_map(|(namespace, names)| names.keys().map(move |name| ObjectName::new(namespace, name)))
+            .filter(|name| !seen.contains(name))
+            .collect();
+        gone.into_iter().filter_map(|name| self.remove(name)).collect()
+    }
+}
+
+fn entry_of<K: Kind>(object: DeserializeGuard<K>) -> (ObjectName, Entry<K>) {
+    match object.0 {
+        Ok(object) => {
+            let (metadata, spec, status) = object.take();
+            let record = Record {
+                identity: Identity::of(&metadata),
+                object: Arc::new(object_of(metadata, spec)),
+                status,
+            };
+            let name = ObjectName::new(&record.object.namespace, &record.object.name);
+            (name, Entry::Readable(Arc::new(record)))
+        }
+        Err(invalid) => {
+            let identity = Identity::of(&invalid.metadata);
+            let name = ObjectName::new(
+                invalid.metadata.namespace.unwrap_or_default(),
+                invalid.metadata.name.unwrap_or_default(),
+            );
+            let unreadable = Unreadable {
+                identity,
+                why: invalid.error,
+            };
+            (name, Entry::Unreadable(Arc::new(unreadable)))
+        }
+    }
+}
+
+/// A fresh read of an object as the table would hold it.
+pub(super) fn record_of<K: Kind>(object: K) -> Record<K> {
+    let (metadata, spec, status) = object.take();
+    Record {
+        identity: Identity::of(&metadata),
+        object: Arc::new(object_of(metadata, spec)),
+        status,
+    }
+}
+
+fn object_of<S: serde::Serialize>(metadata: ObjectMeta, spec: S) -> Object<S> {
+    let requests = metadata.annotations.unwrap_or_default().into_iter();
+    Object {
+        namespace: metadata.namespace.unwrap_or_default(),
+        name: metadata.name.unwrap_or_default(),
+        labels: metadata.labels.unwrap_or_default(),
+        requests: requests
+            .filter_map(|(key, value)| Some((key.strip_prefix(ANNOTATION_PREFIX)?.to_owned(), value)))
+            .collect(),
+        spec_hash: spec_hash(&spec),
+        spec,
+        first_seen: metadata
+            .creation_timestamp
+            .map_or(Timestamp::UNIX_EPOCH, |created| created.0),
+        deleting: metadata.deletion_timestamp.is_some(),
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::environment::EnvironmentKey;
+    use crate::resources::TenantPin;
+
+    pub(in crate::cluster) fn guarded<K: Kind>(object: Value) -> DeserializeGuard<K> {
+        serde_json::from_value(object).expect("an object has metadata at least")
+    }
+
+    pub(in crate::cluster) fn pin(name: &str, environment: &str, resource_version: u32, version: Value) -> Value {
+        json!({
+            "apiVersion": "wavepin.dev/v1alpha1", "kind": "TenantPin",
+            "metadata": {"name": name, "namespace": "n", "uid": name, "resourceVersion": resource_version.to_string(),
+                "generation": resource_version, "creationTimestamp": "2026-01-01T00:00:00Z",
+                "annotations": {"wavepin.dev/restore-row": "2->3", "other": "one"}},
+            "spec": {"instanceRef": {"name": "acme"}, "tenant": name, "environment": environment, "version": version},
+        })
+    }
+
+    fn names(table: &Table<TenantPin>, environment: &str) -> Vec<String> {
+        let key = EnvironmentKey {
+            namespace: "n".into(),
+            instance: "acme".into(),
+            environment: environment.into(),
+        };
+        table.group(&key).iter().map(|pin| pin.name.clone()).collect()
+    }
+
+    fn listed(pins: &[Value]) -> Table<TenantPin> {
+        let mut table = Table::default();
+        table.take_in(&None, Event::Init);
+        for pin in pins {
+            table.take_in(&None, Event::InitApply(guarded(pin.clone())));
+        }
+        table.take_in(&None, Event::InitDone);
+        table
+    }
+
+    #[test]
+    fn the_index_follows_what_comes_moves_and_goes() {
+        let mut table = listed(&[pin("b", "staging", 1, json!(1)), pin("a", "staging", 2, json!(1))]);
+        assert_eq!(names(&table, "staging"), ["a", "b"]);
+        table.take_in(&None, Event::Apply(guarded(pin("a", "production", 3, json!(1)))));
+        assert_eq!(
+            (names(&table, "staging").len(), names(&table, "production").len()),
+            (1, 1)
+        );
+        table.take_in(&None, Event::Delete(guarded(pin("a", "production", 4, json!(1)))));
+        assert!(names(&table, "production").is_empty());
+        assert!(table.get("n", "a").is_none());
+    }
+
+    #[test]
+    fn an_object_that_does_not_parse_is_kept_with_the_reason_and_the_others_stay() {
+        let mut table = listed(&[pin("a", "staging", 1, json!(1)), pin("b", "staging", 2, json!("two"))]);
+        assert_eq!(names(&table, "staging"), ["a"]);
+        let Some(Entry::Unreadable(unreadable)) = table.get("n", "b") else {
+            panic!("b does not parse")
+        };
+        assert!(unreadable.why.contains("i32"), "{}", unreadable.why);
+        table.take_in(&None, Event::Apply(guarded(pin("b", "staging", 3, json!(2)))));
+        assert_eq!(names(&table, "staging"), ["a", "b"]);
+    }
+
+    #[test]
+    fn a_list_made_again_takes_out_what_is_gone_and_only_at_its_end() {
+        let mut table = listed(&[pin("a", "staging", 1, json!(1)), pin("b", "staging", 2, json!(1))]);
+        assert!(table.complete("n"));
+        table.take_in(&None, Event::Init);
+        table.take_in(&None, Event::InitApply(guarded(pin("a", "staging", 1, json!(1)))));
+        assert_eq!(names(&table, "staging").len(), 2);
+        assert!(table.complete("n"), "what was complete is not forgotten");
+        let changes = table.take_in(&None, Event::InitDone);
+        assert_eq!(names(&table, "staging"), ["a"]);
+        assert!(changes.len() == 1 && changes[0].name.name == "b" && changes[0].after.is_none());
+    }
+
+    #[test]
+    fn the_list_of_one_namespace_says_nothing_of_another() {
+        let mut table = listed(&[pin("a", "staging", 1, json!(1))]);
+        let other = Some("m".to_owned());
+        table.take_in(&other, Event::Init);
+        table.take_in(&other, Event::InitDone);
+        assert_eq!(names(&table, "staging"), ["a"]);
+        let mut table: Table<TenantPin> = Table::default();
+        table.take_in(&other, Event::Init);
+        table.take_in(&other, Event::InitDone);
+        assert!(table.complete("m") && !table.complete("n"));
+    }
+
+    #[test]
+    fn an_older_state_does_not_come_back() {
+        let mut table = listed(&[pin("a", "staging", 9, json!(2))]);
+        let changes = table.take_in(&None, Event::InitApply(guarded(pin("a", "staging", 10, json!(3)))));
+        assert_eq!(changes.len(), 1, "numbers are compared, not texts");
+        let changes = table.take_in(&None, Event::InitApply(guarded(pin("a", "staging", 9, json!(2)))));
+        assert!(changes.is_empty());
+        let Some(Entry::Readable(record)) = table.get("n", "a") else {
+            panic!("a parses")
+        };
+        assert_eq!(record.object.spec.version, 3);
+        assert_eq!(record.object.requests.len(), 1, "of the annotations only ours");
+        assert_eq!(record.object.requests["restore-row"], "2->3");
+    }
+
+    #[test]
+    fn what_was_written_stands_until_the_watch_shows_more() {
+        let mut table = listed(&[pin("a", "staging", 9, json!(2))]);
+        let Some(Entry::Readable(before)) = table.get("n", "a").cloned() else {
+            panic!("a parses")
+        };
+        let metadata: ObjectMeta =
+            serde_json::from_value(json!({"uid": "a", "resourceVersion": "10", "generation": 9})).unwrap();
+        let mut status = before.status.clone();
+        status.version = Some(2);
+        table.keep_written(&before, &metadata, status.clone());
+        let version = |table: &Table<TenantPin>| match table.get("n", "a") {
+            Some(Entry::Readable(record)) => (record.identity.resource_version.clone(), record.status.version),
+            _ => panic!("a parses"),
+        };
+        assert_eq!(version(&table), ("10".to_owned(), Some(2)));
+        table.take_in(&None, Event::Apply(guarded(pin("a", "staging", 11, json!(3)))));
+        table.keep_written(&before, &metadata, status);
+        assert_eq!(version(&table), ("11".to_owned(), None), "the watch was quicker");
+    }
+}

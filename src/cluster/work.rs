@@ -1,0 +1,228 @@
+//! What the leader does: watches, queues and writers, from the first list to the last status.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::events::{Publisher, events};
+use super::health::Gates;
+use super::passes::{Askers, Passes};
+use super::queue::{Pace, Queue, queue};
+use super::status::{StatusWriter, WRITES_AT_ONCE};
+use super::store::Store;
+use super::table::Scope;
+use super::watch::{gate, watch};
+use super::{ControllerOptions, RunError};
+use crate::cluster::kind::{KindName, ObjectName};
+use crate::environment::EnvironmentKey;
+use crate::ports::{Clients, SystemClock, World};
+use crate::resources::{ModelVersion, OmniInstance, TenantPin};
+
+/// How long running passes may take to end. Together with the flush it stays below the 30 seconds that Kubernetes
+/// gives a Pod unless told otherwise.
+const PASSES_END: Duration = Duration::from_secs(15);
+
+/// How long the last statuses, and then the last events, may take to be written.
+const FLUSH: Duration = Duration::from_secs(5);
+
+/// The receiving ends of all queues.
+struct Queues {
+    instances: Queue<ObjectName>,
+    versions: Queue<ObjectName>,
+    environments: Queue<EnvironmentKey>,
+    unreadable: Queue<(KindName, ObjectName)>,
+}
+
+/// Works until the token is cancelled.
+pub(super) async fn work(
+    client: kube::Client,
+    clients: Arc<dyn Clients>,
+    options: &ControllerOptions,
+    gates: Gates,
+    stop: CancellationToken,
+) -> Result<(), RunError> {
+    let scopes = scopes(&options.namespaces);
+    gates.lead(scopes.iter().flat_map(|scope| {
+        [
+            gate::<OmniInstance>(scope),
+            gate::<ModelVersion>(scope),
+            gate::<TenantPin>(scope),
+        ]
+    }));
+    let store = Arc::new(Store::default());
+    let (teller, publisher) = events(client.clone(), &options.lease.identity);
+    let writer = Arc::new(StatusWriter::new(client.clone(), Arc::clone(&store), teller));
+    let (askers, queues) = queues();
+    let passes = Passes {
+        world: World {
+            objects: Arc::clone(&store) as _,
+            clients,
+            clock: Arc::new(SystemClock),
+            slice: options.slice,
+            request_timeout: options.request_timeout,
+        },
+        client: client.clone(),
+        store: Arc::clone(&store),
+        writer: Arc::clone(&writer),
+        stop: stop.clone(),
+    };
+
+    // What always runs; dropped, and with that ended, when the lead is lost.
+    let mut parts = JoinSet::new();
+    let askers = Arc::new(askers);
+    for scope in &scopes {
+        let of = || {
+            (
+                client.clone(),
+                scope.clone(),
+                Arc::clone(&store),
+                Arc::clone(&askers),
+                gates.clone(),
+            )
+        };
+        let (client, scope, store, askers, gates) = of();
+        parts.spawn(named(
+            "the watch of OmniInstances",
+            watch::<OmniInstance>(client, scope, store, askers, gates),
+        ));
+        let (client, scope, store, askers, gates) = of();
+        parts.spawn(named(
+            "the watch of ModelVersions",
+            watch::<ModelVersion>(client, scope, store, askers, gates),
+        ));
+        let (client, scope, store, askers, gates) = of();
+        parts.spawn(named(
+            "the watch of TenantPins",
+            watch::<TenantPin>(client, scope, store, askers, gates),
+        ));
+    }
+    tokio::select! {
+        () = gates.all_open() => info!("every list is complete; passes begin"),
+        () = stop.cancelled() => return Ok(()),
+        Some(ended) = parts.join_next() => return too_early(ended),
+    }
+    for _ in 0..WRITES_AT_ONCE {
+        let writer = Arc::clone(&writer);
+        parts.spawn(named("the status writer", async move { writer.work().await }));
+    }
+    let mut telling = JoinSet::new();
+    telling.spawn(Publisher::work(publisher));
+    let mut passing = JoinSet::new();
+    begin(&mut passing, queues, Arc::new(passes), &stop);
+
+    tokio::select! {
+        () = stop.cancelled() => {}
+        Some(ended) = parts.join_next() => return too_early(ended),
+        Some(ended) = telling.join_next() => return too_early(ended.map(|()| "the event publisher")),
+        Some(ended) = passing.join_next() => return match ended.and_then(|passed| passed) {
+            Ok(()) => too_early(Ok("a queue")),
+            Err(source) => Err(RunError::Panicked { source }),
+        },
+    }
+    info!("told to end: passes end after what they are doing");
+    gates.end();
+    end(parts, telling, passing, writer).await
+}
+
+/// Lets passes end, then writes what is left.
+async fn end(
+    mut parts: JoinSet<&'static str>,
+    mut telling: JoinSet<()>,
+    mut passing: JoinSet<Result<(), JoinError>>,
+    writer: Arc<StatusWriter>,
+) -> Result<(), RunError> {
+    let passes_end = async {
+        while let Some(ended) = passing.join_next().await {
+            ended.and_then(|passed| passed)?;
+        }
+        Ok(())
+    };
+    match timeout(PASSES_END, passes_end).await {
+        Ok(ended) => ended.map_err(|source| RunError::Panicked { source })?,
+        Err(_) => warn!(
+            "passes still ran after {} s and were broken off; the next leader takes up where they stopped",
+            PASSES_END.as_secs()
+        ),
+    }
+    passing.shutdown().await;
+    if timeout(FLUSH, writer.flush()).await.is_err() {
+        warn!("not every status could be written in time; the next leader writes them");
+    }
+    // The writers and whoever holds them gone, the publisher comes to the end of its events.
+    parts.shutdown().await;
+    drop(writer);
+    if timeout(FLUSH, telling.join_next()).await.is_err() {
+        warn!("not every event could be published in time");
+    }
+    info!("ended");
+    Ok(())
+}
+
+fn scopes(namespaces: &[String]) -> Vec<Scope> {
+    if namespaces.is_empty() {
+        return vec![None];
+    }
+    let namespaces: std::collections::BTreeSet<_> = namespaces.iter().cloned().collect();
+    namespaces.into_iter().map(Some).collect()
+}
+
+fn queues() -> (Askers, Queues) {
+    // A version is bound by Omni's budget, not by us: many may wait for their turn of it at once.
+    let (of_instances, instances) = queue(Pace::of(4));
+    let (of_versions, versions) = queue(Pace::of(16));
+    let (of_environments, environments) = queue(Pace {
+        gather: Duration::from_millis(5),
+        spacing: Duration::from_millis(100),
+        ..Pace::of(4)
+    });
+    let (of_unreadable, unreadable) = queue(Pace::of(2));
+    let askers = Askers {
+        instances: of_instances,
+        versions: of_versions,
+        environments: of_environments,
+        unreadable: of_unreadable,
+    };
+    let queues = Queues {
+        instances,
+        versions,
+        environments,
+        unreadable,
+    };
+    (askers, queues)
+}
+
+fn begin(passing: &mut JoinSet<Result<(), JoinError>>, queues: Queues, passes: Arc<Passes>, stop: &CancellationToken) {
+    let [of_instances, of_versions, of_environments, of_unreadable] = [(); 4].map(|()| Arc::clone(&passes));
+    passing.spawn(queues.instances.work(stop.clone(), move |name| {
+        let passes = Arc::clone(&of_instances);
+        async move { passes.instance(name).await }
+    }));
+    passing.spawn(queues.versions.work(stop.clone(), move |name| {
+        let passes = Arc::clone(&of_versions);
+        async move { passes.version(name).await }
+    }));
+    passing.spawn(queues.environments.work(stop.clone(), move |key| {
+        let passes = Arc::clone(&of_environments);
+        async move { passes.environment(key).await }
+    }));
+    passing.spawn(queues.unreadable.work(stop.clone(), move |(kind, name)| {
+        let passes = Arc::clone(&of_unreadable);
+        async move { passes.unreadable(kind, name).await }
+    }));
+}
+
+async fn named(part: &'static str, work: impl Future<Output = ()>) -> &'static str {
+    work.await;
+    part
+}
+
+fn too_early(ended: Result<&'static str, JoinError>) -> Result<(), RunError> {
+    match ended {
+        Ok(part) => Err(RunError::PartEnded { part }),
+        Err(source) => Err(RunError::Panicked { source }),
+    }
+}
