@@ -1,8 +1,34 @@
-//! model_version
+//! Model versions: adopted, or cut from another version; a unit that never changes hands half done.
+//!
+//! | room | what happens there |
+//! |---|---|
+//! | [`desired`] | the object, read and checked against itself |
+//! | [`observe`] | what a pass has seen |
+//! | [`decide`] | the next step; pure |
+//! | [`act`] | one effect |
+//! | [`report`] | conditions and progress |
+//! | [`definition`] | a model as a set of files; pure |
+//! | [`content`] | dashboards taken apart; pure |
 
-use crate::ports::{Next, World};
-use crate::resources::DashboardsStatus;
-use crate::resources::conditions::Finding;
+pub mod act;
+pub mod content;
+pub mod decide;
+pub mod definition;
+pub mod desired;
+pub mod observe;
+pub mod report;
+
+use std::sync::Arc;
+
+use decide::{Ending, Step};
+use desired::{Desired, Origin};
+use jiff::Timestamp;
+use observe::Observed;
+use report::Stage;
+
+use crate::ports::{Failure, Lookup, Mapping, Next, Object, Omni, World};
+use crate::resources::conditions::{Finding, Reason};
+use crate::resources::{DashboardsStatus, ModelVersionSpec, OmniInstanceSpec};
 
 /// What a pass says of a version.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -43,7 +69,213 @@ pub trait Progress: Send + Sync {
 }
 
 /// One pass; `None` where the object is not there (any more), or does not parse.
+///
+/// 1. Find the object and its instance; check the spec against itself and the other objects.
+/// 2. Connect to the mapping and to Omni, and take the fence. Without the database no call to Omni is made.
+/// 3. Read the ledger: what was recorded, intended, and found whole.
+/// 4. Decide the next step; look at what the decision asks for, or do the one thing it names, and put the result into
+///    what was seen. Again, until nothing is left to do, something is in the way, or the slice is used up.
+/// 5. Report what was seen and when to look again.
+///
+/// A crash between any two steps loses nothing: what was done is found in the ledger or in Omni, by its name.
 pub async fn reconcile(world: &World, namespace: &str, name: &str, progress: &dyn Progress) -> Option<VersionPass> {
-    let _ = (world.objects.version(namespace, name), progress.interrupted());
-    None
+    let Lookup::Found(object) = world.objects.version(namespace, name) else {
+        return None;
+    };
+    let end = |failure: &Failure| {
+        Some(VersionPass {
+            report: report::unseen(&object.spec_hash, failure),
+            next: failure.next,
+        })
+    };
+    let instance = match instance(world, &object) {
+        Ok(instance) => instance,
+        Err(failure) => return end(&failure),
+    };
+    let desired =
+        match Desired::new(&object, &instance).and_then(|desired| alone(world, &object, &instance).map(|()| desired)) {
+            Ok(desired) => desired,
+            Err(failure) => return end(&failure),
+        };
+    match Pass::begin(world, &instance, &object, desired).await {
+        Ok(pass) if object.spec.suspend || instance.spec.suspend => Some(pass.suspended()),
+        Ok(pass) => Some(pass.run(progress).await),
+        Err(failure) => {
+            if failure.credential {
+                world.clients.forget_credentials(&instance);
+            }
+            end(&failure)
+        }
+    }
+}
+
+fn instance(world: &World, object: &Object<ModelVersionSpec>) -> Result<Arc<Object<OmniInstanceSpec>>, Failure> {
+    let name = &object.spec.instance_ref.name;
+    let why = match world.objects.instance(&object.namespace, name) {
+        Lookup::Found(instance) => return Ok(instance),
+        Lookup::Absent => format!("OmniInstance {name:?} is not there yet"),
+        Lookup::Unreadable(error) => format!("OmniInstance {name:?} does not parse: {error}"),
+    };
+    Err(Failure::passing(Reason::InstanceNotReady, why))
+}
+
+/// Of two objects with one number, the one that was there first has it.
+fn alone(world: &World, object: &Object<ModelVersionSpec>, instance: &Object<OmniInstanceSpec>) -> Result<(), Failure> {
+    let rank = |it: &Object<ModelVersionSpec>| (it.first_seen, it.name.clone());
+    let versions = world.objects.versions(&object.namespace, &instance.name);
+    let earlier = versions
+        .iter()
+        .filter(|other| other.name != object.name && other.spec.version == object.spec.version && !other.deleting)
+        .find(|other| rank(other) < rank(object));
+    match earlier {
+        None => Ok(()),
+        Some(other) => Err(Failure::stalled(
+            Reason::VersionTaken,
+            format!(
+                "version {} is declared by ModelVersion {} already; give this object a number of its own",
+                object.spec.version, other.name
+            ),
+        )),
+    }
+}
+
+/// One pass with everything that it needs at hand.
+struct Pass<'a> {
+    world: &'a World,
+    instance: &'a Object<OmniInstanceSpec>,
+    spec_hash: &'a str,
+    desired: Desired,
+    omni: Arc<dyn Omni>,
+    mapping: Arc<dyn Mapping>,
+    seen: Observed,
+}
+
+impl<'a> Pass<'a> {
+    async fn begin(
+        world: &'a World,
+        instance: &'a Object<OmniInstanceSpec>,
+        object: &'a Object<ModelVersionSpec>,
+        desired: Desired,
+    ) -> Result<Self, Failure> {
+        let take_from = instance.requests.get(crate::resources::annotations::TAKE_MAPPING_FROM);
+        let mapping = world
+            .clients
+            .mapping(instance)
+            .await
+            .map_err(|error| Failure::from(&error))?;
+        let shape = mapping
+            .prepare(&desired.owner, take_from.map(String::as_str))
+            .await
+            .map_err(|error| Failure::from(&error))?;
+        let omni = world
+            .clients
+            .omni(instance)
+            .await
+            .map_err(|error| Failure::from(&error))?;
+        let from = match &desired.origin {
+            Origin::Adopt(_) => None,
+            Origin::Cut(cut) => Some(cut.from),
+        };
+        let seen = Observed::ledger(&*mapping, shape, desired.version, from)
+            .await
+            .map_err(|error| Failure::from(&error))?;
+        Ok(Self {
+            world,
+            instance,
+            spec_hash: &object.spec_hash,
+            desired,
+            omni,
+            mapping,
+            seen,
+        })
+    }
+
+    fn suspended(&self) -> VersionPass {
+        let failure = Failure::passing(
+            Reason::Suspended,
+            "spec.suspend is true, here or on the instance: nothing is done",
+        )
+        .next(Next::After(self.instance.spec.interval.into()));
+        let ending = Ending::Halt(failure.clone());
+        VersionPass {
+            report: self.report(Stage::Ended(&ending)),
+            next: failure.next,
+        }
+    }
+
+    fn report(&self, stage: Stage<'_>) -> VersionReport {
+        report::report(self.spec_hash, &self.desired, &self.seen, stage)
+    }
+
+    async fn run(mut self, progress: &dyn Progress) -> VersionPass {
+        let started = self.world.clock.now();
+        loop {
+            let now = self.world.clock.now();
+            if progress.interrupted() || used_up(started, now, self.world.slice) {
+                return VersionPass {
+                    report: self.report(Stage::Working),
+                    next: Next::Again,
+                };
+            }
+            let step = decide::decide(&self.desired, &self.seen, now, self.world.request_timeout);
+            let ending = match self.take(step, now).await {
+                Ok(None) => {
+                    progress.publish(&self.report(Stage::Working));
+                    continue;
+                }
+                Ok(Some(ending)) => ending,
+                Err(failure) => Ending::Halt(failure),
+            };
+            return self.end(&ending);
+        }
+    }
+
+    /// Takes one step; an ending where it was the last.
+    async fn take(&mut self, step: Step, now: Timestamp) -> Result<Option<Ending>, Failure> {
+        match step {
+            Step::Look(look) => {
+                observe::look(look, self.desired.version, &*self.omni, &*self.mapping, &mut self.seen).await?;
+            }
+            Step::Do(effect) => {
+                let hands = act::Hands {
+                    desired: &self.desired,
+                    omni: &*self.omni,
+                    mapping: &*self.mapping,
+                    now,
+                };
+                hands.act(effect, &mut self.seen).await?;
+            }
+            Step::SetAside { slug, reason, message } => {
+                self.seen.set_aside.insert(slug, (reason, message));
+                self.seen.work = None;
+            }
+            Step::Await { slug, until } => {
+                self.seen.awaited.insert(slug, until);
+                self.seen.work = None;
+            }
+            Step::End(ending) => return Ok(Some(ending)),
+        }
+        Ok(None)
+    }
+
+    fn end(&self, ending: &Ending) -> VersionPass {
+        let next = match ending {
+            Ending::Complete => Next::After(self.instance.spec.interval.into()),
+            Ending::Wait { until, .. } => Next::At(*until),
+            Ending::Halt(failure) => {
+                if failure.credential {
+                    self.world.clients.forget_credentials(self.instance);
+                }
+                failure.next
+            }
+        };
+        VersionPass {
+            report: self.report(Stage::Ended(ending)),
+            next,
+        }
+    }
+}
+
+fn used_up(started: Timestamp, now: Timestamp, slice: std::time::Duration) -> bool {
+    std::time::Duration::try_from(now.duration_since(started)).is_ok_and(|worked| worked >= slice)
 }

@@ -1,0 +1,15 @@
+//! Dashboards taken apart: links, transformation for import, pairing and comparison. All pure.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | [`identifier`] | the deterministic identifier of a copy |
+//! | [`links`] | finds and rewrites links between documents |
+//! | [`transform`] | an export, made ready to be imported onto another model |
+//! | [`pairing`] | which tile, local model and id of the copy stands for which of the source |
+//! | [`compare`] | whether a copy is whole: equal in a closed list of places, ids mapped |
+
+pub mod compare;
+pub mod identifier;
+pub mod links;
+pub mod pairing;
+pub mod transform;

@@ -1,0 +1,220 @@
+//! The last look, the rows, the mark; and what a version needs that is complete already.
+
+use std::collections::BTreeSet;
+
+use super::{Step, View, content, halt, origin};
+use crate::model_version::act::Effect;
+use crate::model_version::desired::{Cut, Origin};
+use crate::model_version::observe::{Again, Look};
+use crate::ports::{DashboardIds, DashboardRecord, DashboardRow};
+use crate::resources::DashboardIdHolds;
+use crate::resources::conditions::Reason;
+
+/// Once all content is whole: the source has not moved since the first read, and every copy is in the folder.
+pub(super) fn last_look(view: View<'_>, cut: &Cut) -> Option<Step> {
+    let again = |what: Again| (!view.seen.looked_again.contains(&what)).then_some(Step::Look(Look::Again(what)));
+    if let Some(step) = again(Again::Models)
+        .or_else(|| again(Again::SourceDocuments))
+        .or_else(|| again(Again::Documents))
+    {
+        return Some(step);
+    }
+    let (source, record) = (view.source(cut)?, view.record()?);
+    let Some(models) = &view.seen.models else {
+        return Some(Step::Look(Look::Models(source.connection_id.clone()?)));
+    };
+    let updated_at = models
+        .iter()
+        .find(|it| Some(&it.id) == source.model_id.as_ref())
+        .map(|it| it.updated_at.as_str());
+    let Some(now) = origin::source_stamp(view, cut, updated_at.unwrap_or_default()) else {
+        return Some(origin::look_at_source_documents(view, cut));
+    };
+    if record.source_stamp.as_ref() != Some(&now) {
+        return Some(origin::source_moved(view, cut));
+    }
+    all_present(view)
+}
+
+/// Every dashboard on record shows in the folder's list.
+fn all_present(view: View<'_>) -> Option<Step> {
+    let Some(documents) = &view.seen.documents else {
+        return Some(Step::Look(Look::Documents(view.record()?.folder_id.clone()?)));
+    };
+    let here: BTreeSet<&str> = documents.iter().map(|it| it.identifier.as_str()).collect();
+    let gone: Vec<&str> = view
+        .seen
+        .dashboards
+        .values()
+        .filter(|it| !here.contains(it.ids.identifier.as_str()))
+        .map(|it| it.ids.identifier.as_str())
+        .collect();
+    (!gone.is_empty()).then(|| {
+        let folder = view
+            .record()
+            .and_then(|it| it.folder_path.as_deref())
+            .unwrap_or_default();
+        let shown = gone.iter().take(5).copied().collect::<Vec<_>>().join(", ");
+        halt(
+            Reason::Missing,
+            format!(
+                "{} dashboards are not in folder {folder:?} any more: {shown}; move or restore them",
+                gone.len()
+            ),
+        )
+    })
+}
+
+/// All rows and the mark at once, then read back.
+pub(super) fn map(view: View<'_>) -> Option<Step> {
+    let Some(there) = &view.seen.rows else {
+        return Some(Step::Look(Look::Rows));
+    };
+    let rows = match rows(view, there) {
+        Ok(rows) => rows,
+        Err(step) => return Some(step),
+    };
+    let slugs: BTreeSet<&str> = there.iter().map(|row| row.slug.as_str()).collect();
+    let missing = rows.iter().find(|row| !slugs.contains(row.slug.as_str()));
+    match missing {
+        Some(row) if view.seen.completed => Some(halt(
+            Reason::MappingConflict,
+            format!(
+                "the row of {} was written and is not there when read back; look for what deletes rows of dashboard_model",
+                row.slug
+            ),
+        )),
+        None if view.record()?.complete_at.is_some() => None,
+        _ => Some(Step::Do(Effect::Complete(rows))),
+    }
+}
+
+/// The rows that the version shall have.
+fn rows(view: View<'_>, there: &[DashboardRow]) -> Result<Vec<DashboardRow>, Step> {
+    let holds = id_kind(view, there)?;
+    let row = |it: &DashboardRecord| DashboardRow {
+        slug: it.slug.clone(),
+        dashboard_id: id_of(&it.ids, holds).to_owned(),
+    };
+    Ok(view.seen.dashboards.values().map(row).collect())
+}
+
+fn id_of(ids: &DashboardIds, holds: DashboardIdHolds) -> &str {
+    match holds {
+        DashboardIdHolds::Identifier => &ids.identifier,
+        DashboardIdHolds::DashboardUuid => &ids.dashboard_id,
+        DashboardIdHolds::DocumentUuid => &ids.document_id,
+    }
+}
+
+/// What stands in `dashboard_id`: the identifier where the column is text; where it is a UUID, what the instance says,
+/// else what the rows hold that people wrote for the version or its source, else the dashboard's UUID as the pattern's
+/// first users stored it.
+fn id_kind(view: View<'_>, there: &[DashboardRow]) -> Result<DashboardIdHolds, Step> {
+    let said = view.desired.id_holds;
+    if !view.seen.shape.dashboard_id_is_uuid {
+        return Ok(said.unwrap_or(DashboardIdHolds::Identifier));
+    }
+    match said {
+        Some(DashboardIdHolds::Identifier) => {
+            let why = "mapping.dashboardIdHolds is Identifier, but dashboard_model.dashboard_id is a UUID column; change one of them";
+            return Err(halt(Reason::DashboardIdUnknown, why));
+        }
+        Some(said) => return Ok(said),
+        None => {}
+    }
+    let own = there
+        .iter()
+        .filter_map(|row| view.seen.dashboards.get(&row.slug).map(|it| (row, it)));
+    let source = view
+        .seen
+        .source_rows
+        .iter()
+        .filter_map(|row| view.seen.source_dashboards.get(&row.slug).map(|it| (row, it)));
+    let mut kinds = BTreeSet::new();
+    for (row, dashboard) in own.chain(source) {
+        let is = |id: &str| row.dashboard_id.eq_ignore_ascii_case(id);
+        kinds.insert(match () {
+            () if is(&dashboard.ids.dashboard_id) => "DashboardUuid",
+            () if is(&dashboard.ids.document_id) => "DocumentUuid",
+            () => "another id",
+        });
+    }
+    match kinds.into_iter().collect::<Vec<_>>().as_slice() {
+        [] | ["DashboardUuid"] => Ok(DashboardIdHolds::DashboardUuid),
+        ["DocumentUuid"] => Ok(DashboardIdHolds::DocumentUuid),
+        mixed => Err(halt(
+            Reason::DashboardIdUnknown,
+            format!(
+                "the rows of dashboard_model hold {}; say with mapping.dashboardIdHolds which one is right, and correct the others",
+                mixed.join(" and ")
+            ),
+        )),
+    }
+}
+
+/// What a version needs that is complete: it is sealed, its rows are mended, dashboards may be added, the rest is only
+/// looked at.
+pub(super) fn complete(view: View<'_>) -> Option<Step> {
+    let record = view.record()?;
+    if record.plan.as_deref() != Some(view.desired.plan.as_str()) {
+        return Some(sealed(view, "model, content and source"));
+    }
+    let cut = match &view.desired.origin {
+        Origin::Adopt(_) => None,
+        Origin::Cut(cut) => Some(cut),
+    };
+    if let Some(cut) = cut
+        && let Some(step) = grow(view, cut)
+    {
+        return Some(step);
+    }
+    map(view).or_else(|| still_there(view))
+}
+
+fn sealed(view: View<'_>, what: &str) -> Step {
+    halt(
+        Reason::Sealed,
+        format!(
+            "version {} is complete and sealed: {what} cannot be changed any more; put back what was declared, and cut a new version with the change",
+            view.desired.version
+        ),
+    )
+}
+
+/// Dashboards may be added to a sealed version, each whole before its row.
+fn grow(view: View<'_>, cut: &Cut) -> Option<Step> {
+    let declared = |slug: &String| {
+        view.seen.source_dashboards.contains_key(slug) || cut.content.dashboards.add.iter().any(|it| it.slug == *slug)
+    };
+    if view.seen.dashboards.keys().any(|slug| !declared(slug)) {
+        return Some(sealed(view, "content.dashboards.add may grow, but what was in it"));
+    }
+    let added = cut
+        .content
+        .dashboards
+        .add
+        .iter()
+        .any(|it| !view.seen.dashboards.contains_key(&it.slug));
+    if added { content::content(view, cut) } else { None }
+}
+
+/// Complete and, as far as can be seen, still so.
+fn still_there(view: View<'_>) -> Option<Step> {
+    let record = view.record()?;
+    let Some(models) = &view.seen.models else {
+        return Some(Step::Look(Look::Models(record.connection_id.clone()?)));
+    };
+    if let Some(model) = &record.model_id
+        && !models.iter().any(|it| it.id == *model && !it.deleted)
+    {
+        return Some(halt(
+            Reason::Missing,
+            format!(
+                "model {model} of version {} is not in Omni any more; restore it from the trash",
+                record.version
+            ),
+        ));
+    }
+    all_present(view)
+}

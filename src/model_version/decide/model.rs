@@ -1,0 +1,254 @@
+//! The new model: created once, roles before any content, its definition on a branch, validated, merged, read back.
+
+use super::origin::definition_key;
+use super::{IntentState, Step, View, halt};
+use crate::model_version::act::Effect;
+use crate::model_version::definition;
+use crate::model_version::desired::Cut;
+use crate::model_version::observe::Look;
+use crate::ports::{IntentStep, ModelFile, ModelFiles, ModelRecord, NewModel, VersionChange};
+use crate::resources::conditions::Reason;
+
+/// The model, or what must happen for it to be as declared.
+pub(super) fn model(view: View<'_>, cut: &Cut) -> Option<Step> {
+    let source = view.source(cut)?;
+    let (connection, record) = (source.connection_id.as_ref()?, view.record()?);
+    if record.connection_id.is_none() {
+        return Some(Step::Do(Effect::Change(VersionChange::Connection(connection.clone()))));
+    }
+    let Some(id) = &record.model_id else {
+        return Some(create(view, cut, connection));
+    };
+    gone(view, id, &cut.model.name)
+        .or_else(|| roles(view, cut, id))
+        .or_else(|| definition(view, cut, connection, id))
+}
+
+fn of_that_name<'a>(view: View<'a>, cut: &Cut) -> Vec<&'a ModelRecord> {
+    let models = view.seen.models.as_deref().unwrap_or_default();
+    models
+        .iter()
+        .filter(|it| !it.deleted && it.name.as_deref() == Some(cut.model.name.as_str()))
+        .collect()
+}
+
+/// Before anything is written: no model of that name, or the one that a person lets us have.
+pub(super) fn name_free(view: View<'_>, cut: &Cut) -> Option<Step> {
+    let found = of_that_name(view, cut);
+    match found.as_slice() {
+        [] => None,
+        [one] if view.desired.adopt_model.as_ref() == Some(&one.id) => None,
+        [one, ..] => Some(name_taken(cut, &one.id)),
+    }
+}
+
+fn name_taken(cut: &Cut, id: &str) -> Step {
+    halt(
+        Reason::NameTaken,
+        format!(
+            "a model named {:?} exists ({id}) that this version did not make; choose another model.name, or annotate this object with wavepin.dev/adopt-model: {id}",
+            cut.model.name
+        ),
+    )
+}
+
+fn create(view: View<'_>, cut: &Cut, connection: &str) -> Step {
+    let (step, name) = (IntentStep::Model, cut.model.name.as_str());
+    if let IntentState::Settled(id) = view.intent(step, name) {
+        return Step::Do(Effect::Change(VersionChange::Model(id.to_owned())));
+    }
+    let settle = |id: &str| {
+        Step::Do(Effect::SettleIntent {
+            step,
+            subject: name.to_owned(),
+            result: id.to_owned(),
+        })
+    };
+    match of_that_name(view, cut).as_slice() {
+        [one] if view.desired.adopt_model.as_ref() == Some(&one.id) => settle(&one.id),
+        // It was not there when the intent was opened: it is what the lost answer was about.
+        [one] if matches!(view.intent(step, name), IntentState::Open(_)) => settle(&one.id),
+        [one, other, ..] => halt(
+            Reason::NameTaken,
+            format!(
+                "two models are named {name:?} ({} and {}); rename or delete the one that is not meant",
+                one.id, other.id
+            ),
+        ),
+        [one] => name_taken(cut, &one.id),
+        [] => {
+            let model = NewModel::Shared {
+                connection_id: connection.to_owned(),
+                name: name.to_owned(),
+            };
+            view.create(step, name, &format!("model {name:?}"), Effect::CreateModel(model))
+        }
+    }
+}
+
+/// A model that is on record and no longer in Omni. A list may lag behind its creation.
+fn gone(view: View<'_>, id: &str, name: &str) -> Option<Step> {
+    let models = view.seen.models.as_deref()?;
+    if view.seen.model_is_new || models.iter().any(|it| it.id == id && !it.deleted) {
+        return None;
+    }
+    let created = view
+        .seen
+        .intents
+        .get(&(IntentStep::Model, name.to_owned()))
+        .map(|intent| intent.opened_at);
+    match created.map(|at| view.settled_by(at)).filter(|until| view.now < *until) {
+        Some(until) => Some(Step::End(super::Ending::Wait {
+            until,
+            message: format!("model {id} does not show in Omni's list yet"),
+        })),
+        None => Some(halt(
+            Reason::Missing,
+            format!(
+                "model {id} ({name:?}) was made for this version and is not in Omni any more; restore it from the trash"
+            ),
+        )),
+    }
+}
+
+/// A new model starts with the connection's base role for everyone.
+fn roles(view: View<'_>, cut: &Cut, id: &str) -> Option<Step> {
+    cut.model.roles.iter().find_map(|wanted| {
+        let grant = || {
+            Step::Do(Effect::GrantRole {
+                group: wanted.user_group.clone(),
+                model: id.to_owned(),
+                role: wanted.role.clone(),
+            })
+        };
+        match view.seen.roles.get(&wanted.user_group) {
+            Some(roles)
+                if roles
+                    .iter()
+                    .any(|it| it.model_id.as_deref() == Some(id) && it.role == wanted.role) =>
+            {
+                None
+            }
+            None if !view.seen.model_is_new => Some(Step::Look(Look::Roles(wanted.user_group.clone()))),
+            _ => Some(grant()),
+        }
+    })
+}
+
+fn definition(view: View<'_>, cut: &Cut, connection: &str, id: &str) -> Option<Step> {
+    let key = definition_key(view, cut);
+    if view.record()?.definition.as_deref() == Some(key.as_str()) {
+        return None;
+    }
+    let main = (id.to_owned(), None);
+    if !view.seen.model_is_new || view.seen.merged {
+        let Some(present) = view.seen.files.get(&main) else {
+            return Some(Step::Look(Look::Files {
+                model: main.0,
+                branch: None,
+            }));
+        };
+        let differing = definition::differing(&desired_files(view, cut), present);
+        if differing.is_empty() {
+            return Some(Step::Do(Effect::Change(VersionChange::Definition(key))));
+        }
+        if view.seen.merged {
+            return Some(halt(
+                Reason::DefinitionDiffers,
+                format!(
+                    "after the merge the model still differs in {}; look at these files in Omni's model editor",
+                    differing.join(", ")
+                ),
+            ));
+        }
+    }
+    Some(branch(view, cut, connection, id))
+}
+
+fn desired_files(view: View<'_>, cut: &Cut) -> definition::Files {
+    let source = view
+        .source(cut)
+        .and_then(|source| source.model_id.clone())
+        .unwrap_or_default();
+    let empty = ModelFiles::default();
+    let files = view.seen.files.get(&(source, None)).unwrap_or(&empty);
+    definition::desired(files, &cut.model.edits, &view.links(cut))
+}
+
+/// The branch: made, filled with what differs, validated, merged.
+fn branch(view: View<'_>, cut: &Cut, connection: &str, id: &str) -> Step {
+    let name = Cut::branch_name(view.desired.version);
+    let listed = view
+        .seen
+        .models
+        .iter()
+        .flatten()
+        .filter(|it| it.id == id)
+        .flat_map(|it| &it.branches);
+    let listed = listed
+        .into_iter()
+        .find(|branch| branch.name == name)
+        .map(|branch| branch.id.clone());
+    let Some(branch) = listed.or_else(|| view.seen.branch_made.clone()) else {
+        let new = NewModel::Branch {
+            connection_id: connection.to_owned(),
+            base_model_id: id.to_owned(),
+            name: name.clone(),
+        };
+        return view.create(
+            IntentStep::Branch,
+            &name,
+            &format!("branch {name:?}"),
+            Effect::CreateModel(new),
+        );
+    };
+    let Some(present) = view.seen.files.get(&(id.to_owned(), Some(branch.clone()))) else {
+        return Step::Look(Look::Files {
+            model: id.to_owned(),
+            branch: Some(branch),
+        });
+    };
+    if let Some((file, yaml)) = definition::changes(&desired_files(view, cut), present)
+        .into_iter()
+        .next()
+    {
+        let checksum = present.files.get(&file).and_then(|it| it.checksum.clone());
+        let file_name = file.clone();
+        return Step::Do(Effect::PutFile {
+            model: id.to_owned(),
+            branch: Some(branch),
+            name: file_name,
+            file: ModelFile { yaml, checksum },
+        });
+    }
+    match &view.seen.issues {
+        None => Step::Look(Look::Issues {
+            model: id.to_owned(),
+            branch,
+        }),
+        Some(issues) => {
+            let errors: Vec<String> = issues
+                .iter()
+                .filter(|issue| issue.is_error)
+                .map(|issue| match &issue.place {
+                    Some(place) => format!("{place}: {}", issue.message),
+                    None => issue.message.clone(),
+                })
+                .collect();
+            if errors.is_empty() {
+                return Step::Do(Effect::Merge {
+                    model: id.to_owned(),
+                    branch: name,
+                });
+            }
+            let shown = errors.iter().take(5).cloned().collect::<Vec<_>>().join("; ");
+            halt(
+                Reason::ModelInvalid,
+                format!(
+                    "Omni's model validation finds {} errors, so the model stays unmerged: {shown}. Correct model.edits",
+                    errors.len()
+                ),
+            )
+        }
+    }
+}

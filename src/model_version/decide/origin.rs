@@ -1,0 +1,225 @@
+//! Whose the number is, and whether the source can be cut from.
+
+use std::collections::BTreeMap;
+
+use super::{Step, View, content, folder, halt, model, not_yet};
+use crate::model_version::act::Effect;
+use crate::model_version::definition;
+use crate::model_version::desired::Cut;
+use crate::model_version::observe::{Again, Look};
+use crate::ports::{DocumentRecord, SourceStamp, VersionChange};
+use crate::resources::conditions::Reason;
+
+/// The number belongs for ever to the source first recorded for it.
+pub(super) fn number(view: View<'_>) -> Option<Step> {
+    let record = view.record()?;
+    let (version, source) = (view.desired.version, view.desired.source());
+    if record.source != source {
+        return Some(halt(
+            Reason::VersionTaken,
+            format!(
+                "version {version} belongs to {} and this object says {source}; give it a number of its own",
+                record.source
+            ),
+        ));
+    }
+    if record.retired_at.is_some() {
+        return Some(halt(
+            Reason::VersionTaken,
+            format!("version {version} is retired for good; give this object a number of its own"),
+        ));
+    }
+    if record.holder != view.desired.holder {
+        // Whether the other object is still there was asked before: two live holders never come this far.
+        return Some(Step::Do(Effect::Change(VersionChange::Holder(
+            view.desired.holder.clone(),
+        ))));
+    }
+    None
+}
+
+/// Everything that can be known before the first write: the source is complete and at rest, the edits fit.
+pub(super) fn preflight(view: View<'_>, cut: &Cut) -> Option<Step> {
+    let Some(source) = view.source(cut).filter(|source| source.complete_at.is_some()) else {
+        return Some(not_yet(
+            Reason::SourceNotReady,
+            format!(
+                "version {} is not complete yet; this one is cut from it as soon as it is",
+                cut.from
+            ),
+        ));
+    };
+    if source.retired_at.is_some() {
+        return Some(halt(
+            Reason::ModelNotFound,
+            format!("version {} is retired; cut from another one", cut.from),
+        ));
+    }
+    let (Some(connection), Some(model)) = (&source.connection_id, &source.model_id) else {
+        return Some(not_yet(
+            Reason::SourceNotReady,
+            format!("version {} has no model on record", cut.from),
+        ));
+    };
+    match &view.seen.key_scope {
+        None => return Some(Step::Look(Look::KeyScope)),
+        Some(Err(word)) => {
+            return Some(halt(
+                Reason::NotOrganizationKey,
+                format!("the API key is of kind {word:?}; export and import need an organisation key"),
+            ));
+        }
+        Some(Ok(())) => {}
+    }
+    let Some(models) = &view.seen.models else {
+        return Some(Step::Look(Look::Models(connection.clone())));
+    };
+    let Some(source_model) = models.iter().find(|it| it.id == *model && !it.deleted) else {
+        return Some(halt(
+            Reason::ModelNotFound,
+            format!("model {model} of version {} is not in Omni any more", cut.from),
+        ));
+    };
+    wanted_dashboards(view, cut)
+        .or_else(|| stamp(view, cut, &source_model.updated_at))
+        .or_else(|| source_files(view, cut, model))
+}
+
+fn wanted_dashboards(view: View<'_>, cut: &Cut) -> Option<Step> {
+    let (source, dashboards) = (&view.seen.source_dashboards, &cut.content.dashboards);
+    if let Some(unknown) = dashboards.exclude.iter().find(|slug| !source.contains_key(*slug)) {
+        let why = format!(
+            "content.dashboards.exclude names {unknown:?}, which version {} does not have",
+            cut.from
+        );
+        return Some(halt(Reason::Invalid, why));
+    }
+    let kept = |slug: &String| source.contains_key(slug) && !dashboards.exclude.contains(slug);
+    if let Some(twice) = dashboards.add.iter().find(|added| kept(&added.slug)) {
+        let why = format!(
+            "content.dashboards.add names {:?}, which version {} has already; exclude that one or choose another slug",
+            twice.slug, cut.from
+        );
+        return Some(halt(Reason::Invalid, why));
+    }
+    None
+}
+
+/// The source must stay as it was when the cut first read it.
+fn stamp(view: View<'_>, cut: &Cut, model_updated_at: &str) -> Option<Step> {
+    let Some(seen) = source_stamp(view, cut, model_updated_at) else {
+        return Some(look_at_source_documents(view, cut));
+    };
+    let wanted = view.wanted(cut);
+    if let Some((slug, identifier)) = view
+        .seen
+        .source_dashboards
+        .values()
+        .map(|it| (&it.slug, &it.ids.identifier))
+        .find(|(slug, identifier)| wanted.contains_key(*slug) && !seen.documents.contains_key(*identifier))
+    {
+        let why = format!(
+            "dashboard {identifier:?} ({slug}) of version {} is not in its folder any more; put it back, or exclude it",
+            cut.from
+        );
+        return Some(halt(Reason::DashboardNotFound, why));
+    }
+    let record = view.record()?;
+    match &record.source_stamp {
+        Some(first) if *first == seen => None,
+        // Nothing was copied yet: what is read now is the first read.
+        _ if record.model_id.is_none() => Some(Step::Do(Effect::Change(VersionChange::SourceStamp(seen)))),
+        _ => Some(source_moved(view, cut)),
+    }
+}
+
+pub(super) fn source_moved(view: View<'_>, cut: &Cut) -> Step {
+    halt(
+        Reason::SourceMoved,
+        format!(
+            "version {} was changed while version {} was cut from it, so the copy would be a mix; cut again under a new number",
+            cut.from, view.desired.version
+        ),
+    )
+}
+
+/// What the source looks like now, once its documents were looked at.
+pub(super) fn source_stamp(view: View<'_>, cut: &Cut, model_updated_at: &str) -> Option<SourceStamp> {
+    let documents = source_documents(view, cut)?;
+    let wanted = view.wanted(cut);
+    let documents: BTreeMap<String, String> = documents
+        .into_iter()
+        .filter(|document| wanted.values().any(|identifier| *identifier == document.identifier))
+        .map(|document| {
+            (
+                document.identifier.clone(),
+                document.updated_at.clone().unwrap_or_default(),
+            )
+        })
+        .collect();
+    Some(SourceStamp {
+        model: model_updated_at.to_owned(),
+        documents,
+    })
+}
+
+/// The documents of the source's folder: from the list of the whole organisation at first, where there is one.
+fn source_documents<'a>(view: View<'a>, cut: &Cut) -> Option<Vec<&'a DocumentRecord>> {
+    if let Some(documents) = &view.seen.source_documents {
+        return Some(documents.iter().collect());
+    }
+    if view.seen.looked_again.contains(&Again::SourceDocuments) {
+        return None;
+    }
+    let all = view.seen.all_documents.as_ref()?.as_ref()?;
+    let folder = view.source(cut)?.folder_path.as_ref()?;
+    Some(
+        all.iter()
+            .filter(|it| !it.deleted && it.folder_path.as_ref() == Some(folder))
+            .collect(),
+    )
+}
+
+pub(super) fn look_at_source_documents(view: View<'_>, cut: &Cut) -> Step {
+    if view.seen.all_documents.is_none() && !content::identifiers_known(view) {
+        return Step::Look(Look::AllDocuments(content::most_pages(view, cut)));
+    }
+    match view.source(cut).and_then(|source| source.folder_id.clone()) {
+        Some(folder) => Step::Look(Look::SourceDocuments(folder)),
+        None => not_yet(
+            Reason::SourceNotReady,
+            format!("version {} has no folder on record", cut.from),
+        ),
+    }
+}
+
+/// The source's files: a probe that the caller may read the model, and what the definition is made from.
+fn source_files(view: View<'_>, cut: &Cut, model: &str) -> Option<Step> {
+    let record = view.record();
+    let done = record.is_some_and(|it| it.definition.as_deref() == Some(definition_key(view, cut).as_str()));
+    if !done && !view.seen.files.contains_key(&(model.to_owned(), None)) {
+        return Some(Step::Look(Look::Files {
+            model: model.to_owned(),
+            branch: None,
+        }));
+    }
+    match record {
+        Some(_) => None,
+        // Whatever would be refused later is refused before anything is written.
+        None => model::name_free(view, cut)
+            .or_else(|| folder::path_free(view, cut))
+            .or_else(|| content::identifiers_free(view, cut))
+            .or(Some(Step::Do(Effect::RecordVersion))),
+    }
+}
+
+/// The name of the definition that this version shall have.
+pub(super) fn definition_key(view: View<'_>, cut: &Cut) -> String {
+    let model = view
+        .source(cut)
+        .and_then(|source| source.model_id.as_deref())
+        .unwrap_or_default();
+    let stamp = view.record().and_then(|record| record.source_stamp.as_ref());
+    let updated_at = stamp.map(|stamp| stamp.model.as_str()).unwrap_or_default();
+    definition::key(model, updated_at, &cut.model.edits, &view.links(cut))
+}

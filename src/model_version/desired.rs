@@ -1,0 +1,292 @@
+//! What one version shall be: read out of its object and checked against itself. Pure.
+
+use std::collections::BTreeSet;
+
+use sha2::{Digest, Sha256};
+
+use super::content::identifier::{LONGEST, Tag, is_slug};
+use super::definition;
+use crate::ports::{Failure, Object};
+use crate::resources::conditions::Reason;
+use crate::resources::{
+    Adopt, Content, DashboardIdHolds, HumanDuration, Model, ModelVersionSpec, OmniInstanceSpec, annotations,
+};
+
+/// All inline edits of a version together may hold so many bytes; an object of more would not fit into etcd.
+const LARGEST_EDITS: usize = 200 * 1024;
+
+/// What one version shall be.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Desired {
+    /// The object, as `<namespace>/<name>`.
+    pub holder: String,
+    /// The number.
+    pub version: i32,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// The hash of everything that is sealed once the version is complete.
+    pub plan: String,
+    /// Who the mapping belongs to; part of every identifier's tag.
+    pub owner: String,
+    /// What `dashboard_id` holds where it is a UUID, as the instance says it.
+    pub id_holds: Option<DashboardIdHolds>,
+    /// The model that a person allows this version to take as its own.
+    pub adopt_model: Option<String>,
+    /// How long lists of Omni may lag.
+    pub list_lag: HumanDuration,
+}
+
+/// Where a version comes from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Origin {
+    /// Taken as it is.
+    Adopt(Adopt),
+    /// Cut from another version.
+    Cut(Cut),
+}
+
+/// A version that is cut.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cut {
+    /// The version to cut from.
+    pub from: i32,
+    /// The model.
+    pub model: Model,
+    /// The folder and dashboards.
+    pub content: Content,
+}
+
+impl Cut {
+    /// The path of the version's folder.
+    #[must_use]
+    pub fn folder_path(&self) -> String {
+        match &self.content.folder.parent_path {
+            Some(parent) => format!("{parent}/{}", self.content.folder.name),
+            None => self.content.folder.name.clone(),
+        }
+    }
+
+    /// The name of the branch that the definition is built on.
+    #[must_use]
+    pub fn branch_name(version: i32) -> String {
+        format!("wavepin-v{version}")
+    }
+}
+
+impl Desired {
+    /// What the ledger calls the source: the number belongs to it for ever.
+    #[must_use]
+    pub fn source(&self) -> String {
+        match &self.origin {
+            Origin::Adopt(adopt) => format!("adopt:{}", adopt.model_id),
+            Origin::Cut(cut) => format!("cut:{}", cut.from),
+        }
+    }
+
+    /// What makes this version's identifiers unlike any others in the organisation.
+    #[must_use]
+    pub fn tag(&self, connection_id: &str) -> Tag {
+        Tag::new(connection_id, &self.owner, self.version)
+    }
+
+    /// Reads and checks an object.
+    ///
+    /// # Errors
+    /// What the API server's schema and rules refuse too, for objects that never met them; and what they cannot check.
+    pub fn new(object: &Object<ModelVersionSpec>, instance: &Object<OmniInstanceSpec>) -> Result<Self, Failure> {
+        let spec = &object.spec;
+        let refuse = |why: String| Failure::stalled(Reason::Invalid, format!("ModelVersion {}: {why}", object.name));
+        if spec.version < 1 {
+            return Err(refuse(format!(
+                "spec.version is {}, but must be 1 or more",
+                spec.version
+            )));
+        }
+        let origin = match (&spec.source.adopt, spec.source.from_version) {
+            (Some(adopt), None) => {
+                if spec.model.is_some() || spec.content.is_some() {
+                    return Err(refuse(
+                        "spec.model and spec.content belong to versions with source.fromVersion; take them out".into(),
+                    ));
+                }
+                check_adopt(adopt).map_err(refuse)?;
+                Origin::Adopt(adopt.clone())
+            }
+            (None, Some(from)) => {
+                let (Some(model), Some(content)) = (&spec.model, &spec.content) else {
+                    return Err(refuse(
+                        "a version with source.fromVersion needs spec.model and spec.content".into(),
+                    ));
+                };
+                if from == spec.version {
+                    return Err(refuse(format!(
+                        "source.fromVersion is {from}, the version itself; name another one"
+                    )));
+                }
+                let cut = Cut {
+                    from,
+                    model: model.clone(),
+                    content: content.clone(),
+                };
+                check_cut(&cut).map_err(refuse)?;
+                if let Some(why) = cut.model.edits.iter().find_map(definition::refusal) {
+                    return Err(Failure::stalled(
+                        Reason::EditRefused,
+                        format!("ModelVersion {}: {why}", object.name),
+                    ));
+                }
+                Origin::Cut(cut)
+            }
+            (Some(_), Some(_)) => return Err(refuse("spec.source names both adopt and fromVersion; keep one".into())),
+            (None, None) => {
+                return Err(refuse(
+                    "spec.source names neither adopt nor fromVersion; give one".into(),
+                ));
+            }
+        };
+        Ok(Self {
+            holder: object.key(),
+            version: spec.version,
+            plan: plan(spec.version, &origin),
+            origin,
+            owner: instance.spec.mapping.owner.clone().unwrap_or_else(|| instance.key()),
+            id_holds: instance.spec.mapping.dashboard_id_holds,
+            adopt_model: object.requests.get(annotations::ADOPT_MODEL).cloned(),
+            list_lag: instance.spec.list_lag,
+        })
+    }
+}
+
+fn check_adopt(adopt: &Adopt) -> Result<(), String> {
+    if adopt.dashboards.is_empty() {
+        return Err("source.adopt.dashboards is empty; name at least one".into());
+    }
+    check_slugs(
+        "source.adopt.dashboards",
+        adopt.dashboards.iter().map(|dashboard| dashboard.slug.as_str()),
+    )?;
+    let mut seen = BTreeSet::new();
+    match adopt
+        .dashboards
+        .iter()
+        .find(|dashboard| !seen.insert(&dashboard.identifier))
+    {
+        Some(twice) => Err(format!(
+            "source.adopt.dashboards: identifier {:?} stands there twice",
+            twice.identifier
+        )),
+        None => Ok(()),
+    }
+}
+
+fn check_cut(cut: &Cut) -> Result<(), String> {
+    let folder = &cut.content.folder;
+    if !is_slug(&folder.name) {
+        return Err(format!(
+            "content.folder.name {:?} must be lower-case letters, digits and hyphens",
+            folder.name
+        ));
+    }
+    if folder
+        .parent_path
+        .as_ref()
+        .is_some_and(|path| !path.split('/').all(is_slug))
+    {
+        return Err(format!(
+            "content.folder.parentPath {:?} must be slugs with / between them",
+            folder.parent_path
+        ));
+    }
+    check_slugs(
+        "content.dashboards.add",
+        cut.content.dashboards.add.iter().map(|added| added.slug.as_str()),
+    )?;
+    let size: usize = cut.model.edits.iter().map(|edit| edit.yaml.len()).sum();
+    if size > LARGEST_EDITS {
+        return Err(format!(
+            "model.edits hold {size} bytes of YAML together, but may hold {LARGEST_EDITS}"
+        ));
+    }
+    let (mut names, mut files) = (BTreeSet::new(), BTreeSet::new());
+    for edit in &cut.model.edits {
+        if !names.insert(&edit.name) {
+            return Err(format!("model.edits: the name {:?} stands there twice", edit.name));
+        }
+        if !files.insert(&edit.file_name) {
+            return Err(format!(
+                "model.edits: the file {:?} is edited twice; put both changes into one edit",
+                edit.file_name
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn check_slugs<'a>(place: &str, slugs: impl Iterator<Item = &'a str>) -> Result<(), String> {
+    let mut seen = BTreeSet::new();
+    for slug in slugs {
+        if !is_slug(slug) {
+            return Err(format!(
+                "{place}: {slug:?} is no slug; use lower-case letters, digits and hyphens"
+            ));
+        }
+        let identifier = Tag::new("", "", i32::MAX).identifier(slug, i32::MAX);
+        if identifier.len() > LONGEST {
+            let most = slug.len() - (identifier.len() - LONGEST);
+            return Err(format!(
+                "{place}: {slug:?} is too long: with version and tag behind it an identifier may have {LONGEST} characters, so a slug {most}"
+            ));
+        }
+        if !seen.insert(slug) {
+            return Err(format!("{place}: {slug:?} stands there twice"));
+        }
+    }
+    Ok(())
+}
+
+/// The hash of what is sealed: the source, and of model and content all but `dashboards.add`, which may grow.
+fn plan(version: i32, origin: &Origin) -> String {
+    let text = match origin {
+        Origin::Adopt(adopt) => {
+            let mut dashboards: Vec<_> = adopt.dashboards.iter().map(|it| (&it.slug, &it.identifier)).collect();
+            dashboards.sort();
+            format!(
+                "1 {version} adopt {:?} {:?} {dashboards:?}",
+                adopt.model_id, adopt.folder_path
+            )
+        }
+        Origin::Cut(cut) => {
+            let (model, content) = (&cut.model, &cut.content);
+            let mut roles: Vec<_> = model.roles.iter().map(|it| (&it.user_group, &it.role)).collect();
+            roles.sort();
+            let mut edits: Vec<_> = model
+                .edits
+                .iter()
+                .map(|it| (&it.name, &it.file_name, &it.yaml))
+                .collect();
+            edits.sort();
+            let mut permissions: Vec<_> = content
+                .folder
+                .permissions
+                .iter()
+                .map(|it| (&it.user_group, it.role.as_str()))
+                .collect();
+            permissions.sort();
+            let mut exclude: Vec<_> = content.dashboards.exclude.iter().collect();
+            exclude.sort();
+            format!(
+                "1 {version} cut {} {:?} {:?} {roles:?} {edits:?} {:?} {:?} {permissions:?} {exclude:?}",
+                cut.from,
+                model.name,
+                model.copy,
+                content.method,
+                cut.folder_path()
+            )
+        }
+    };
+    Sha256::digest(text)
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}

@@ -1,0 +1,354 @@
+//! What one pass has seen: the ledger at its start, and of Omni only what a decision asked for.
+//!
+//! Reads only. What is seen stays for the rest of the pass, with the effects of the pass put in, so that a cut costs few
+//! calls; the next pass starts from nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use crate::ports::{
+    DashboardIds, DashboardRecord, DashboardRow, DocumentRecord, Exported, Failure, FolderPermit, FolderRecord, Intent,
+    IntentStep, Mapping, MappingError, ModelFiles, ModelRecord, Omni, OmniError, RoleGrant, Shape, ValidationIssue,
+    VersionRecord,
+};
+use crate::resources::conditions::Reason;
+
+/// Everything seen so far in one pass.
+#[derive(Debug, Clone)]
+pub struct Observed {
+    /// What the mapping tables look like.
+    pub shape: Shape,
+    /// Every recorded version.
+    pub versions: BTreeMap<i32, VersionRecord>,
+    /// This version's intents.
+    pub intents: BTreeMap<(IntentStep, String), Intent>,
+    /// Intents that this pass opened and whose call was not sent yet.
+    pub unsent: BTreeSet<(IntentStep, String)>,
+    /// The dashboards of this version that are whole.
+    pub dashboards: BTreeMap<String, DashboardRecord>,
+    /// The dashboards of the version that this one is cut from.
+    pub source_dashboards: BTreeMap<String, DashboardRecord>,
+    /// This version's rows; `None` after they were written and before they are read back.
+    pub rows: Option<Vec<DashboardRow>>,
+    /// Rows and mark were written in this pass.
+    pub completed: bool,
+    /// The rows of the version that this one is cut from.
+    pub source_rows: Vec<DashboardRow>,
+    /// How many tenants' rows hold this version.
+    pub tenants: u64,
+    /// The key is the organisation's; the word for it if it is another.
+    pub key_scope: Option<Result<(), String>>,
+    /// The model to adopt.
+    pub adopted_model: Option<Option<ModelRecord>>,
+    /// The shared models of the connection.
+    pub models: Option<Vec<ModelRecord>>,
+    /// The model was created in this pass: what is granted and held there need not be asked.
+    pub model_is_new: bool,
+    /// Authored files, by model and branch.
+    pub files: BTreeMap<(String, Option<String>), ModelFiles>,
+    /// The findings about the branch.
+    pub issues: Option<Vec<ValidationIssue>>,
+    /// The branch that this pass made, which the list of models does not show yet.
+    pub branch_made: Option<String>,
+    /// The branch was merged in this pass.
+    pub merged: bool,
+    /// The roles of user groups.
+    pub roles: BTreeMap<String, Vec<RoleGrant>>,
+    /// Folders by path.
+    pub folders: BTreeMap<String, Option<FolderRecord>>,
+    /// The permits of the version's folder.
+    pub permits: Option<Vec<FolderPermit>>,
+    /// The documents of the source's folder.
+    pub source_documents: Option<Vec<DocumentRecord>>,
+    /// The documents of the version's folder.
+    pub documents: Option<Vec<DocumentRecord>>,
+    /// Every document of the organisation; `None` inside where there are too many to list.
+    pub all_documents: Option<Option<Vec<DocumentRecord>>>,
+    /// Dashboards to adopt that were looked at.
+    pub adopted: BTreeMap<String, Result<(DashboardIds, Vec<String>), (Reason, String)>>,
+    /// The dashboard that is being copied.
+    pub work: Option<Work>,
+    /// Dashboards that cannot be copied as they are.
+    pub set_aside: BTreeMap<String, (Reason, String)>,
+    /// Dashboards whose import got no answer and that may still appear.
+    pub awaited: BTreeMap<String, Timestamp>,
+    /// What was looked at once more after all content was whole.
+    pub looked_again: BTreeSet<Again>,
+}
+
+/// What is looked at once more before a version is mapped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Again {
+    /// The shared models of the connection.
+    Models,
+    /// The documents of the source's folder.
+    SourceDocuments,
+    /// The documents of the version's own folder.
+    Documents,
+}
+
+/// One dashboard on its way.
+#[derive(Debug, Clone, Default)]
+pub struct Work {
+    /// Its slug.
+    pub slug: String,
+    /// The source, exported; `None` inside where Omni has no such document.
+    pub source: Option<Option<Exported>>,
+    /// The copy, exported; `None` inside where there is none yet.
+    pub copy: Option<Option<Exported>>,
+    /// What the import answered: the identifier it gave, and its tile map.
+    pub imported: Option<(Option<String>, BTreeMap<String, String>)>,
+    /// Local models of the copy whose files were written in this pass.
+    pub mended: BTreeSet<String>,
+    /// The copy was exported again after that.
+    pub exported_again: bool,
+}
+
+/// One thing to look at.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Look {
+    /// Whose key it is.
+    KeyScope,
+    /// The model to adopt.
+    AdoptedModel(String),
+    /// The shared models of a connection.
+    Models(String),
+    /// The authored files of a model or a branch.
+    Files {
+        /// The model.
+        model: String,
+        /// The branch.
+        branch: Option<String>,
+    },
+    /// Omni's findings about a branch.
+    Issues {
+        /// The model.
+        model: String,
+        /// The branch.
+        branch: String,
+    },
+    /// The roles of a user group.
+    Roles(String),
+    /// The folder at a path.
+    Folder(String),
+    /// The permits of a folder.
+    Permits(String),
+    /// The documents of the source's folder, by the folder's id.
+    SourceDocuments(String),
+    /// The documents of the version's folder, by the folder's id.
+    Documents(String),
+    /// Every document of the organisation, if that takes at most so many calls.
+    AllDocuments(usize),
+    /// A dashboard to adopt: slug and identifier.
+    Adopted {
+        /// The slug.
+        slug: String,
+        /// The identifier.
+        identifier: String,
+        /// The model that it must sit on.
+        model: String,
+        /// The identifiers of the version's own dashboards.
+        own: BTreeSet<String>,
+    },
+    /// The source of the dashboard that is being copied.
+    Source {
+        /// The slug.
+        slug: String,
+        /// The identifier.
+        identifier: String,
+    },
+    /// The copy of the dashboard that is being copied.
+    Copy {
+        /// The slug.
+        slug: String,
+        /// The identifier.
+        identifier: String,
+    },
+    /// The version's rows, once more.
+    Rows,
+    /// Forget what was seen of this, so that it is looked at once more.
+    Again(Again),
+}
+
+impl Observed {
+    /// Reads the ledger.
+    ///
+    /// # Errors
+    /// Those of the mapping.
+    pub async fn ledger(
+        mapping: &dyn Mapping,
+        shape: Shape,
+        version: i32,
+        from: Option<i32>,
+    ) -> Result<Self, MappingError> {
+        let versions = mapping.versions().await?;
+        let (intents, dashboards) = if versions.contains_key(&version) {
+            (mapping.intents(version).await?, mapping.dashboards(version).await?)
+        } else {
+            (Vec::new(), BTreeMap::new())
+        };
+        let (source_dashboards, source_rows) = match from {
+            Some(from) if versions.contains_key(&from) => (mapping.dashboards(from).await?, mapping.rows(from).await?),
+            _ => (BTreeMap::new(), Vec::new()),
+        };
+        Ok(Self {
+            shape,
+            versions,
+            intents: intents
+                .into_iter()
+                .map(|it| ((it.step, it.subject.clone()), it))
+                .collect(),
+            unsent: BTreeSet::new(),
+            dashboards,
+            source_dashboards,
+            rows: Some(mapping.rows(version).await?),
+            completed: false,
+            source_rows,
+            tenants: mapping.tenants_by_version().await?.get(&version).copied().unwrap_or(0),
+            key_scope: None,
+            adopted_model: None,
+            models: None,
+            model_is_new: false,
+            files: BTreeMap::new(),
+            issues: None,
+            branch_made: None,
+            merged: false,
+            roles: BTreeMap::new(),
+            folders: BTreeMap::new(),
+            permits: None,
+            source_documents: None,
+            documents: None,
+            all_documents: None,
+            adopted: BTreeMap::new(),
+            work: None,
+            set_aside: BTreeMap::new(),
+            awaited: BTreeMap::new(),
+            looked_again: BTreeSet::new(),
+        })
+    }
+
+    /// The work on this slug, begun where another was in hand.
+    pub fn work(&mut self, slug: &str) -> &mut Work {
+        if self.work.as_ref().is_none_or(|work| work.slug != slug) {
+            self.work = Some(Work {
+                slug: slug.to_owned(),
+                ..Work::default()
+            });
+        }
+        self.work.get_or_insert_with(Work::default)
+    }
+}
+
+/// Looks at one thing and keeps what was seen.
+///
+/// # Errors
+/// Those of Omni and the mapping, as conditions tell them.
+pub async fn look(
+    look: Look,
+    version: i32,
+    omni: &dyn Omni,
+    mapping: &dyn Mapping,
+    seen: &mut Observed,
+) -> Result<(), Failure> {
+    match look {
+        Look::Rows => {
+            seen.rows = Some(mapping.rows(version).await.map_err(|error| Failure::from(&error))?);
+            Ok(())
+        }
+        Look::Again(what) => {
+            match what {
+                Again::Models => seen.models = None,
+                Again::SourceDocuments => seen.source_documents = None,
+                Again::Documents => seen.documents = None,
+            }
+            seen.looked_again.insert(what);
+            Ok(())
+        }
+        look => look_at_omni(look, omni, seen)
+            .await
+            .map_err(|error| Failure::from(&error)),
+    }
+}
+
+async fn look_at_omni(look: Look, omni: &dyn Omni, seen: &mut Observed) -> Result<(), OmniError> {
+    match look {
+        Look::KeyScope => {
+            seen.key_scope = Some(match omni.identity().await?.key_scope {
+                crate::ports::KeyScope::Organization => Ok(()),
+                crate::ports::KeyScope::Other(word) => Err(word),
+            });
+        }
+        Look::AdoptedModel(id) => seen.adopted_model = Some(omni.model(&id).await?),
+        Look::Models(connection) => seen.models = Some(omni.shared_models(&connection).await?),
+        Look::Files { model, branch } => {
+            let files = omni.model_files(&model, branch.as_deref()).await?;
+            seen.files.insert((model, branch), files);
+        }
+        Look::Issues { model, branch } => seen.issues = Some(omni.validate_model(&model, Some(&branch)).await?),
+        Look::Roles(group) => {
+            let roles = omni.group_roles(&group).await?;
+            seen.roles.insert(group, roles);
+        }
+        Look::Folder(path) => {
+            let folder = omni.folder(&path).await?;
+            seen.folders.insert(path, folder);
+        }
+        Look::Permits(folder) => seen.permits = Some(omni.folder_permits(&folder).await?),
+        Look::SourceDocuments(folder) => seen.source_documents = Some(omni.documents(&folder).await?),
+        Look::Documents(folder) => seen.documents = Some(omni.documents(&folder).await?),
+        Look::AllDocuments(most) => seen.all_documents = Some(omni.all_documents(most).await?),
+        Look::Adopted {
+            slug,
+            identifier,
+            model,
+            own,
+        } => {
+            let judged = judge_adopted(omni.export(&identifier).await?, &slug, &identifier, &model, own);
+            seen.adopted.insert(slug, judged);
+        }
+        Look::Source { slug, identifier } => {
+            let source = omni.export(&identifier).await?;
+            seen.work(&slug).source = Some(source);
+        }
+        Look::Copy { slug, identifier } => {
+            let copy = omni.export(&identifier).await?;
+            let work = seen.work(&slug);
+            work.exported_again = !work.mended.is_empty();
+            work.copy = Some(copy);
+        }
+        Look::Rows | Look::Again(_) => {}
+    }
+    Ok(())
+}
+
+/// Keeps of an adopted dashboard only what is needed: bodies of hundreds would fill the memory.
+fn judge_adopted(
+    export: Option<Exported>,
+    slug: &str,
+    identifier: &str,
+    model: &str,
+    own: BTreeSet<String>,
+) -> Result<(DashboardIds, Vec<String>), (Reason, String)> {
+    let Some(export) = export else {
+        let why = format!("{slug}: Omni has no dashboard {identifier:?}; correct source.adopt.dashboards");
+        return Err((Reason::DashboardNotFound, why));
+    };
+    if export.shared_model_id != model {
+        let why = format!(
+            "{slug}: dashboard {identifier:?} sits on model {}, not on {model}",
+            export.shared_model_id
+        );
+        return Err((Reason::DashboardOnOtherModel, why));
+    }
+    let links = super::content::links::LinkMap(own.into_iter().map(|it| (it.clone(), it)).collect());
+    let foreign = links.foreign(&export.body).into_iter().collect();
+    Ok((
+        DashboardIds {
+            identifier: export.identifier,
+            document_id: export.document_id,
+            dashboard_id: export.dashboard_id,
+        },
+        foreign,
+    ))
+}

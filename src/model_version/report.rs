@@ -1,0 +1,211 @@
+//! What is said of a version: conditions and progress, from what was really seen.
+
+use super::VersionReport;
+use super::decide::Ending;
+use super::desired::{Desired, Origin};
+use super::observe::Observed;
+use crate::ports::Failure;
+use crate::resources::DashboardsStatus;
+use crate::resources::conditions::{
+    ACCEPTED, CONTENT_READY, Finding, IN_USE, MAPPED, MODEL_READY, READY, RECONCILING, Reason, VALIDATED, Verdict,
+};
+
+/// How many names a list in status holds at most.
+const MOST_NAMES: usize = 20;
+
+/// Where a pass stands.
+#[derive(Debug, Clone, Copy)]
+pub enum Stage<'a> {
+    /// In the middle of it.
+    Working,
+    /// At its end.
+    Ended(&'a Ending),
+}
+
+/// The report of a pass that never got to see the ledger, because of a failure or a suspension.
+#[must_use]
+pub fn unseen(spec_hash: &str, failure: &Failure) -> VersionReport {
+    let accepted = match failure.reason {
+        Reason::Invalid | Reason::EditRefused | Reason::VersionTaken => {
+            Finding::fails(ACCEPTED, failure.reason, failure.message.clone())
+        }
+        _ => Finding::holds(ACCEPTED, Reason::Valid, "The spec is well-formed"),
+    };
+    VersionReport {
+        spec_hash: spec_hash.to_owned(),
+        findings: vec![accepted, failure.against(READY), failure.abnormal()],
+        ..VersionReport::default()
+    }
+}
+
+/// The report of a version whose ledger was read.
+#[must_use]
+pub fn report(spec_hash: &str, desired: &Desired, seen: &Observed, stage: Stage<'_>) -> VersionReport {
+    let record = seen
+        .versions
+        .get(&desired.version)
+        .filter(|record| record.source == desired.source());
+    let complete = record.is_some_and(|record| record.complete_at.is_some());
+    let total = wanted(desired, seen);
+    let ready = seen.dashboards.len().min(total);
+    let failure = match stage {
+        Stage::Ended(Ending::Halt(failure)) => Some(failure.clone()),
+        Stage::Ended(Ending::Wait { message, .. }) => Some(Failure::passing(Reason::AnswerAwaited, message)),
+        Stage::Ended(Ending::Complete) => None,
+        Stage::Working => Some(Failure::passing(
+            Reason::Progressing,
+            format!("{ready} of {total} dashboards are whole"),
+        )),
+    };
+    let mut findings = vec![accepted(failure.as_ref())];
+    let has_model = record.is_some_and(|it| match desired.origin {
+        Origin::Adopt(_) => it.model_id.is_some(),
+        Origin::Cut(_) => it.definition.is_some(),
+    });
+    findings.push(part(
+        MODEL_READY,
+        has_model,
+        Reason::ModelPresent,
+        "The model has the declared definition",
+        failure.as_ref(),
+    ));
+    findings.push(validated(desired, has_model, failure.as_ref()));
+    let has_content = total > 0 && seen.dashboards.len() >= total;
+    let content = format!("{ready} of {total} dashboards are whole");
+    findings.push(part(
+        CONTENT_READY,
+        has_content,
+        Reason::ContentPresent,
+        &content,
+        failure.as_ref(),
+    ));
+    findings.push(part(
+        MAPPED,
+        complete,
+        Reason::RowsWritten,
+        "Every row of the version is written",
+        failure.as_ref(),
+    ));
+    findings.push(in_use(seen.tenants));
+    match &failure {
+        None => findings.push(Finding::holds(
+            READY,
+            Reason::Converged,
+            format!("Version {} is complete: {content}", desired.version),
+        )),
+        // What a complete version waits for, and progress on an added dashboard, take nothing from its tenants.
+        Some(failure) if complete && !failure.stalled && !failure.unseen => {
+            findings.push(Finding::holds(
+                READY,
+                Reason::Converged,
+                format!("Version {} is complete: {content}", desired.version),
+            ));
+            findings.push(Finding::holds(RECONCILING, failure.reason, failure.message.clone()));
+        }
+        Some(failure) => {
+            findings.push(failure.against(READY));
+            findings.push(failure.abnormal());
+        }
+    }
+    VersionReport {
+        spec_hash: spec_hash.to_owned(),
+        findings,
+        model_id: record.and_then(|it| it.model_id.clone()),
+        folder: record.and_then(|it| it.folder_path.clone()),
+        sealed: complete,
+        plan: Some(desired.plan.clone()),
+        dashboards: (total > 0).then(|| dashboards(seen, total, ready)),
+        foreign_links: foreign_links(seen),
+    }
+}
+
+fn accepted(failure: Option<&Failure>) -> Finding {
+    match failure {
+        Some(it)
+            if matches!(
+                it.reason,
+                Reason::Invalid | Reason::EditRefused | Reason::VersionTaken | Reason::Sealed
+            ) =>
+        {
+            Finding::fails(ACCEPTED, it.reason, it.message.clone())
+        }
+        _ => Finding::holds(ACCEPTED, Reason::Valid, "The spec is well-formed"),
+    }
+}
+
+fn part(condition: &'static str, there: bool, reason: Reason, text: &str, failure: Option<&Failure>) -> Finding {
+    if there {
+        return Finding::holds(condition, reason, text);
+    }
+    let verdict = if failure.is_some_and(|it| it.unseen) {
+        Verdict::Unknown
+    } else {
+        Verdict::False
+    };
+    let reason = failure.map_or(Reason::Progressing, |it| it.reason);
+    Finding {
+        condition,
+        verdict,
+        reason,
+        message: format!("Not yet: {text}"),
+    }
+}
+
+fn validated(desired: &Desired, has_model: bool, failure: Option<&Failure>) -> Finding {
+    match (failure, &desired.origin) {
+        (Some(it), _) if it.reason == Reason::ModelInvalid => Finding::fails(VALIDATED, it.reason, it.message.clone()),
+        (_, Origin::Adopt(_)) if has_model => Finding::holds(VALIDATED, Reason::ModelValid, "Adopted as it is"),
+        _ => {
+            let text = "Omni's model validation found no error before the merge";
+            part(VALIDATED, has_model, Reason::ModelValid, text, failure)
+        }
+    }
+}
+
+fn in_use(tenants: u64) -> Finding {
+    // No number here: it would move the status with every pin. The metric counts.
+    if tenants > 0 {
+        Finding::holds(IN_USE, Reason::TenantsPinned, "Rows of tenants point at this version")
+    } else {
+        Finding::fails(IN_USE, Reason::Unused, "No row of a tenant points at this version")
+    }
+}
+
+fn wanted(desired: &Desired, seen: &Observed) -> usize {
+    match &desired.origin {
+        Origin::Adopt(adopt) => adopt.dashboards.len(),
+        Origin::Cut(cut) => {
+            let dashboards = &cut.content.dashboards;
+            let kept = seen
+                .source_dashboards
+                .keys()
+                .filter(|slug| !dashboards.exclude.contains(slug));
+            kept.chain(dashboards.add.iter().map(|it| &it.slug))
+                .collect::<std::collections::BTreeSet<_>>()
+                .len()
+        }
+    }
+}
+
+fn dashboards(seen: &Observed, total: usize, ready: usize) -> DashboardsStatus {
+    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    DashboardsStatus {
+        desired: count(total),
+        ready: count(ready),
+        progress: format!("{ready}/{total}"),
+        failing: seen
+            .set_aside
+            .values()
+            .take(MOST_NAMES)
+            .map(|(_, message)| message.clone())
+            .collect(),
+    }
+}
+
+fn foreign_links(seen: &Observed) -> Vec<String> {
+    let links = seen
+        .dashboards
+        .values()
+        .flat_map(|it| it.foreign_links.iter().map(move |link| format!("{}: {link}", it.slug)));
+    links.take(MOST_NAMES).collect()
+}
