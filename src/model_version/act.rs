@@ -106,7 +106,7 @@ pub enum Effect {
         folder: String,
     },
     /// Mark a dashboard as whole.
-    RecordDashboard(DashboardRecord),
+    RecordDashboard(Box<DashboardRecord>),
     /// Write the rows and the mark.
     Complete(Vec<DashboardRow>),
 }
@@ -172,7 +172,7 @@ impl Hands<'_> {
             Effect::RecordDashboard(dashboard) => {
                 self.mapping.record_dashboard(version, &dashboard).await?;
                 seen.work = None;
-                seen.dashboards.insert(dashboard.slug.clone(), dashboard);
+                seen.dashboards.insert(dashboard.slug.clone(), *dashboard);
             }
             Effect::Complete(rows) => {
                 let complete = CompleteVersion {

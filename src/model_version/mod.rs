@@ -100,12 +100,7 @@ pub async fn reconcile(world: &World, namespace: &str, name: &str, progress: &dy
     match Pass::begin(world, &instance, &object, desired).await {
         Ok(pass) if object.spec.suspend || instance.spec.suspend => Some(pass.suspended()),
         Ok(pass) => Some(pass.run(progress).await),
-        Err(failure) => {
-            if failure.credential {
-                world.clients.forget_credentials(&instance);
-            }
-            end(&failure)
-        }
+        Err(failure) => end(&failure),
     }
 }
 
@@ -157,21 +152,8 @@ impl<'a> Pass<'a> {
         object: &'a Object<ModelVersionSpec>,
         desired: Desired,
     ) -> Result<Self, Failure> {
-        let take_from = instance.requests.get(crate::resources::annotations::TAKE_MAPPING_FROM);
-        let mapping = world
-            .clients
-            .mapping(instance)
-            .await
-            .map_err(|error| Failure::from(&error))?;
-        let shape = mapping
-            .prepare(&desired.owner, take_from.map(String::as_str))
-            .await
-            .map_err(|error| Failure::from(&error))?;
-        let omni = world
-            .clients
-            .omni(instance)
-            .await
-            .map_err(|error| Failure::from(&error))?;
+        let (mapping, shape) = world.mapping(instance).await?;
+        let omni = world.omni(instance).await?;
         let from = match &desired.origin {
             Origin::Adopt(_) => None,
             Origin::Cut(cut) => Some(cut.from),
@@ -262,12 +244,7 @@ impl<'a> Pass<'a> {
         let next = match ending {
             Ending::Complete => Next::After(self.instance.spec.interval.into()),
             Ending::Wait { until, .. } => Next::At(*until),
-            Ending::Halt(failure) => {
-                if failure.credential {
-                    self.world.clients.forget_credentials(self.instance);
-                }
-                failure.next
-            }
+            Ending::Halt(failure) => self.world.told(self.instance, failure.clone()).next,
         };
         VersionPass {
             report: self.report(Stage::Ended(ending)),

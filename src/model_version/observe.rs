@@ -66,7 +66,7 @@ pub struct Observed {
     /// Every document of the organisation; `None` inside where there are too many to list.
     pub all_documents: Option<Option<Vec<DocumentRecord>>>,
     /// Dashboards to adopt that were looked at.
-    pub adopted: BTreeMap<String, Result<(DashboardIds, Vec<String>), (Reason, String)>>,
+    pub adopted: BTreeMap<String, Judged>,
     /// The dashboard that is being copied.
     pub work: Option<Work>,
     /// Dashboards that cannot be copied as they are.
@@ -76,6 +76,9 @@ pub struct Observed {
     /// What was looked at once more after all content was whole.
     pub looked_again: BTreeSet<Again>,
 }
+
+/// A dashboard to adopt: its ids and the links that lead out of the version; or why it cannot be adopted.
+pub type Judged = Result<(DashboardIds, Vec<String>), (Reason, String)>;
 
 /// What is looked at once more before a version is mapped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -323,13 +326,7 @@ async fn look_at_omni(look: Look, omni: &dyn Omni, seen: &mut Observed) -> Resul
 }
 
 /// Keeps of an adopted dashboard only what is needed: bodies of hundreds would fill the memory.
-fn judge_adopted(
-    export: Option<Exported>,
-    slug: &str,
-    identifier: &str,
-    model: &str,
-    own: BTreeSet<String>,
-) -> Result<(DashboardIds, Vec<String>), (Reason, String)> {
+fn judge_adopted(export: Option<Exported>, slug: &str, identifier: &str, model: &str, own: BTreeSet<String>) -> Judged {
     let Some(export) = export else {
         let why = format!("{slug}: Omni has no dashboard {identifier:?}; correct source.adopt.dashboards");
         return Err((Reason::DashboardNotFound, why));

@@ -102,12 +102,12 @@ pub(super) fn adopt(view: View<'_>, adopt: &Adopt) -> Option<Step> {
         .iter()
         .find(|it| !view.seen.dashboards.contains_key(&it.slug));
     if let Some((it, Some(Ok((ids, foreign))))) = next.map(|it| (it, view.seen.adopted.get(&it.slug))) {
-        return Some(Step::Do(Effect::RecordDashboard(DashboardRecord {
+        return Some(Step::Do(Effect::RecordDashboard(Box::new(DashboardRecord {
             slug: it.slug.clone(),
             ids: ids.clone(),
             source_identifier: it.identifier.clone(),
             foreign_links: foreign.clone(),
-        })));
+        }))));
     }
     super::finish::map(view)
 }

@@ -391,7 +391,7 @@ impl<'a> Dashboard<'a> {
         let mut known = self.view.links(self.cut);
         known.0 = known.0.into_values().map(|to| (to.clone(), to)).collect();
         let foreign = known.foreign(&parts(&copy.body)).into_iter().collect();
-        Step::Do(Effect::RecordDashboard(DashboardRecord {
+        Step::Do(Effect::RecordDashboard(Box::new(DashboardRecord {
             slug: self.slug.to_owned(),
             ids: DashboardIds {
                 identifier: copy.identifier.clone(),
@@ -400,7 +400,7 @@ impl<'a> Dashboard<'a> {
             },
             source_identifier: source.identifier.clone(),
             foreign_links: foreign,
-        }))
+        })))
     }
 }
 
