@@ -39,14 +39,21 @@ impl ReportOf<ModelVersion> for VersionReport {
         &self.findings
     }
 
+    /// What a pass did not come to see stays as it was: an outage must not blank a status, and least of all unseal.
     fn fill(&self, status: &mut ModelVersionStatus) {
-        status.model_id.clone_from(&self.model_id);
-        status.folder.clone_from(&self.folder);
-        // Absent rather than false: the rule that seals reads it either way, and most versions are short-lived so.
-        status.sealed = self.sealed.then_some(true);
-        status.plan.clone_from(&self.plan);
-        status.dashboards.clone_from(&self.dashboards);
-        status.foreign_links.clone_from(&self.foreign_links);
+        fn keep_or<T: Clone>(field: &mut Option<T>, seen: Option<&T>) {
+            if let Some(seen) = seen {
+                *field = Some(seen.clone());
+            }
+        }
+        keep_or(&mut status.model_id, self.model_id.as_ref());
+        keep_or(&mut status.folder, self.folder.as_ref());
+        keep_or(&mut status.plan, self.plan.as_ref());
+        keep_or(&mut status.sealed, self.sealed.then_some(&true));
+        if let Some(dashboards) = &self.dashboards {
+            status.dashboards = Some(dashboards.clone());
+            status.foreign_links.clone_from(&self.foreign_links);
+        }
     }
 }
 
@@ -60,9 +67,11 @@ impl ReportOf<TenantPin> for PinReport {
     }
 
     fn fill(&self, status: &mut TenantPinStatus) {
-        status.version = self.version;
-        status.previous_version = self.previous_version;
-        status.since = self.since;
+        if self.row_seen {
+            status.version = self.version;
+            status.previous_version = self.previous_version;
+            status.since = self.since;
+        }
     }
 }
 
@@ -115,6 +124,7 @@ mod tests {
             name: "p".into(),
             spec_hash: record_of(pin()).object.spec_hash.clone(),
             findings,
+            row_seen: true,
             version: Some(2),
             previous_version: None,
             since: None,
@@ -157,6 +167,24 @@ mod tests {
         let mut report = report(Vec::new());
         report.spec_hash = "other".into();
         assert_eq!(wanted(&record_of(pin()), &report, None), None);
+    }
+
+    #[test]
+    fn what_was_not_seen_stays() {
+        let mut report = report(vec![Finding::holds(READY, Reason::Converged, "as declared")]);
+        let before = with_status(wanted(&record_of(pin()), &report, None).unwrap());
+        report.row_seen = false;
+        report.version = None;
+        report.findings[0].reason = Reason::MappingUnreachable;
+        assert_eq!(wanted(&before, &report, None).unwrap().version, Some(2));
+
+        let mut status = ModelVersionStatus {
+            model_id: Some("m".into()),
+            sealed: Some(true),
+            ..ModelVersionStatus::default()
+        };
+        VersionReport::default().fill(&mut status);
+        assert_eq!((status.model_id.as_deref(), status.sealed), (Some("m"), Some(true)));
     }
 
     #[test]
