@@ -7,6 +7,8 @@ mod act;
 mod decide;
 mod observe;
 mod report;
+#[cfg(test)]
+mod scene;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,7 +1,11 @@
 //! From what was seen to what each pin is waiting for, and what is to be written. Pure, and cannot fail.
 
 mod claims;
+#[cfg(test)]
+mod laws;
 mod row;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,0 +1,425 @@
+//! Each gate, each claim, by example.
+
+use rstest::rstest;
+
+use super::super::observe::Holder;
+use super::super::scene::{ACME, Scene, With, at, flip, outside, pin};
+use super::{BY_RESTORE, BY_SPEC, Kept, Lacking, Plan, Standing};
+use crate::ports::{Claim, Flip, Move, Object, PinEvent, PinEventKind, RowRemoval};
+use crate::resources::{PinDeletionPolicy, TenantPinSpec};
+
+/// Acme's pin, which wishes a version and has its claim.
+fn wish(version: i32) -> Object<TenantPinSpec> {
+    pin("acme-production", ACME, version)
+}
+
+fn scene(pin: Object<TenantPinSpec>) -> Scene {
+    Scene::new([pin]).claimed("acme-production")
+}
+
+fn flips(plan: &Plan) -> Vec<(Option<i32>, i32, &str)> {
+    let moves = |flip: &'_ Flip| flip.moves.clone();
+    let each = plan.flips.iter();
+    each.flat_map(|flip| {
+        moves(flip)
+            .into_iter()
+            .map(|one| (one.from, flip.version, flip.reason.as_str()))
+    })
+    .collect()
+}
+
+#[rstest]
+#[case::a_tenant_without_a_row_gets_one(None, vec![], 2)]
+#[case::a_row_at_a_complete_version_moves(Some(1), vec![], 2)]
+#[case::a_row_that_wavepin_wrote_moves(Some(1), vec![flip(1, None, 1)], 2)]
+#[case::a_row_that_wavepin_deleted_comes_back(None, vec![flip(1, None, 1), deleted(2, 1)], 2)]
+#[case::a_row_moves_away_from_a_retired_version(Some(5), vec![], 2)]
+#[case::a_new_wish_outranks_another_hand(Some(3), vec![flip(1, None, 1), outside(2, Some(1), Some(3), 1)], 2)]
+fn it_moves(#[case] row: Option<i32>, #[case] ledger: Vec<PinEvent>, #[case] version: i32) {
+    let decision = scene(wish(version)).row(row).ledger(ledger).decide();
+    assert_eq!(decision.standings, [Standing::Moving]);
+    assert_eq!(flips(&decision.plan), [(row, version, BY_SPEC)]);
+    assert!(decision.plan.outside.is_empty());
+}
+
+fn deleted(seconds: i64, from: i32) -> PinEvent {
+    PinEvent {
+        at: at(seconds),
+        kind: PinEventKind::Delete,
+        from: Some(from),
+        to: None,
+        wish: from,
+    }
+}
+
+#[rstest]
+#[case::wished(2, Standing::Pinned)]
+#[case::wished_though_being_cut(4, Standing::Pinned)]
+#[case::nobody_declared_it(77, Standing::Pinned)]
+fn a_row_that_holds_the_wish_is_left_alone(#[case] version: i32, #[case] standing: Standing) {
+    let decision = scene(wish(version)).row(Some(version)).decide();
+    assert_eq!(decision.standings, [standing]);
+    assert!(decision.plan.is_empty(), "{:?}", decision.plan);
+}
+
+#[rstest]
+#[case::not_declared(77, Standing::NotComplete { declared: false }, true)]
+#[case::being_cut(4, Standing::NotComplete { declared: true }, true)]
+#[case::retired(5, Standing::Retired, false)]
+fn it_moves_to_complete_versions_only(#[case] version: i32, #[case] standing: Standing, #[case] awaits: bool) {
+    let decision = scene(wish(version)).row(Some(1)).ledger([flip(1, None, 1)]).decide();
+    assert_eq!(decision.standings, [standing]);
+    assert_eq!(decision.awaits, awaits);
+    assert!(decision.plan.is_empty(), "{:?}", decision.plan);
+}
+
+#[rstest]
+#[case::undeclared(77, 2)]
+#[case::being_cut(4, 2)]
+fn a_row_at_an_unknown_version_stays_until_that_is_adopted(#[case] row: i32, #[case] version: i32) {
+    let scene = scene(wish(version)).row(Some(row));
+    let current = row;
+    assert_eq!(
+        scene.standing("acme-production"),
+        Standing::Kept(Kept::UnknownCurrentVersion { current })
+    );
+    assert!(scene.decide().plan.is_empty());
+    let mut adopted = scene;
+    let record = adopted.0.versions.entry(row).or_default();
+    record.complete_at = Some(at(5));
+    assert_eq!(adopted.standing("acme-production"), Standing::Moving);
+}
+
+#[test]
+fn a_row_changed_by_another_hand_is_put_on_record_once_and_not_fought_over() {
+    let mut scene = scene(wish(2)).row(Some(3)).ledger([flip(1, None, 2)]);
+    let decision = scene.decide();
+    let kept = Kept::ChangedOutside {
+        was: Some(2),
+        confirm: "3->2".to_owned(),
+    };
+    assert_eq!(decision.standings, [Standing::Kept(kept)]);
+    assert_eq!(decision.plan.outside, [(ACME.to_owned(), Some(2), Some(3), 2)]);
+    assert!(decision.plan.flips.is_empty());
+
+    scene.apply(&decision.plan);
+    let again = scene.decide();
+    assert_eq!(again.standings, decision.standings);
+    assert!(again.plan.is_empty(), "{:?}", again.plan);
+}
+
+#[test]
+fn a_row_that_another_hand_put_to_the_wish_is_recorded_and_fine() {
+    let decision = scene(wish(3)).row(Some(3)).ledger([flip(1, None, 2)]).decide();
+    assert_eq!(decision.standings, [Standing::Pinned]);
+    assert_eq!(decision.plan.outside, [(ACME.to_owned(), Some(2), Some(3), 3)]);
+}
+
+#[rstest]
+#[case::exactly(Some(3), "3->2", true)]
+#[case::another_row(Some(3), "1->2", false)]
+#[case::another_wish(Some(3), "3->1", false)]
+#[case::words(Some(3), "yes", false)]
+#[case::a_row_that_is_gone(None, "none->2", true)]
+#[case::a_row_that_nobody_declared(Some(77), "77->2", true)]
+fn a_person_confirms_with_both_values(#[case] row: Option<i32>, #[case] word: &str, #[case] restored: bool) {
+    // Unmet requirements do not matter: a person has spoken.
+    let pin = wish(2).restoring(word).requiring("staging", 60);
+    let ledger = [flip(1, None, 2), outside(2, Some(2), row, 2)];
+    let decision = scene(pin).row(row).ledger(ledger).decide();
+    let expected = if restored { vec![(row, 2, BY_RESTORE)] } else { vec![] };
+    assert_eq!(flips(&decision.plan), expected);
+}
+
+#[test]
+fn a_confirmation_left_in_git_confirms_no_second_change() {
+    let ledger = [
+        flip(1, None, 2),
+        outside(2, Some(2), Some(3), 2),
+        flip(3, Some(3), 2),
+        outside(4, Some(2), Some(3), 2),
+    ];
+    let again = scene(wish(2).restoring("3->2")).row(Some(3)).ledger(ledger.clone());
+    let kept = Kept::ChangedOutside {
+        was: Some(2),
+        confirm: "3->2 #2".to_owned(),
+    };
+    assert_eq!(again.standing("acme-production"), Standing::Kept(kept));
+    let confirmed = scene(wish(2).restoring("3->2 #2")).row(Some(3)).ledger(ledger);
+    assert_eq!(flips(&confirmed.decide().plan), [(Some(3), 2, BY_RESTORE)]);
+}
+
+#[test]
+fn a_confirmation_opens_no_gate_for_a_row_that_wavepin_wrote() {
+    let pin = wish(2).restoring("1->2").requiring("staging", 60);
+    let decision = scene(pin).row(Some(1)).ledger([flip(1, None, 1)]).decide();
+    assert!(decision.plan.is_empty(), "{:?}", decision.plan);
+}
+
+#[rstest]
+#[case::for_good(None, true)]
+#[case::until_later(Some(1001), true)]
+#[case::over(Some(1000), false)]
+fn a_hold_keeps_every_move_back(#[case] until: Option<i64>, #[case] lasts: bool) {
+    let restoring = outside(2, Some(2), Some(3), 2);
+    for scene in [
+        scene(wish(2).held(until)),
+        scene(wish(2).held(until))
+            .row(Some(1))
+            .ledger([flip(1, None, 2), flip(2, Some(2), 1)]),
+        scene(wish(2).held(until).restoring("3->2"))
+            .row(Some(3))
+            .ledger([flip(1, None, 2), restoring.clone()]),
+    ] {
+        let decision = scene.decide();
+        assert_eq!(decision.plan.flips.is_empty(), lasts, "{decision:?}");
+        assert_eq!(decision.wake, until.filter(|_| lasts).map(at));
+        assert_eq!(matches!(decision.standings[0], Standing::Kept(Kept::Held(_))), lasts);
+    }
+}
+
+#[test]
+fn a_hold_says_nothing_of_a_row_that_holds_the_wish() {
+    let decision = scene(wish(2).held(Some(2000))).row(Some(2)).decide();
+    assert_eq!(decision.standings, [Standing::Pinned]);
+    assert_eq!(decision.wake, None);
+}
+
+#[rstest]
+#[case::never(vec![], Some(Lacking::Start))]
+#[case::another_version(vec![flip(1, None, 3)], Some(Lacking::Start))]
+#[case::not_long_enough(vec![flip(950, None, 2)], Some(Lacking::Until { since: at(950), enough: at(1050) }))]
+#[case::just_long_enough(vec![flip(900, None, 2)], None)]
+#[case::long_ago(vec![flip(100, None, 2), flip(200, Some(2), 3)], None)]
+#[case::broken_off(vec![flip(100, None, 2), flip(199, Some(2), 3)], Some(Lacking::Run))]
+#[case::two_halves_are_no_whole(
+    vec![flip(100, None, 2), flip(160, Some(2), 3), flip(300, Some(3), 2), flip(360, Some(2), 3)],
+    Some(Lacking::Run)
+)]
+#[case::since_the_last_start(
+    vec![flip(100, None, 2), flip(160, Some(2), 3), flip(950, Some(3), 2)],
+    Some(Lacking::Until { since: at(950), enough: at(1050) })
+)]
+#[case::the_same_version_twice_is_no_break(vec![flip(900, None, 2), outside(950, Some(2), Some(2), 2)], None)]
+#[case::the_row_was_deleted(vec![flip(950, None, 2), deleted(960, 2)], Some(Lacking::Run))]
+fn evidence_is_a_run_without_a_break(#[case] staging: Vec<PinEvent>, #[case] lacking: Option<Lacking>) {
+    let scene = scene(wish(2).requiring("staging", 100))
+        .row(Some(1))
+        .ledger([flip(1, None, 1)])
+        .staging(staging);
+    let decision = scene.decide();
+    match (&decision.standings[0], lacking) {
+        (Standing::Moving, None) => assert_eq!(flips(&decision.plan), [(Some(1), 2, BY_SPEC)]),
+        (Standing::Kept(Kept::RequirementNotMet(_, seen)), Some(lacking)) => {
+            assert_eq!(*seen, lacking);
+            assert!(decision.plan.is_empty());
+            let timed = matches!(lacking, Lacking::Until { .. });
+            assert_eq!(decision.wake, timed.then(|| at(1050)));
+            assert_eq!(decision.awaits, !timed, "what has no time is looked for");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_soak_is_measured_with_the_databases_clock_and_awaited_with_ours() {
+    let mut scene = scene(wish(2).requiring("staging", 100))
+        .row(Some(1))
+        .staging([flip(950, None, 2)]);
+    scene.0.now = at(5000);
+    assert_eq!(scene.decide().wake, Some(at(5050)));
+}
+
+#[rstest]
+#[case::written_before(vec![flip(1, None, 2), flip(2, Some(2), 1)])]
+#[case::held_before_wavepin_came(vec![flip(1, Some(2), 1)])]
+#[case::put_there_by_another_hand(vec![outside(1, Some(1), Some(2), 1), flip(2, Some(2), 1)])]
+fn going_back_needs_no_evidence(#[case] ledger: Vec<PinEvent>) {
+    let scene = scene(wish(2).requiring("staging", 3600)).row(Some(1)).ledger(ledger);
+    assert_eq!(scene.standing("acme-production"), Standing::Moving);
+}
+
+#[rstest]
+#[case::no_tenant(pin("bad", "", 1), "spec.tenant")]
+#[case::a_long_tenant(pin("bad", &"x".repeat(254), 1), "254")]
+#[case::version_zero(pin("bad", ACME, 0), "spec.version is 0")]
+#[case::a_negative_version(pin("bad", ACME, -3), "spec.version is -3")]
+#[case::itself(pin("bad", ACME, 1).requiring("production", 0), "spec.requires.environment")]
+#[case::nowhere(pin("bad", ACME, 1).requiring("", 0), "spec.requires.environment")]
+fn what_the_schema_refuses_is_refused_here_too(#[case] bad: Object<TenantPinSpec>, #[case] names: &str) {
+    let scene = Scene::new([bad, pin("good", "globex", 1)]);
+    let Standing::Invalid(refusal) = scene.standing("bad") else {
+        panic!("{:?}", scene.standing("bad"));
+    };
+    assert!(refusal.contains(names), "{refusal}");
+    let plan = scene.decide().plan;
+    assert_eq!(
+        plan.tenants().into_iter().collect::<Vec<_>>(),
+        ["globex"],
+        "the rest goes on"
+    );
+}
+
+fn claim(tenant: &str, name: &str) -> Claim {
+    Claim {
+        tenant: tenant.to_owned(),
+        holder: format!("apps/{name}"),
+        deletion: PinDeletionPolicy::Retain,
+    }
+}
+
+#[test]
+fn of_two_pins_the_older_claims_and_of_two_as_old_the_first_by_name() {
+    let young = pin("a", ACME, 1).with(|pin| pin.first_seen = at(9));
+    let scene = Scene::new([young, pin("c", ACME, 2), pin("b", ACME, 3)]);
+    let decision = scene.decide();
+    let holder = "apps/b".to_owned();
+    let conflict = Standing::Conflict { holder };
+    assert_eq!(decision.standings, [conflict.clone(), Standing::Moving, conflict]);
+    assert_eq!(decision.plan.claims, [claim(ACME, "b")]);
+    assert_eq!(flips(&decision.plan), [(None, 3, BY_SPEC)]);
+}
+
+#[test]
+fn a_claim_outranks_age() {
+    let young = pin("young", ACME, 2).with(|pin| pin.first_seen = at(9));
+    let scene = Scene::new([pin("old", ACME, 1), young]).claimed("young").row(Some(2));
+    let holder = "apps/young".to_owned();
+    assert_eq!(scene.standing("old"), Standing::Conflict { holder });
+    assert!(scene.decide().plan.is_empty());
+}
+
+#[test]
+fn a_holder_that_is_not_seen_here_still_holds() {
+    let scene = Scene::new([pin("other", ACME, 1)]).claimed("unreadable");
+    let holder = "apps/unreadable".to_owned();
+    assert_eq!(scene.standing("other"), Standing::Conflict { holder });
+    assert!(scene.decide().plan.is_empty());
+}
+
+#[rstest]
+#[case(Holder::Deleted)]
+#[case(Holder::Left)]
+fn a_free_claim_passes_on_and_the_row_stays(#[case] fate: Holder) {
+    let scene = Scene::new([pin("next", ACME, 2).requiring("staging", 60)])
+        .claim(ACME, "apps/gone", PinDeletionPolicy::Delete, fate)
+        .row(Some(1))
+        .ledger([flip(1, None, 1)]);
+    let decision = scene.decide();
+    let gated = Kept::RequirementNotMet(scene.0.pins[0].spec.requires.clone().unwrap(), Lacking::Start);
+    assert_eq!(
+        decision.standings,
+        [Standing::Kept(gated)],
+        "its wish passes the usual gates"
+    );
+    let claims = vec![claim(ACME, "next")];
+    assert_eq!(
+        decision.plan,
+        Plan {
+            claims,
+            ..Plan::default()
+        }
+    );
+}
+
+#[rstest]
+#[case::retained(PinDeletionPolicy::Retain, Holder::Deleted, Some(1), vec![flip(1, None, 1)], false)]
+#[case::deleted(PinDeletionPolicy::Delete, Holder::Deleted, Some(1), vec![flip(1, None, 1)], true)]
+#[case::moved_since(PinDeletionPolicy::Delete, Holder::Deleted, Some(2), vec![flip(1, None, 1), flip(2, Some(1), 2)], true)]
+#[case::not_deleted_but_gone_elsewhere(PinDeletionPolicy::Delete, Holder::Left, Some(1), vec![flip(1, None, 1)], false)]
+#[case::found_at_first(PinDeletionPolicy::Delete, Holder::Deleted, Some(2), vec![flip(1, Some(1), 2)], false)]
+#[case::never_written(PinDeletionPolicy::Delete, Holder::Deleted, Some(1), vec![], false)]
+#[case::changed_since(PinDeletionPolicy::Delete, Holder::Deleted, Some(3), vec![flip(1, None, 1)], false)]
+#[case::changed_on_record(
+    PinDeletionPolicy::Delete, Holder::Deleted, Some(3), vec![flip(1, None, 1), outside(2, Some(1), Some(3), 1)], false
+)]
+#[case::inserted_by_another_hand(
+    PinDeletionPolicy::Delete, Holder::Deleted, Some(2),
+    vec![flip(1, None, 1), outside(2, Some(1), None, 1), outside(3, None, Some(3), 1), flip(4, Some(3), 2)], false
+)]
+#[case::no_row(PinDeletionPolicy::Delete, Holder::Deleted, None, vec![flip(1, None, 1)], false)]
+fn a_deleted_pin_takes_only_a_row_that_wavepin_made(
+    #[case] deletion: PinDeletionPolicy,
+    #[case] fate: Holder,
+    #[case] row: Option<i32>,
+    #[case] ledger: Vec<PinEvent>,
+    #[case] removed: bool,
+) {
+    let scene = Scene::new([])
+        .claim(ACME, "apps/gone", deletion, fate)
+        .row(row)
+        .ledger(ledger);
+    let plan = scene.decide().plan;
+    if removed {
+        let tenant = ACME.to_owned();
+        let holds = row.unwrap();
+        let removals = vec![RowRemoval { tenant, holds }];
+        assert_eq!(
+            plan,
+            Plan {
+                removals,
+                ..Plan::default()
+            }
+        );
+    } else {
+        let releases = vec![ACME.to_owned()];
+        assert_eq!(
+            plan,
+            Plan {
+                releases,
+                ..Plan::default()
+            }
+        );
+    }
+}
+
+#[test]
+fn a_holder_that_is_being_deleted_keeps_its_claim_and_moves_nothing() {
+    let leaving = pin("leaving", ACME, 2).with(|pin| pin.deleting = true);
+    let scene = Scene::new([leaving, pin("next", ACME, 3)])
+        .claimed("leaving")
+        .row(Some(1));
+    assert_eq!(scene.standing("leaving"), Standing::Deleting);
+    let holder = "apps/leaving".to_owned();
+    assert_eq!(scene.standing("next"), Standing::Conflict { holder });
+    assert!(scene.decide().plan.is_empty());
+}
+
+#[test]
+fn a_changed_deletion_policy_is_kept_in_the_claim() {
+    let pin = wish(1).with(|pin| pin.spec.deletion_policy = PinDeletionPolicy::Delete);
+    let decision = scene(pin).row(Some(1)).decide();
+    let deletion = PinDeletionPolicy::Delete;
+    let claims = vec![Claim {
+        deletion,
+        ..claim(ACME, "acme-production")
+    }];
+    assert_eq!(
+        decision.plan,
+        Plan {
+            claims,
+            ..Plan::default()
+        }
+    );
+}
+
+#[test]
+fn all_moves_to_one_version_are_one_flip() {
+    let pins = ["a", "b", "c"].map(|tenant| pin(tenant, tenant, 2));
+    let mut scene = Scene::new(pins.into_iter().chain([pin("d", "d", 3)]));
+    scene.0.view.rows.insert("b".to_owned(), 1);
+    let flip = |version, moves: &[(&str, Option<i32>)]| Flip {
+        environment: "production".to_owned(),
+        version,
+        moves: moves
+            .iter()
+            .map(|(tenant, from)| Move {
+                tenant: (*tenant).to_owned(),
+                from: *from,
+            })
+            .collect(),
+        reason: BY_SPEC.to_owned(),
+    };
+    let two = flip(2, &[("a", None), ("b", Some(1)), ("c", None)]);
+    assert_eq!(scene.decide().plan.flips, [two, flip(3, &[("d", None)])]);
+}

@@ -1,0 +1,238 @@
+//! What the tests of this room build environments of.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::EnvironmentKey;
+use super::decide::{Decision, Plan, Standing, decide};
+use super::observe::{Holder, Observed};
+use crate::ports::{Claim, EnvironmentView, Object, PinEvent, PinEventKind, VersionRecord};
+use crate::resources::{Hold, HumanDuration, InstanceRef, PinDeletionPolicy, Requires, TenantPinSpec, annotations};
+
+/// The tenant of the tests that need only one.
+pub(super) const ACME: &str = "acme";
+
+/// So many seconds after the start of the tests' time. Now is 1000.
+pub(super) fn at(seconds: i64) -> Timestamp {
+    Timestamp::UNIX_EPOCH + SignedDuration::from_secs(1_700_000_000 + seconds)
+}
+
+/// A pin of a tenant in production, as old as its name is late in the alphabet.
+pub(super) fn pin(name: &str, tenant: &str, version: i32) -> Object<TenantPinSpec> {
+    Object {
+        namespace: "apps".to_owned(),
+        name: name.to_owned(),
+        labels: BTreeMap::new(),
+        requests: BTreeMap::new(),
+        spec: TenantPinSpec {
+            instance_ref: InstanceRef {
+                name: "omni".to_owned(),
+            },
+            tenant: tenant.to_owned(),
+            environment: "production".to_owned(),
+            version,
+            requires: None,
+            hold: None,
+            deletion_policy: PinDeletionPolicy::Retain,
+        },
+        spec_hash: format!("{name}@{version}"),
+        first_seen: at(0),
+        deleting: false,
+    }
+}
+
+/// Changes to a pin, one after the other.
+pub(super) trait With: Sized {
+    fn with(self, change: impl FnOnce(&mut Object<TenantPinSpec>)) -> Self;
+    fn held(self, until: Option<i64>) -> Self {
+        self.with(|pin| {
+            pin.spec.hold = Some(Hold {
+                reason: "quarter close".to_owned(),
+                until: until.map(at),
+            });
+        })
+    }
+    fn requiring(self, environment: &str, soak: u64) -> Self {
+        self.with(|pin| {
+            pin.spec.requires = Some(Requires {
+                environment: environment.to_owned(),
+                soak: HumanDuration::from_secs(soak),
+            });
+        })
+    }
+    fn restoring(self, word: &str) -> Self {
+        self.with(|pin| {
+            pin.requests
+                .insert(annotations::RESTORE_ROW.to_owned(), word.to_owned());
+        })
+    }
+}
+
+impl With for Object<TenantPinSpec> {
+    fn with(mut self, change: impl FnOnce(&mut Object<TenantPinSpec>)) -> Self {
+        change(&mut self);
+        self
+    }
+}
+
+/// A flip of the ledger.
+pub(super) fn flip(seconds: i64, from: Option<i32>, to: i32) -> PinEvent {
+    event(PinEventKind::Flip, seconds, from, Some(to), to)
+}
+
+/// A change by another hand, as the ledger has it.
+pub(super) fn outside(seconds: i64, from: Option<i32>, to: Option<i32>, wish: i32) -> PinEvent {
+    event(PinEventKind::Outside, seconds, from, to, wish)
+}
+
+fn event(kind: PinEventKind, seconds: i64, from: Option<i32>, to: Option<i32>, wish: i32) -> PinEvent {
+    PinEvent {
+        at: at(seconds),
+        kind,
+        from,
+        to,
+        wish,
+    }
+}
+
+/// An environment, built up piece by piece: versions 1, 2 and 3 are complete, 4 is being cut, 5 is retired.
+#[derive(Debug, Clone)]
+pub(super) struct Scene(pub(super) Observed);
+
+impl Scene {
+    pub(super) fn new(pins: impl IntoIterator<Item = Object<TenantPinSpec>>) -> Self {
+        let mut pins: Vec<_> = pins.into_iter().map(Arc::new).collect();
+        pins.sort_by(|one, other| one.name.cmp(&other.name));
+        let versions = (1..=5).map(|version| (version, version_record(version)));
+        Self(Observed {
+            key: EnvironmentKey {
+                namespace: "apps".to_owned(),
+                instance: "omni".to_owned(),
+                environment: "production".to_owned(),
+            },
+            pins,
+            holders: BTreeMap::new(),
+            versions: versions.collect(),
+            view: EnvironmentView {
+                now: at(1000),
+                ..EnvironmentView::default()
+            },
+            now: at(1000),
+        })
+    }
+
+    /// Acme's row.
+    pub(super) fn row(mut self, version: Option<i32>) -> Self {
+        self.0.view.rows = version.map(|version| (ACME.to_owned(), version)).into_iter().collect();
+        self
+    }
+
+    /// Acme's ledger.
+    pub(super) fn ledger(mut self, events: impl IntoIterator<Item = PinEvent>) -> Self {
+        self.0.view.events.insert(ACME.to_owned(), events.into_iter().collect());
+        self
+    }
+
+    /// Acme's ledger in staging.
+    pub(super) fn staging(mut self, events: impl IntoIterator<Item = PinEvent>) -> Self {
+        let staging = self.0.view.evidence.entry("staging".to_owned()).or_default();
+        staging.insert(ACME.to_owned(), events.into_iter().collect());
+        self
+    }
+
+    /// A claim, and what became of its holder.
+    pub(super) fn claim(mut self, tenant: &str, holder: &str, deletion: PinDeletionPolicy, fate: Holder) -> Self {
+        let claim = Claim {
+            tenant: tenant.to_owned(),
+            holder: holder.to_owned(),
+            deletion,
+        };
+        self.0.view.claims.insert(tenant.to_owned(), claim);
+        self.0.holders.insert(tenant.to_owned(), fate);
+        self
+    }
+
+    /// Acme's claim, held by the pin of that name.
+    pub(super) fn claimed(self, name: &str) -> Self {
+        self.claim(ACME, &format!("apps/{name}"), PinDeletionPolicy::Retain, Holder::Stands)
+    }
+
+    pub(super) fn decide(&self) -> Decision {
+        decide(&self.0)
+    }
+
+    /// Where the pin of that name stands.
+    pub(super) fn standing(&self, name: &str) -> Standing {
+        let place = self.0.pins.iter().position(|pin| pin.name == name).unwrap();
+        self.decide().standings.swap_remove(place)
+    }
+
+    /// Does to the environment what the mapping would do, and refuses what it would refuse.
+    pub(super) fn apply(&mut self, plan: &Plan) {
+        let view = &mut self.0.view;
+        let now = view.now;
+        let mut record = |view: &mut EnvironmentView, tenant: &str, kind, from, to, wish| {
+            let events = view.events.entry(tenant.to_owned()).or_default();
+            events.push(PinEvent {
+                at: now,
+                kind,
+                from,
+                to,
+                wish,
+            });
+        };
+        for (tenant, from, to, wish) in &plan.outside {
+            assert_eq!(view.rows.get(tenant).copied(), *to, "an invented change of {tenant}");
+            record(view, tenant, PinEventKind::Outside, *from, *to, *wish);
+        }
+        for claim in &plan.claims {
+            view.claims.insert(claim.tenant.clone(), claim.clone());
+            self.0.holders.insert(claim.tenant.clone(), Holder::Stands);
+        }
+        for tenant in &plan.releases {
+            assert!(view.claims.remove(tenant).is_some(), "{tenant} had no claim");
+        }
+        for removal in &plan.removals {
+            assert_eq!(view.rows.remove(&removal.tenant), Some(removal.holds));
+            assert!(view.claims.remove(&removal.tenant).is_some());
+            record(
+                view,
+                &removal.tenant,
+                PinEventKind::Delete,
+                Some(removal.holds),
+                None,
+                0,
+            );
+        }
+        for flip in &plan.flips {
+            let target = &self.0.versions[&flip.version];
+            assert!(target.complete_at.is_some() && target.retired_at.is_none(), "{flip:?}");
+            for one in &flip.moves {
+                assert_eq!(view.rows.get(&one.tenant).copied(), one.from, "{flip:?}");
+                view.rows.insert(one.tenant.clone(), flip.version);
+                record(
+                    view,
+                    &one.tenant,
+                    PinEventKind::Flip,
+                    one.from,
+                    Some(flip.version),
+                    flip.version,
+                );
+            }
+        }
+    }
+}
+
+/// A version as its number says: 1, 2 and 3 are complete, 4 is being cut, 5 is retired.
+pub(super) fn version_record(version: i32) -> VersionRecord {
+    VersionRecord {
+        version,
+        source: format!("adopt:model-{version}"),
+        holder: format!("apps/v{version}"),
+        complete_at: (version != 4).then(|| at(1)),
+        retired_at: (version == 5).then(|| at(2)),
+        ..VersionRecord::default()
+    }
+}
