@@ -9,6 +9,8 @@ mod observe;
 mod report;
 #[cfg(test)]
 mod scene;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

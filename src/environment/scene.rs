@@ -173,7 +173,7 @@ impl Scene {
     pub(super) fn apply(&mut self, plan: &Plan) {
         let view = &mut self.0.view;
         let now = view.now;
-        let mut record = |view: &mut EnvironmentView, tenant: &str, kind, from, to, wish| {
+        let record = |view: &mut EnvironmentView, tenant: &str, kind, from, to, wish| {
             let events = view.events.entry(tenant.to_owned()).or_default();
             events.push(PinEvent {
                 at: now,

@@ -8,6 +8,8 @@ mod access;
 mod clients;
 mod clock;
 mod failure;
+#[cfg(test)]
+pub(crate) mod fakes;
 mod mapping;
 mod objects;
 mod omni;

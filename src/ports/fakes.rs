@@ -1,0 +1,183 @@
+//! A world for tests of whole passes: declared objects and a clock in memory; mapping and Omni as the test wires them.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::{Clients, Clock, ConnectError, Lookup, Mapping, Object, Objects, Omni, World};
+use crate::resources::{ModelVersionSpec, OmniInstanceSpec, TenantPinSpec};
+
+/// Objects that a test declares.
+#[derive(Default)]
+pub(crate) struct Declared {
+    instances: Mutex<Vec<Arc<Object<OmniInstanceSpec>>>>,
+    pins: Mutex<Vec<Arc<Object<TenantPinSpec>>>>,
+    /// The names of pins that do not parse.
+    pub(crate) broken: Mutex<Vec<String>>,
+    /// Absence says nothing, as in a folder that is applied without pruning.
+    pub(crate) keeps: AtomicBool,
+}
+
+fn inside<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Declared {
+    /// Declares an instance, in place of the one of its name.
+    pub(crate) fn instance(&self, instance: Object<OmniInstanceSpec>) {
+        let mut instances = inside(&self.instances);
+        instances.retain(|one| one.key() != instance.key());
+        instances.push(Arc::new(instance));
+    }
+
+    /// Declares a pin, in place of the one of its name.
+    pub(crate) fn pin(&self, pin: Object<TenantPinSpec>) {
+        self.delete(&pin.name);
+        inside(&self.pins).push(Arc::new(pin));
+    }
+
+    /// Deletes a pin.
+    pub(crate) fn delete(&self, name: &str) {
+        inside(&self.pins).retain(|pin| pin.name != name);
+    }
+}
+
+fn lookup<S>(objects: &[Arc<Object<S>>], namespace: &str, name: &str) -> Lookup<S> {
+    let found = objects
+        .iter()
+        .find(|one| one.namespace == namespace && one.name == name);
+    found.map_or(Lookup::Absent, |found| Lookup::Found(Arc::clone(found)))
+}
+
+impl Objects for Declared {
+    fn instance(&self, namespace: &str, name: &str) -> Lookup<OmniInstanceSpec> {
+        lookup(&inside(&self.instances), namespace, name)
+    }
+    fn version(&self, _: &str, _: &str) -> Lookup<ModelVersionSpec> {
+        Lookup::Absent
+    }
+    fn versions(&self, _: &str, _: &str) -> Vec<Arc<Object<ModelVersionSpec>>> {
+        Vec::new()
+    }
+    fn pin(&self, namespace: &str, name: &str) -> Lookup<TenantPinSpec> {
+        if inside(&self.broken).iter().any(|broken| broken == name) {
+            return Lookup::Unreadable("spec.version: not a number".to_owned());
+        }
+        lookup(&inside(&self.pins), namespace, name)
+    }
+    fn pins(&self, namespace: &str, instance: &str, environment: &str) -> Vec<Arc<Object<TenantPinSpec>>> {
+        let pins = inside(&self.pins);
+        let of = |pin: &&Arc<Object<TenantPinSpec>>| {
+            pin.namespace == namespace && pin.spec.instance_ref.name == instance && pin.spec.environment == environment
+        };
+        let mut pins: Vec<_> = pins.iter().filter(of).cloned().collect();
+        pins.sort_by(|one, other| one.name.cmp(&other.name));
+        pins
+    }
+    fn absence_is_deletion(&self, _: &str) -> bool {
+        !self.keeps.load(Ordering::Relaxed)
+    }
+}
+
+/// What a test gives, or refuses, when a pass asks for an adapter.
+pub(crate) type Wire<T> = Box<dyn Fn() -> Result<Arc<T>, ConnectError> + Send + Sync>;
+
+/// Adapters as the test wires them.
+pub(crate) struct Wired {
+    /// The mapping.
+    pub(crate) mapping: Mutex<Wire<dyn Mapping>>,
+    /// The organisation.
+    pub(crate) omni: Mutex<Wire<dyn Omni>>,
+    /// How often credentials were forgotten.
+    pub(crate) forgotten: Mutex<usize>,
+}
+
+impl Wired {
+    /// This mapping, and an Omni that must not be asked for.
+    pub(crate) fn to(mapping: Arc<dyn Mapping>) -> Self {
+        Self {
+            mapping: Mutex::new(Box::new(move || Ok(Arc::clone(&mapping)))),
+            omni: Mutex::new(Box::new(|| panic!("no client of Omni is needed here"))),
+            forgotten: Mutex::default(),
+        }
+    }
+}
+
+#[async_trait]
+impl Clients for Wired {
+    async fn omni(&self, _: &Object<OmniInstanceSpec>) -> Result<Arc<dyn Omni>, ConnectError> {
+        inside(&self.omni)()
+    }
+    async fn mapping(&self, _: &Object<OmniInstanceSpec>) -> Result<Arc<dyn Mapping>, ConnectError> {
+        inside(&self.mapping)()
+    }
+    fn forget_credentials(&self, _: &Object<OmniInstanceSpec>) {
+        *inside(&self.forgotten) += 1;
+    }
+}
+
+/// A clock that stands, and does something the next time that it is asked.
+pub(crate) struct StandingClock {
+    now: Timestamp,
+    /// What happens when the time is asked for, once.
+    pub(crate) then: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+}
+
+impl Clock for StandingClock {
+    fn now(&self) -> Timestamp {
+        let then = inside(&self.then).take();
+        if let Some(then) = then {
+            then();
+        }
+        self.now
+    }
+}
+
+/// A world and the parts of it that a test plays with.
+pub(crate) struct Stage {
+    pub(crate) world: World,
+    pub(crate) declared: Arc<Declared>,
+    pub(crate) wired: Arc<Wired>,
+    pub(crate) clock: Arc<StandingClock>,
+}
+
+impl Stage {
+    pub(crate) fn new(declared: Declared, wired: Wired, now: Timestamp) -> Self {
+        let declared = Arc::new(declared);
+        let wired = Arc::new(wired);
+        let clock = Arc::new(StandingClock {
+            now,
+            then: Mutex::default(),
+        });
+        let world = World {
+            objects: declared.clone(),
+            clients: wired.clone(),
+            clock: clock.clone(),
+            slice: Duration::from_secs(10),
+            request_timeout: Duration::from_secs(5),
+        };
+        Self {
+            world,
+            declared,
+            wired,
+            clock,
+        }
+    }
+}
+
+/// An instance `apps/omni`, from what stands in its spec.
+pub(crate) fn instance(spec: serde_json::Value) -> Object<OmniInstanceSpec> {
+    Object {
+        namespace: "apps".to_owned(),
+        name: "omni".to_owned(),
+        labels: Default::default(),
+        requests: Default::default(),
+        spec: serde_json::from_value(spec).unwrap(),
+        spec_hash: "instance".to_owned(),
+        first_seen: Timestamp::UNIX_EPOCH,
+        deleting: false,
+    }
+}
