@@ -212,3 +212,6 @@ impl Omni for OmniClient {
         self.put_move(identifier, folder_path).await
     }
 }
+
+#[cfg(test)]
+mod tests;

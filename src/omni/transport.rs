@@ -442,3 +442,30 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let left = at.duration_since(jiff::Timestamp::now());
     Some(Duration::try_from(left).unwrap_or(Duration::ZERO))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(value: &str) -> HeaderMap {
+        HeaderMap::from_iter([(RETRY_AFTER, value.parse().unwrap())])
+    }
+
+    #[test]
+    fn a_wait_is_given_in_seconds_or_as_a_date() {
+        assert_eq!(retry_after(&headers("7")), Some(Duration::from_secs(7)));
+        assert_eq!(
+            retry_after(&headers("Sun, 06 Nov 1994 08:49:37 GMT")),
+            Some(Duration::ZERO)
+        );
+        let in_a_minute = jiff::Timestamp::now() + Duration::from_secs(60);
+        let date = in_a_minute.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        let wait = retry_after(&headers(&date)).unwrap();
+        assert!(
+            wait > Duration::from_secs(57) && wait <= Duration::from_secs(60),
+            "{wait:?}"
+        );
+        assert_eq!(retry_after(&headers("soon")), None);
+        assert_eq!(retry_after(&HeaderMap::new()), None);
+    }
+}

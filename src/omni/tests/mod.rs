@@ -1,0 +1,5 @@
+//! The adapter against a server that answers in every way that Omni is known to, and in some that it should not.
+
+mod canned;
+mod classification;
+mod shapes;
