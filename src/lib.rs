@@ -1,6 +1,7 @@
 //! Wavepin keeps several versions of one Omni model and its dashboards alive at once.
 
 pub mod cli;
+pub mod clients;
 pub mod cluster;
 pub mod environment;
 pub mod mapping;

@@ -30,6 +30,7 @@ use crate::ports::{
     Connection, DocumentRecord, Exported, FolderPermit, FolderRecord, Identity, ImportRequest, Imported, Merge,
     ModelFile, ModelFiles, ModelRecord, NewModel, Omni, OmniError, RoleGrant, ValidationIssue,
 };
+pub(crate) use limiter::fingerprint;
 pub use limiter::{Limiter, Limiters, Slot};
 
 /// How a client talks.

@@ -1,0 +1,218 @@
+//! The way from an instance's spec to its adapters: Omni's client and the mapping, with the credentials as they are now.
+//!
+//! A credential goes only where its Secret says that it may. Adapters are kept until what they are made from changes,
+//! so that a rotated key takes effect and nothing else is disturbed: a mapping made anew would take the fence anew.
+
+mod credentials;
+mod destination;
+mod kept;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::OnceCell;
+
+use self::credentials::{Credential, Credentials};
+use self::destination::{Database, Place};
+use self::kept::Kept;
+use crate::mapping::{self, MappingOptions};
+use crate::omni::{Limiters, OmniClient, OmniOptions, fingerprint};
+use crate::ports::{Clients, ConnectError, Mapping, Object, Omni, Secrets};
+use crate::resources::conditions::Reason;
+use crate::resources::{Management, OmniInstanceSpec};
+
+/// How adapters are made.
+#[derive(Debug, Clone)]
+pub struct ClientOptions {
+    /// The database of instances that name none.
+    pub default_database: Option<SecretString>,
+    /// The window that `requestsPerMinute` is counted in: a minute, but for tests.
+    pub budget_window: Duration,
+    /// How long one request to Omni may take.
+    pub request_timeout: Duration,
+    /// Refuses a Secret that does not say, by its annotation `wavepin.dev/hosts`, where it may be sent.
+    pub require_hosts: bool,
+}
+
+impl Default for ClientOptions {
+    fn default() -> Self {
+        Self {
+            default_database: None,
+            budget_window: Duration::from_secs(60),
+            request_timeout: Duration::from_secs(60),
+            require_hosts: false,
+        }
+    }
+}
+
+/// Makes, keeps and renews the adapters of all instances of this process.
+pub struct ClientRegistry {
+    credentials: Credentials,
+    options: ClientOptions,
+    limiters: Limiters,
+    omnis: Kept<Arc<OmniClient>>,
+    mappings: Kept<Arc<OnceCell<Arc<dyn Mapping>>>>,
+}
+
+impl ClientRegistry {
+    /// A registry that reads credentials from these Secrets.
+    #[must_use]
+    pub fn new(secrets: Arc<dyn Secrets>, options: ClientOptions) -> Self {
+        Self {
+            credentials: Credentials::new(secrets),
+            limiters: Limiters::new(options.budget_window),
+            options,
+            omnis: Kept::default(),
+            mappings: Kept::default(),
+        }
+    }
+
+    /// Whether a credential may go to a place; `field` is what names the place.
+    fn check_host(&self, credential: &Credential, place: &Place, field: &str) -> Result<(), ConnectError> {
+        let (secret, host) = (&credential.secret, &place.host);
+        let message = match &credential.hosts {
+            None if self.options.require_hosts => format!(
+                "{secret} does not say where it may be sent, which is required here. Annotate it with wavepin.dev/hosts: \
+                 {host:?}"
+            ),
+            Some(hosts) if !place.is_named_in(hosts) => format!(
+                "{secret} may not be sent to {host:?}: its annotation wavepin.dev/hosts names {:?}. Correct {field}, or \
+                 add the host to the annotation",
+                hosts.join(", ")
+            ),
+            _ => return Ok(()),
+        };
+        Err(ConnectError::Refused {
+            reason: Reason::HostNotAllowed,
+            message,
+        })
+    }
+
+    /// The database URL of an instance, from its Secret or from the process.
+    async fn database(&self, instance: &Object<OmniInstanceSpec>) -> Result<SecretString, ConnectError> {
+        let field = "spec.mapping.urlSecretRef";
+        let Some(reference) = &instance.spec.mapping.url_secret_ref else {
+            return self.options.default_database.clone().ok_or_else(|| {
+                invalid(format!(
+                    "there is no database for the mapping: set {field} to a Secret with its URL, or start Wavepin with \
+                     --database-url"
+                ))
+            });
+        };
+        let credential = self
+            .credentials
+            .credential(&instance.namespace, reference, field)
+            .await?;
+        let secret = &credential.secret;
+        match destination::database(credential.value.expose_secret()) {
+            Some(Database::Local) => {}
+            Some(Database::Remote(places)) => {
+                let in_secret = format!("the URL under the key {:?}", reference.key);
+                for place in &places {
+                    self.check_host(&credential, place, &in_secret)?;
+                }
+            }
+            // Where it leads is known to the driver alone, so that no list of hosts can allow it.
+            Some(Database::Unnamed) if self.options.require_hosts || credential.hosts.is_some() => {
+                return Err(invalid(format!(
+                    "the database URL in {secret} names no host; write it as postgres://USER:PASSWORD@HOST/DATABASE"
+                )));
+            }
+            Some(Database::Unnamed) => {}
+            None => {
+                return Err(invalid(format!(
+                    "the value in {secret} under the key {:?} is no database URL; write it as \
+                     postgres://USER:PASSWORD@HOST/DATABASE (with special characters of the password percent-encoded) or \
+                     sqlite:PATH",
+                    reference.key
+                )));
+            }
+        }
+        Ok(credential.value)
+    }
+}
+
+fn invalid(message: String) -> ConnectError {
+    ConnectError::Refused {
+        reason: Reason::Invalid,
+        message,
+    }
+}
+
+#[async_trait]
+impl Clients for ClientRegistry {
+    async fn omni(&self, instance: &Object<OmniInstanceSpec>) -> Result<Arc<dyn Omni>, ConnectError> {
+        let spec = &instance.spec;
+        let base_url = destination::base_url(&spec.base_url).map_err(|why| {
+            invalid(format!(
+                "spec.baseUrl of OmniInstance {} is refused: {why}",
+                instance.key()
+            ))
+        })?;
+        let field = "spec.apiKeySecretRef";
+        let credential = self
+            .credentials
+            .credential(&instance.namespace, &spec.api_key_secret_ref, field)
+            .await?;
+        self.check_host(&credential, &base_url.place, "spec.baseUrl")?;
+        let Credential { value, secret, .. } = credential;
+        let rate = spec.requests_per_minute;
+        let origin = fingerprint([&base_url.text, value.expose_secret(), &rate.to_string()]);
+        let make = || {
+            let limiter = self.limiters.limiter(&base_url.text, &value, rate);
+            let options = OmniOptions {
+                request_timeout: self.options.request_timeout,
+                ..OmniOptions::default()
+            };
+            let client = OmniClient::new(&base_url.text, value.clone(), limiter, &options);
+            client.map(Arc::new).map_err(|error| {
+                let key = &spec.api_key_secret_ref.key;
+                invalid(format!(
+                    "no client for Omni with the value in {secret} under the key {key:?}: {error}"
+                ))
+            })
+        };
+        let omni = self.omnis.get_or_make(&instance.key(), origin, make)?;
+        Ok(omni)
+    }
+
+    async fn mapping(&self, instance: &Object<OmniInstanceSpec>) -> Result<Arc<dyn Mapping>, ConnectError> {
+        let url = self.database(instance).await?;
+        let spec = &instance.spec.mapping;
+        let management = match spec.management {
+            Management::Managed => "Managed",
+            Management::External => "External",
+        };
+        let own = instance.key();
+        let owner = spec.owner.as_deref().unwrap_or(&own);
+        let schema = spec.schema.as_deref().unwrap_or_default();
+        // The owner is part of it, since a mapping takes the fence for one owner in its life.
+        let origin = fingerprint([url.expose_secret(), schema, management, owner]);
+        let make = || Ok::<_, ConnectError>(Arc::default());
+        let cell: Arc<OnceCell<_>> = self.mappings.get_or_make(&own, origin, make)?;
+        let connect = || async {
+            let options = MappingOptions {
+                schema: spec.schema.clone(),
+                management: spec.management,
+                ..MappingOptions::default()
+            };
+            mapping::connect(&url, options).await
+        };
+        // Two passes at once must not make two: the second would shut out the first at the fence.
+        let mapping = cell.get_or_try_init(connect).await;
+        mapping.cloned().map_err(|source| ConnectError::Database { source })
+    }
+
+    fn forget_credentials(&self, instance: &Object<OmniInstanceSpec>) {
+        let spec = &instance.spec;
+        let references = [Some(&spec.api_key_secret_ref), spec.mapping.url_secret_ref.as_ref()];
+        for reference in references.into_iter().flatten() {
+            self.credentials.forget(&instance.namespace, reference);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
