@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::Exit;
-use crate::simulator::{DEFAULT_API_KEY, IdentifierClash, ImportAnswer, Knobs, Seed, Simulator, SimulatorOptions};
+use crate::simulator::{DEFAULT_API_KEY, Knobs, Seed, Simulator, SimulatorOptions};
 
 /// Where the simulator listens and what it holds.
 #[derive(Debug, Args)]
@@ -30,15 +30,9 @@ pub(super) struct SimulatorArgs {
     /// The budget's window, such as `60s` or `1500ms`.
     #[arg(long, default_value = "60s", value_parser = parse_window)]
     budget_window: Duration,
-    /// The shape of an import's answer.
-    #[arg(long, value_enum, default_value = "identifiers")]
-    import_answer: ImportAnswerName,
-    /// What an import does with an identifier that is in use.
-    #[arg(long, value_enum, default_value = "reject")]
-    identifier_clash: IdentifierClashName,
-    /// The key owner's value of the attribute `environment`; an empty one is none.
-    #[arg(long, default_value = "staging")]
-    caller_attribute: String,
+    /// Turn a knob, such as `import_answer=workbook`; may be given many times. docs/simulator.md has them all.
+    #[arg(long = "knob", value_name = "NAME=VALUE")]
+    knobs: Vec<String>,
     /// Let the seed's tab use raw columns of its query view, which a copy made from YAML does not have.
     #[arg(long)]
     raw_query_columns: bool,
@@ -47,20 +41,6 @@ pub(super) struct SimulatorArgs {
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum SeedName {
     Clinical,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum ImportAnswerName {
-    Identifiers,
-    Workbook,
-    Unknown,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum IdentifierClashName {
-    Reject,
-    Overwrite,
-    Suffix,
 }
 
 /// Reads a window: a whole number with `ms` or `s`.
@@ -77,22 +57,12 @@ fn parse_window(text: &str) -> Result<Duration, String> {
 }
 
 impl SimulatorArgs {
-    fn options(self) -> SimulatorOptions {
-        let knobs = Knobs {
-            import_answer: match self.import_answer {
-                ImportAnswerName::Identifiers => ImportAnswer::Identifiers,
-                ImportAnswerName::Workbook => ImportAnswer::Workbook,
-                ImportAnswerName::Unknown => ImportAnswer::Unknown,
-            },
-            identifier_clash: match self.identifier_clash {
-                IdentifierClashName::Reject => IdentifierClash::Reject,
-                IdentifierClashName::Overwrite => IdentifierClash::Overwrite,
-                IdentifierClashName::Suffix => IdentifierClash::Suffix,
-            },
-            caller_attribute: Some(self.caller_attribute).filter(|value| !value.is_empty()),
-            ..Knobs::default()
-        };
-        SimulatorOptions {
+    fn options(self) -> Result<SimulatorOptions, String> {
+        let mut knobs = Knobs::default();
+        for setting in &self.knobs {
+            knobs.turn_text(setting)?;
+        }
+        Ok(SimulatorOptions {
             listen: self.listen,
             api_key: self.api_key,
             seed: match self.seed {
@@ -103,7 +73,7 @@ impl SimulatorArgs {
             budget_window: self.budget_window,
             raw_query_columns: self.raw_query_columns,
             knobs,
-        }
+        })
     }
 }
 
@@ -117,7 +87,14 @@ pub(super) async fn run(args: SimulatorArgs) -> Exit {
             return Exit::Failed;
         }
     };
-    let simulator = match Simulator::start(args.options()).await {
+    let options = match args.options() {
+        Ok(options) => options,
+        Err(why) => {
+            eprintln!("wavepin simulator: {why}; docs/simulator.md lists the knobs");
+            return Exit::Usage;
+        }
+    };
+    let simulator = match Simulator::start(options).await {
         Ok(simulator) => simulator,
         Err(error) => {
             eprintln!("wavepin simulator: cannot listen on {listen}: {error}; choose another address with --listen");

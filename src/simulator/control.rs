@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 
 use super::faults::Fault;
 use super::http::{Answer, Call, Reply};
-use super::knobs::Knobs;
 use super::world::World;
 
 impl World {
@@ -31,7 +30,10 @@ impl World {
             }
             ("GET", ["knobs"]) => Ok(Answer::ok(json!(self.organisation.knobs))),
             ("POST", ["knobs"]) => {
-                let knobs = turned(&self.organisation.knobs, call.any_body()?)?;
+                let mut knobs = self.organisation.knobs.clone();
+                for (name, setting) in call.any_body()? {
+                    knobs.turn(&name, setting).map_err(|why| Answer::refusal(400, why))?;
+                }
                 self.organisation.knobs = knobs;
                 Ok(Answer::ok(json!(self.organisation.knobs)))
             }
@@ -51,13 +53,4 @@ impl World {
 
 fn done() -> Answer {
     Answer::ok(json!({"success": true}))
-}
-
-/// The knobs with a merge patch applied.
-fn turned(knobs: &Knobs, patch: super::http::Object) -> Result<Knobs, Answer> {
-    let mut value = json!(knobs);
-    for (name, setting) in patch {
-        value[name] = setting;
-    }
-    serde_json::from_value(value).map_err(|error| Answer::refusal(400, format!("knobs: {error}")))
 }

@@ -15,6 +15,11 @@ pub enum FaultKind {
         #[serde(default)]
         retry_after: Option<u64>,
     },
+    /// This status, and nothing happened: a route that is missing, a gateway that is down.
+    Status {
+        /// The status.
+        code: u16,
+    },
     /// 500, and nothing happened.
     #[serde(rename = "status_500_before")]
     Status500Before,

@@ -1,6 +1,7 @@
 //! Knobs: where Omni is known to answer in more than one way, or is set up in more than one way.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 /// Where Omni's sources disagree, or its set-up varies; every default is the better-attested behaviour.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -87,6 +88,31 @@ impl Default for Knobs {
     }
 }
 
+impl Knobs {
+    /// Turns one knob, by the name of its field.
+    ///
+    /// # Errors
+    /// There is no such knob, or it has no such setting; says which.
+    pub fn turn(&mut self, name: &str, setting: Value) -> Result<(), String> {
+        let mut all = json!(self);
+        all[name] = setting;
+        *self = serde_json::from_value(all).map_err(|error| format!("knob {name}: {error}"))?;
+        Ok(())
+    }
+
+    /// Turns one knob as a command line says it, `name=value`; a value that is no JSON is a text.
+    ///
+    /// # Errors
+    /// It is not of that form, or as of [`Knobs::turn`].
+    pub fn turn_text(&mut self, text: &str) -> Result<(), String> {
+        let (name, value) = text
+            .split_once('=')
+            .ok_or_else(|| format!("{text:?} is no setting of a knob; write name=value"))?;
+        let value = serde_json::from_str(value).unwrap_or_else(|_| json!(value));
+        self.turn(name, value)
+    }
+}
+
 /// The shape of a successful import's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -131,4 +157,38 @@ pub enum ValidateAnswer {
     Array,
     /// `{valid, issues}` with `severity`.
     Object,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knobs_are_turned_by_name_and_checked() {
+        let mut knobs = Knobs::default();
+        knobs.turn_text("import_answer=workbook").unwrap();
+        knobs.turn_text("caller_attribute=null").unwrap();
+        knobs.turn_text("retry_after=3").unwrap();
+        let wanted = Knobs {
+            import_answer: ImportAnswer::Workbook,
+            caller_attribute: None,
+            retry_after: Some(3),
+            ..Knobs::default()
+        };
+        assert_eq!(knobs, wanted);
+        assert!(
+            knobs
+                .turn_text("import_answer=whatever")
+                .unwrap_err()
+                .contains("whatever")
+        );
+        assert!(
+            knobs
+                .turn_text("import_anser=workbook")
+                .unwrap_err()
+                .contains("import_anser")
+        );
+        assert!(knobs.turn_text("import_answer").is_err());
+        assert_eq!(knobs, wanted, "a refused turn turns nothing");
+    }
 }

@@ -83,7 +83,7 @@ pub struct SimulatorOptions {
     pub budget_window: Duration,
     /// Whether the seed's tab uses raw columns of its query view, which a copy made from YAML does not have.
     pub raw_query_columns: bool,
-    /// Where Omni is known to answer in more than one way. The two fields on the budget are taken from above.
+    /// Where Omni is known to answer in more than one way. The budget's two knobs are taken from the fields above.
     pub knobs: Knobs,
 }
 

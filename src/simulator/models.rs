@@ -321,18 +321,15 @@ fn merged_files(shared: &Model, branch: &Model) -> Result<Files, Answer> {
 
 fn sort_models(models: &mut [&Model], call: &Call) -> Result<(), Answer> {
     let field = call.param("sortField").unwrap_or("updatedAt");
-    let key = |model: &Model| match field {
-        "name" => Some(model.name.clone().unwrap_or_default()),
-        "modelKind" => Some(model.kind.name().to_owned()),
-        "connectionId" => Some(model.connection_id.clone()),
-        "baseModelId" => Some(model.base_model_id.clone().unwrap_or_default()),
-        "createdAt" => Some(format!("{:020}", model.created_at.as_millisecond())),
-        "updatedAt" => Some(format!("{:020}", model.updated_at.as_millisecond())),
-        _ => None,
+    let key: fn(&Model) -> String = match field {
+        "name" => |model| model.name.clone().unwrap_or_default(),
+        "modelKind" => |model| model.kind.name().to_owned(),
+        "connectionId" => |model| model.connection_id.clone(),
+        "baseModelId" => |model| model.base_model_id.clone().unwrap_or_default(),
+        "createdAt" => |model| format!("{:020}", model.created_at.as_millisecond()),
+        "updatedAt" => |model| format!("{:020}", model.updated_at.as_millisecond()),
+        _ => return Err(Answer::bad("sortField", "Invalid enum value")),
     };
-    if models.iter().any(|model| key(model).is_none()) {
-        return Err(Answer::bad("sortField", "Invalid enum value"));
-    }
     models.sort_by_cached_key(|model| key(model));
     let descending = call
         .param("sortDirection")

@@ -69,21 +69,32 @@ impl Organisation {
         if !MODEL_ROLES.contains(&role.as_str()) {
             return Err(Answer::unprocessable("Invalid role"));
         }
-        self.grant(RoleGrant {
+        let grant = RoleGrant {
             principal,
             role: role.clone(),
             connection_id: connection_id.clone(),
-            model_id: model_id.clone(),
-        });
-        let key = if is_group { "userGroupId" } else { "membershipId" };
+            model_id,
+        };
         let mut echo = Object::new();
+        let key = if is_group { "userGroupId" } else { "membershipId" };
         echo.insert(key.into(), json!(id));
         echo.insert("roleName".into(), json!(role));
         echo.insert("connectionId".into(), json!(connection_id));
-        if let Some(model_id) = model_id {
-            echo.insert("modelId".into(), json!(model_id));
-        }
+        echo.insert("modelId".into(), json!(self.model_of_grant(&grant)));
+        self.grant(grant);
         Ok(Answer::ok(Value::Object(echo)))
+    }
+
+    /// The model that an answer names for a role: for one on a whole connection, its schema model.
+    fn model_of_grant(&self, grant: &RoleGrant) -> Option<String> {
+        let schema = || {
+            let mut models = self.models.values();
+            models.find(|model| model.kind == ModelKind::Schema && model.connection_id == grant.connection_id)
+        };
+        grant
+            .model_id
+            .clone()
+            .or_else(|| schema().map(|model| model.id.clone()))
     }
 
     /// Gives a role; a second one for the same principal and object takes the first one's place.
@@ -124,9 +135,7 @@ impl Organisation {
                     "roleName": grant.role, "baseRole": grant.role, "connectionId": grant.connection_id,
                     "from": from, "priority": 1,
                 });
-                if let Some(model_id) = &grant.model_id {
-                    entry["modelId"] = json!(model_id);
-                }
+                entry["modelId"] = json!(self.model_of_grant(grant));
                 if !is_group {
                     entry["resolved"] = json!(true);
                 }

@@ -106,6 +106,7 @@ impl World {
 pub(super) fn instead(fault: &FaultKind) -> Option<Answer> {
     match fault {
         FaultKind::Status429 { retry_after } => Some(too_many(*retry_after)),
+        FaultKind::Status { code } => Some(Answer::refusal(*code, "Injected")),
         FaultKind::Status500Before => Some(Answer::refusal(500, "Internal Server Error")),
         _ => None,
     }

@@ -305,14 +305,44 @@ async fn the_content_validator_needs_full_validation_to_find_what_only_planning_
     let quick = omni.done("GET", &path, None).await;
     let issues = |answer: &Value| answer["content"][0]["queries_and_issues"].to_string();
     assert!(
-        issues(&quick).contains("Calculation") || issues(&quick).contains("claims.denials"),
+        issues(&quick).contains("Field claims.denials does not exist"),
         "{quick}"
     );
-    assert!(!issues(&quick).contains("claims.gone"));
+    assert!(!issues(&quick).contains("claims.gone"), "planning was not asked for");
     let full = omni
         .done("GET", &format!("{path}&force_full_validation=true"), None)
         .await;
     assert!(issues(&full).contains("claims.gone"), "{full}");
     assert_eq!(full["content"].as_array().unwrap().len(), 1);
     assert_eq!(full["content"][0]["identifier"], "f16b28a5");
+}
+
+#[tokio::test]
+async fn an_import_can_lose_a_tile_renew_uploads_and_fill_tabs() {
+    let omni = Omni::start().await;
+    let source = omni.export("8a41f9b3").await;
+    omni.simulator.turn(|knobs| knobs.import_renews_upload_ids = true);
+    omni.import(&source, CLINICAL, "beds").await;
+    let made = omni.export("beds").await;
+    let upload = made["fileUploads"].as_object().unwrap().keys().next().unwrap();
+    assert!(source["fileUploads"].get(upload).is_none());
+    assert_eq!(tiles(&made)[1]["fileUploadId"], json!(upload));
+    omni.simulator.turn(|knobs| knobs.import_drops_tile = true);
+    omni.import(&source, CLINICAL, "fewer").await;
+    assert_eq!(tiles(&omni.export("fewer").await).len(), 1);
+    omni.simulator.turn(|knobs| {
+        *knobs = Knobs {
+            import_fills_query_models: true,
+            import_folder: ImportFolder::Personal,
+            ..Knobs::default()
+        };
+    });
+    omni.import(&omni.export("5e07c1d2").await, CLINICAL, "full").await;
+    let full = omni.export("full").await;
+    let tab = full["queryModels"].as_object().unwrap().values().next().unwrap();
+    assert_eq!(tab["views"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        (&full["document"]["folder"], &full["document"]["scope"]),
+        (&Value::Null, &json!("restricted"))
+    );
 }
