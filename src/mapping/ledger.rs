@@ -461,3 +461,21 @@ pub(super) fn is_known(record: &VersionRecord, change: &VersionChange) -> bool {
         VersionChange::SourceStamp(it) => record.source_stamp.as_ref() == Some(it),
     }
 }
+
+/// An error if a row is to get an id that a UUID column does not take.
+pub(super) fn check_ids(complete: &CompleteVersion) -> Result<(), MappingErrorKind> {
+    match complete
+        .rows
+        .iter()
+        .find(|row| Uuid::parse_str(&row.dashboard_id).is_err())
+    {
+        None => Ok(()),
+        Some(row) => Err(MappingErrorKind::Schema {
+            what: format!(
+                "dashboard_model.dashboard_id is a UUID column, and {:?} of version {} would get {:?}; set \
+                 mapping.dashboardIdHolds to DashboardUuid or DocumentUuid, or make the column text",
+                row.slug, complete.version, row.dashboard_id
+            ),
+        }),
+    }
+}

@@ -10,6 +10,7 @@
 //! nothing sends no writing statement, so that triggers of the application see changes only.
 
 mod ledger;
+mod postgres;
 mod sqlite;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
+pub use self::postgres::PgMapping;
 pub use self::sqlite::SqliteMapping;
 use crate::ports::{Mapping, MappingError, MappingErrorKind};
 use crate::resources::Management;
@@ -53,6 +55,7 @@ impl Default for MappingOptions {
 pub async fn connect(url: &SecretString, options: MappingOptions) -> Result<Arc<dyn Mapping>, MappingError> {
     let scheme = url.expose_secret().split_once(':').map(|(scheme, _)| scheme);
     match scheme {
+        Some("postgres" | "postgresql") => Ok(Arc::new(PgMapping::connect(url, options).await?)),
         Some("sqlite") => Ok(Arc::new(SqliteMapping::connect(url, options).await?)),
         _ => Err(MappingError {
             action: CONNECT.to_owned(),

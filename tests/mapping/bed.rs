@@ -8,6 +8,23 @@ use tempfile::TempDir;
 use tokio::sync::Mutex;
 use wavepin::mapping::{MappingOptions, connect};
 use wavepin::ports::Mapping;
+use wavepin::resources::Management;
+
+use crate::parts::Postgres;
+
+/// Watches every table of ours and the application's for writing statements, those without a row included, and says
+/// how many there were.
+const WATCH: &str = "
+CREATE TABLE IF NOT EXISTS public.seen (what text);
+CREATE OR REPLACE FUNCTION public.see() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS
+$$ BEGIN INSERT INTO public.seen VALUES (TG_OP || ' ' || TG_TABLE_NAME); RETURN NULL; END $$;
+DO $$ DECLARE it regclass; BEGIN
+    FOR it IN SELECT oid FROM pg_class WHERE relkind = 'r' AND relname <> 'seen'
+        AND relnamespace IN ('wavepin'::regnamespace, 'public'::regnamespace)
+    LOOP EXECUTE format('CREATE OR REPLACE TRIGGER seen AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON %s \
+        FOR EACH STATEMENT EXECUTE FUNCTION public.see()', it); END LOOP;
+END $$;
+SELECT count(*), string_agg(what, ', ') FROM public.seen;";
 
 /// One test's database.
 pub(crate) struct Bed {
@@ -21,6 +38,7 @@ enum Database {
         hand: Mutex<SqliteConnection>,
         _folder: TempDir,
     },
+    Postgres(crate::parts::Database),
 }
 
 impl Bed {
@@ -38,6 +56,26 @@ impl Bed {
                 _folder: folder,
             },
         }
+    }
+
+    /// An empty database on the server of all tests.
+    pub(crate) fn postgres() -> Self {
+        let database = Postgres::shared().database("mapping");
+        Self {
+            url: SecretString::from(database.url.clone()),
+            options: MappingOptions::default(),
+            database: Database::Postgres(database),
+        }
+    }
+
+    /// A database with the application's own tables, made by the statements.
+    pub(crate) fn external(tables: &str) -> Self {
+        let mut bed = Self::postgres();
+        bed.options.management = Management::External;
+        if let Database::Postgres(database) = &bed.database {
+            database.psql(tables);
+        }
+        bed
     }
 
     /// Another connection to it, as another process has one; not prepared.
@@ -63,6 +101,14 @@ impl Bed {
                 let rows = rows.map_err(|source| source.to_string())?;
                 Ok(rows.iter().map(|row| row.get::<String, _>(0)).collect())
             }
+            Database::Postgres(database) => {
+                let output = database.try_psql(sql);
+                if output.status.success() {
+                    Ok(output.success().lines().map(str::to_owned).collect())
+                } else {
+                    Err(output.failure())
+                }
+            }
         }
     }
 
@@ -77,6 +123,7 @@ impl Bed {
     pub(crate) fn ledger(&self, table: &str) -> String {
         match &self.database {
             Database::Sqlite { .. } => format!("wavepin_{table}"),
+            Database::Postgres(_) => format!("wavepin.{table}"),
         }
     }
 
@@ -91,6 +138,7 @@ impl Bed {
                     .expect("every database has one");
                 version.to_string()
             }
+            Database::Postgres(database) => database.psql(WATCH),
         }
     }
 }

@@ -12,6 +12,13 @@ macro_rules! on_both {
                 super::scenarios::$scenario(super::bed::Bed::sqlite().await).await;
             })*
         }
+
+        mod on_postgres {
+            $(#[tokio::test]
+            async fn $scenario() {
+                super::scenarios::$scenario(super::bed::Bed::postgres()).await;
+            })*
+        }
     };
 }
 

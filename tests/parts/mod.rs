@@ -15,4 +15,4 @@ mod smoke;
 
 pub(crate) use api_server::ApiServer;
 pub(crate) use family::Family;
-pub(crate) use postgres::Postgres;
+pub(crate) use postgres::{Database, Postgres};

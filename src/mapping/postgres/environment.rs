@@ -1,0 +1,182 @@
+//! One environment: its claims, rows and events.
+
+use std::collections::BTreeMap;
+
+use sqlx::{AssertSqlSafe, PgConnection};
+
+use super::super::ledger::{ClaimLine, EventBatch, Failure, changed_claims, deletion_word, group_outside, time};
+use super::PgMapping;
+use super::session::{Session, lines, statement, value};
+use crate::ports::{Claim, EnvironmentView};
+
+/// One event to append. The database gives it its time, when every row that it tells of is locked.
+pub(super) struct NewEvent<'e> {
+    pub(super) environment: &'e str,
+    pub(super) kind: &'e str,
+    pub(super) tenants: Vec<String>,
+    pub(super) from: Vec<Option<i32>>,
+    pub(super) to: Option<i32>,
+    pub(super) wish: i32,
+    pub(super) reason: &'e str,
+}
+
+impl NewEvent<'_> {
+    pub(super) async fn append(self, session: &mut Session) -> Result<(), Failure> {
+        statement(
+            "INSERT INTO wavepin.pin_event (environment, kind, tenants, from_version, to_version, wish, reason) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        )
+        .bind(self.environment.to_owned())
+        .bind(self.kind.to_owned())
+        .bind(self.tenants)
+        .bind(self.from)
+        .bind(self.to)
+        .bind(self.wish)
+        .bind(self.reason.to_owned())
+        .execute(session.on())
+        .await?;
+        Ok(())
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct EventLine {
+    at: i64,
+    environment: String,
+    kind: String,
+    tenants: Vec<String>,
+    from_version: Vec<Option<i32>>,
+    to_version: Option<i32>,
+    wish: i32,
+}
+
+impl EventLine {
+    fn batch(self) -> EventBatch {
+        EventBatch {
+            at: self.at,
+            environment: self.environment,
+            kind: self.kind,
+            tenants: self.tenants,
+            from: self.from_version,
+            to: self.to_version,
+            wish: self.wish,
+        }
+    }
+}
+
+impl PgMapping {
+    pub(super) async fn read_environment(
+        &self,
+        environment: &str,
+        evidence: &[String],
+    ) -> Result<EnvironmentView, Failure> {
+        let tables = self.tables().await?;
+        let mut snapshot = self.snapshot().await?;
+        let sql = format!(
+            "SELECT tenant_id::text, model_version_id::int4 FROM {} WHERE tenant_environment = $1",
+            tables.tenant_version
+        );
+        let rows: Vec<(String, i32)> = lines(AssertSqlSafe(sql))
+            .bind(environment)
+            .fetch_all(snapshot.on())
+            .await?;
+        let claims = claims(snapshot.on(), environment).await?;
+        let events: Vec<EventLine> = lines(
+            "SELECT (extract(epoch FROM at) * 1000000)::bigint AS at, environment, kind, tenants, from_version, \
+             to_version, wish FROM wavepin.pin_event WHERE environment = $1 OR environment = ANY($2) ORDER BY id",
+        )
+        .bind(environment)
+        .bind(evidence)
+        .fetch_all(snapshot.on())
+        .await?;
+        let now: i64 = value("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
+            .fetch_one(snapshot.on())
+            .await?;
+        snapshot.rollback().await?;
+        let mut view = EnvironmentView {
+            claims,
+            rows: rows.into_iter().collect(),
+            now: time(now)?,
+            ..EnvironmentView::default()
+        };
+        view.add_events(environment, events.into_iter().map(EventLine::batch).collect())?;
+        Ok(view)
+    }
+
+    pub(super) async fn write_claims(&self, environment: &str, wanted: &[Claim]) -> Result<(), Failure> {
+        let mut session = self.transaction().await?;
+        let present = claims(session.on(), environment).await?;
+        let changed = changed_claims(wanted, &present);
+        if changed.is_empty() {
+            return session.rollback().await;
+        }
+        let column = |of: fn(&Claim) -> String| -> Vec<String> { changed.iter().map(|claim| of(claim)).collect() };
+        statement(
+            "INSERT INTO wavepin.claim (environment, tenant, holder, deletion) \
+             SELECT $1, new.* FROM unnest($2::text[], $3::text[], $4::text[]) AS new (tenant, holder, deletion) \
+             ON CONFLICT (environment, tenant) DO UPDATE SET holder = excluded.holder, deletion = excluded.deletion",
+        )
+        .bind(environment)
+        .bind(column(|claim| claim.tenant.clone()))
+        .bind(column(|claim| claim.holder.clone()))
+        .bind(column(|claim| deletion_word(claim.deletion).to_owned()))
+        .execute(session.on())
+        .await?;
+        session.commit().await
+    }
+
+    pub(super) async fn delete_claims(&self, environment: &str, tenants: &[String]) -> Result<(), Failure> {
+        let mut session = self.transaction().await?;
+        delete_claims(&mut session, environment, tenants).await?;
+        session.commit().await
+    }
+
+    pub(super) async fn write_outside(
+        &self,
+        environment: &str,
+        changes: &[(String, Option<i32>, Option<i32>, i32)],
+    ) -> Result<(), Failure> {
+        let mut session = self.transaction().await?;
+        for ((to, wish), (tenants, from)) in group_outside(changes) {
+            let event = NewEvent {
+                environment,
+                kind: "outside",
+                tenants,
+                from,
+                to,
+                wish,
+                reason: "changed-outside",
+            };
+            event.append(&mut session).await?;
+        }
+        session.commit().await
+    }
+}
+
+async fn claims(connection: &mut PgConnection, environment: &str) -> Result<BTreeMap<String, Claim>, Failure> {
+    let read: Vec<ClaimLine> = lines("SELECT tenant, holder, deletion FROM wavepin.claim WHERE environment = $1")
+        .bind(environment)
+        .fetch_all(connection)
+        .await?;
+    let claims = read
+        .into_iter()
+        .map(|line| line.claim().map(|it| (it.tenant.clone(), it)));
+    Ok(claims.collect::<Result<_, _>>()?)
+}
+
+/// Deletes the claims that are there; sends nothing that a trigger could see where none is.
+pub(super) async fn delete_claims(session: &mut Session, environment: &str, tenants: &[String]) -> Result<(), Failure> {
+    let there: bool = value("SELECT EXISTS (SELECT FROM wavepin.claim WHERE environment = $1 AND tenant = ANY($2))")
+        .bind(environment)
+        .bind(tenants)
+        .fetch_one(session.on())
+        .await?;
+    if there {
+        statement("DELETE FROM wavepin.claim WHERE environment = $1 AND tenant = ANY($2)")
+            .bind(environment)
+            .bind(tenants)
+            .execute(session.on())
+            .await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,317 @@
+//! The mapping in PostgreSQL.
+//!
+//! No lock and no setting outlives its transaction, and no statement is prepared by name, so that a pooler that
+//! lends server connections by transaction may stand in between.
+
+mod columns;
+mod environment;
+mod errors;
+mod flip;
+mod schema;
+mod session;
+mod versions;
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use secrecy::SecretString;
+use sqlx::PgPool;
+use tokio::sync::RwLock;
+
+use self::session::Session;
+use super::ledger::{Failure, not_prepared};
+use super::{CONNECT, MappingOptions};
+use crate::ports::{
+    Claim, CompleteVersion, DashboardRecord, DashboardRow, EnvironmentView, Flip, FlipOutcome, Intent, IntentStep,
+    Mapping, MappingError, MappingErrorKind, RowRemoval, Shape, VersionChange, VersionRecord,
+};
+
+/// A mapping in PostgreSQL.
+#[derive(Debug)]
+pub struct PgMapping {
+    pool: PgPool,
+    options: MappingOptions,
+    /// Who we are there, for the statements that would give us a missing right; quoted.
+    user: String,
+    database: String,
+    state: RwLock<State>,
+}
+
+/// What was found and taken so far.
+#[derive(Debug, Default)]
+struct State {
+    fence: Option<Fence>,
+    /// Looked for again after the database said that they are not what they were.
+    tables: Option<Arc<Tables>>,
+}
+
+/// What this writer took.
+#[derive(Debug, Clone)]
+struct Fence {
+    owner: String,
+    token: i64,
+}
+
+/// The application's two tables.
+#[derive(Debug)]
+struct Tables {
+    /// Quoted, with their schema.
+    dashboard_model: String,
+    tenant_version: String,
+    dashboard_id_is_uuid: bool,
+    /// A unique key keeps a version's slugs apart; without one a lock on the table has to.
+    dashboard_model_is_keyed: bool,
+    /// Made by us: with a column for the document's id.
+    managed: bool,
+}
+
+impl PgMapping {
+    /// Connects with the time-outs of the options, once, so that what is wrong with the URL or the server is told now.
+    ///
+    /// # Errors
+    /// When the URL is not understood, the server cannot be reached or does not let us in.
+    pub async fn connect(url: &SecretString, options: MappingOptions) -> Result<Self, MappingError> {
+        let (pool, whom) = session::connect(url, &options).await.map_err(|kind| MappingError {
+            action: CONNECT.to_owned(),
+            kind,
+        })?;
+        Ok(Self {
+            pool,
+            options,
+            user: whom.user,
+            database: whom.database,
+            state: RwLock::default(),
+        })
+    }
+
+    /// Runs the work of a call within its time, and names the call in its error.
+    async fn run<T>(
+        &self,
+        action: impl FnOnce() -> String + Send,
+        work: impl Future<Output = Result<T, Failure>> + Send,
+    ) -> Result<T, MappingError> {
+        // The server ends a statement in time itself; this is for a server that is no longer there to do so.
+        let patience = self.options.connect_timeout + 2 * self.options.statement_timeout;
+        let kind = match tokio::time::timeout(patience, work).await {
+            Ok(Ok(done)) => return Ok(done),
+            Ok(Err(failure)) => errors::kind_of(failure, || self.grants()),
+            Err(_) => MappingErrorKind::Unreachable {
+                why: format!("no answer within {} seconds", patience.as_secs()),
+            },
+        };
+        if matches!(kind, MappingErrorKind::Schema { .. }) {
+            self.state.write().await.tables = None;
+        }
+        Err(MappingError { action: action(), kind })
+    }
+
+    /// The tables, as `prepare` found them.
+    async fn tables(&self) -> Result<Arc<Tables>, Failure> {
+        Ok(self.state.read().await.tables.clone().ok_or_else(not_prepared)?)
+    }
+
+    /// One state of the database for all statements, and no right to change it.
+    async fn snapshot(&self) -> Result<Session, Failure> {
+        let repeatable = "ISOLATION LEVEL REPEATABLE READ READ ONLY";
+        Session::begin(&self.pool, repeatable, self.options.statement_timeout).await
+    }
+
+    /// A transaction for writing, behind the fence.
+    async fn transaction(&self) -> Result<Session, Failure> {
+        let fence = self.state.read().await.fence.clone().ok_or_else(not_prepared)?;
+        let mut session = self.unfenced().await?;
+        let held: Option<i64> =
+            session::value("SELECT token FROM wavepin.fence WHERE owner = $1 AND token = $2 FOR SHARE")
+                .bind(&fence.owner)
+                .bind(fence.token)
+                .fetch_optional(session.on())
+                .await?;
+        match held {
+            Some(_) => Ok(session),
+            None => {
+                session.rollback().await?;
+                Err(MappingErrorKind::Contended.into())
+            }
+        }
+    }
+
+    /// A transaction for writing that is still to take the fence.
+    async fn unfenced(&self) -> Result<Session, Failure> {
+        let committed = "ISOLATION LEVEL READ COMMITTED READ WRITE";
+        Session::begin(&self.pool, committed, self.options.statement_timeout).await
+    }
+}
+
+#[async_trait]
+impl Mapping for PgMapping {
+    async fn prepare(&self, owner: &str, take_from: Option<&str>) -> Result<Shape, MappingError> {
+        self.run(
+            || "prepare the mapping database".to_owned(),
+            self.prepared(owner, take_from),
+        )
+        .await
+    }
+
+    async fn versions(&self) -> Result<BTreeMap<i32, VersionRecord>, MappingError> {
+        self.run(|| "read the ledger's versions".to_owned(), self.read_versions())
+            .await
+    }
+
+    async fn record_version(&self, version: i32, source: &str, holder: &str) -> Result<VersionRecord, MappingError> {
+        self.run(
+            || format!("record version {version} in the ledger"),
+            self.insert_version(version, source, holder),
+        )
+        .await
+    }
+
+    async fn change_version(&self, version: i32, change: &VersionChange) -> Result<(), MappingError> {
+        self.run(
+            || format!("change the ledger's record of version {version}"),
+            self.update_version(version, change),
+        )
+        .await
+    }
+
+    async fn intents(&self, version: i32) -> Result<Vec<Intent>, MappingError> {
+        self.run(
+            || format!("read the intents of version {version}"),
+            self.read_intents(version),
+        )
+        .await
+    }
+
+    async fn open_intent(
+        &self,
+        version: i32,
+        step: IntentStep,
+        subject: &str,
+        at: Timestamp,
+    ) -> Result<(), MappingError> {
+        self.run(
+            || format!("open an intent of version {version} ({step:?} {subject:?})"),
+            self.write_intent(version, step, subject, at, None),
+        )
+        .await
+    }
+
+    async fn settle_intent(
+        &self,
+        version: i32,
+        step: IntentStep,
+        subject: &str,
+        at: Timestamp,
+        result: &str,
+    ) -> Result<(), MappingError> {
+        self.run(
+            || format!("settle an intent of version {version} ({step:?} {subject:?})"),
+            self.write_intent(version, step, subject, at, Some(result)),
+        )
+        .await
+    }
+
+    async fn drop_intent(&self, version: i32, step: IntentStep, subject: &str) -> Result<(), MappingError> {
+        self.run(
+            || format!("drop an intent of version {version} ({step:?} {subject:?})"),
+            self.delete_intent(version, step, subject),
+        )
+        .await
+    }
+
+    async fn dashboards(&self, version: i32) -> Result<BTreeMap<String, DashboardRecord>, MappingError> {
+        self.run(
+            || format!("read the recorded dashboards of version {version}"),
+            self.read_dashboards(version),
+        )
+        .await
+    }
+
+    async fn record_dashboard(&self, version: i32, dashboard: &DashboardRecord) -> Result<(), MappingError> {
+        self.run(
+            || format!("record dashboard {:?} of version {version}", dashboard.slug),
+            self.write_dashboard(version, dashboard),
+        )
+        .await
+    }
+
+    async fn rows(&self, version: i32) -> Result<Vec<DashboardRow>, MappingError> {
+        self.run(
+            || format!("read the rows of version {version}"),
+            self.read_rows(version),
+        )
+        .await
+    }
+
+    async fn complete_version(&self, complete: &CompleteVersion) -> Result<(), MappingError> {
+        self.run(
+            || format!("write the rows of version {}", complete.version),
+            self.write_complete(complete),
+        )
+        .await
+    }
+
+    async fn tenants_by_version(&self) -> Result<BTreeMap<i32, u64>, MappingError> {
+        self.run(|| "count the tenants of each version".to_owned(), self.count_tenants())
+            .await
+    }
+
+    async fn environment(&self, environment: &str, evidence: &[String]) -> Result<EnvironmentView, MappingError> {
+        self.run(
+            || format!("read environment {environment:?}"),
+            self.read_environment(environment, evidence),
+        )
+        .await
+    }
+
+    async fn set_claims(&self, environment: &str, claims: &[Claim]) -> Result<(), MappingError> {
+        self.run(
+            || format!("set claims in environment {environment:?}"),
+            self.write_claims(environment, claims),
+        )
+        .await
+    }
+
+    async fn release_claims(&self, environment: &str, tenants: &[String]) -> Result<(), MappingError> {
+        self.run(
+            || format!("release claims in environment {environment:?}"),
+            self.delete_claims(environment, tenants),
+        )
+        .await
+    }
+
+    async fn record_outside(
+        &self,
+        environment: &str,
+        changes: &[(String, Option<i32>, Option<i32>, i32)],
+    ) -> Result<(), MappingError> {
+        self.run(
+            || format!("record changes by another hand in environment {environment:?}"),
+            self.write_outside(environment, changes),
+        )
+        .await
+    }
+
+    async fn flip(&self, flip: &Flip) -> Result<FlipOutcome, MappingError> {
+        self.run(
+            || {
+                format!(
+                    "move tenants of environment {:?} to version {}",
+                    flip.environment, flip.version
+                )
+            },
+            self.write_flip(flip),
+        )
+        .await
+    }
+
+    async fn remove_rows(&self, environment: &str, rows: &[RowRemoval]) -> Result<(), MappingError> {
+        self.run(
+            || format!("delete rows of environment {environment:?}"),
+            self.delete_rows(environment, rows),
+        )
+        .await
+    }
+}
