@@ -6,6 +6,8 @@
 mod decide;
 mod observe;
 mod report;
+#[cfg(test)]
+mod tests;
 
 use crate::ports::{Lookup, Next, World};
 use crate::resources::conditions::Finding;
