@@ -1,4 +1,5 @@
 //! One test binary: one API server and one PostgreSQL serve every module.
 
+mod cluster;
 mod mapping;
 mod parts;

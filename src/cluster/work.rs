@@ -115,6 +115,8 @@ pub(super) async fn work(
     begin(&mut passing, queues, Arc::new(passes), &stop);
 
     tokio::select! {
+        // First: queues end by the same token.
+        biased;
         () = stop.cancelled() => {}
         Some(ended) = parts.join_next() => return too_early(ended),
         Some(ended) = telling.join_next() => return too_early(ended.map(|()| "the event publisher")),

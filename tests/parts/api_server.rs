@@ -148,6 +148,11 @@ impl ApiServer {
     /// A client with the administrator's rights. It belongs to the runtime that it is made in, so it is
     /// made anew for each test.
     pub(crate) fn client(&self) -> kube::Client {
+        self.client_of(&self.token)
+    }
+
+    /// Likewise with the rights of whoever has the token.
+    pub(crate) fn client_of(&self, token: &str) -> kube::Client {
         // A second installation is refused, and changes nothing.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let url = self.url.parse().expect("the URL was written by us");
@@ -156,7 +161,7 @@ impl ApiServer {
             .and_then(Iterator::collect::<Result<Vec<_>, _>>)
             .expect("the API server wrote its certificate before it was ready");
         config.root_cert = Some(authorities.iter().map(|certificate| certificate.to_vec()).collect());
-        config.auth_info.token = Some(self.token.clone().into());
+        config.auth_info.token = Some(token.to_owned().into());
         kube::Client::try_from(config).expect("the configuration is whole")
     }
 

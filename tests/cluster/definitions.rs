@@ -1,0 +1,345 @@
+//! The custom resource definitions, as an API server takes them.
+
+use serde_json::{Value, json};
+use wavepin::cli::crds::definitions;
+
+use super::api_server_with_definitions;
+use crate::parts::ApiServer;
+
+fn instance() -> Value {
+    json!({
+        "apiVersion": "wavepin.dev/v1alpha1", "kind": "OmniInstance", "metadata": {"name": "acme"},
+        "spec": {"baseUrl": "https://acme.omniapp.co", "apiKeySecretRef": {"name": "omni", "key": "api-key"}},
+    })
+}
+
+fn adopted() -> Value {
+    json!({
+        "apiVersion": "wavepin.dev/v1alpha1", "kind": "ModelVersion", "metadata": {"name": "v1"},
+        "spec": {"instanceRef": {"name": "acme"}, "version": 1, "source": {"adopt": {"modelId": "m",
+            "folderPath": "clinical/v1", "dashboards": [{"slug": "summary", "identifier": "12db1a0a"}]}}},
+    })
+}
+
+fn cut() -> Value {
+    json!({
+        "apiVersion": "wavepin.dev/v1alpha1", "kind": "ModelVersion", "metadata": {"name": "v2"},
+        "spec": {"instanceRef": {"name": "acme"}, "version": 2, "source": {"fromVersion": 1},
+            "model": {"name": "clinical v2"}, "content": {"folder": {"name": "v2"}}},
+    })
+}
+
+fn pin() -> Value {
+    json!({
+        "apiVersion": "wavepin.dev/v1alpha1", "kind": "TenantPin", "metadata": {"name": "one"},
+        "spec": {"instanceRef": {"name": "acme"}, "tenant": "one", "environment": "production", "version": 1},
+    })
+}
+
+/// The manifest with one value set, or taken out where it is null.
+fn with(mut manifest: Value, path: &str, value: Value) -> Value {
+    let (parent, last) = path.rsplit_once('/').expect("a JSON pointer");
+    let parent = manifest.pointer_mut(parent).expect("the parent is there");
+    match value {
+        Value::Null => drop(parent.as_object_mut().expect("an object").remove(last)),
+        value => parent[last] = value,
+    }
+    manifest
+}
+
+fn apply(api_server: &ApiServer, namespace: &str, manifest: &Value) {
+    let manifest = manifest.to_string();
+    api_server
+        .kubectl_stdin(&["apply", "--server-side", "-n", namespace, "-f", "-"], &manifest)
+        .success();
+}
+
+fn refusal(api_server: &ApiServer, namespace: &str, manifest: &Value) -> String {
+    let args = ["apply", "--server-side", "--dry-run=server", "-n", namespace, "-f", "-"];
+    api_server.kubectl_stdin(&args, &manifest.to_string()).failure()
+}
+
+/// Every property below this schema, with its description.
+fn properties(schema: &Value, path: &str, found: &mut Vec<(String, String)>) {
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        let path = format!("{path}.{name}");
+        found.push((
+            path.clone(),
+            property["description"].as_str().unwrap_or_default().to_owned(),
+        ));
+        properties(property, &path, found);
+        properties(&property["items"], &path, found);
+    }
+}
+
+#[test]
+fn the_files_hold_exactly_what_the_types_say() {
+    for definition in definitions() {
+        let plural = definition["spec"]["names"]["plural"].as_str().expect("it has a plural");
+        let file = format!("{}/crds/{plural}.yaml", env!("CARGO_MANIFEST_DIR"));
+        let yaml = std::fs::read_to_string(&file).expect("it is there");
+        let written = serde_saphyr::to_string(&definition).expect("plain data");
+        assert_eq!(
+            yaml, written,
+            "{file} is old: write it again with `cargo run -- crds --out crds`"
+        );
+    }
+}
+
+#[test]
+fn every_field_is_explained_by_a_sentence() {
+    let api_server = api_server_with_definitions();
+    for definition in definitions() {
+        let kind = definition["spec"]["names"]["kind"].as_str().expect("it has a kind");
+        let mut found = Vec::new();
+        properties(
+            &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"],
+            kind,
+            &mut found,
+        );
+        assert!(found.len() > 20, "{kind} has fields");
+        let unexplained: Vec<_> = found.iter().filter(|(_, words)| words.len() < 8).collect();
+        assert!(unexplained.is_empty(), "without a sentence: {unexplained:?}");
+    }
+    let explained = api_server
+        .kubectl(&["explain", "modelversion.spec.content.folder.parentPath"])
+        .success();
+    assert!(explained.contains("the folder that it stands in"), "{explained}");
+    let explained = api_server
+        .kubectl(&["explain", "tpin.status.conditions.reason"])
+        .success();
+    assert!(explained.contains("reason"), "{explained}");
+}
+
+#[test]
+fn what_nobody_looked_at_yet_is_neither_ready_nor_finished() {
+    let api_server = api_server_with_definitions();
+    let namespace = api_server.namespace("pending");
+    for manifest in [instance(), adopted(), cut(), pin()] {
+        apply(api_server, &namespace, &manifest);
+        let kind = manifest["kind"].as_str().expect("a kind");
+        let name = manifest["metadata"]["name"].as_str().expect("a name");
+        let get = ["get", "-n", &namespace, kind, name, "--output=json"];
+        let object: Value = serde_json::from_str(&api_server.kubectl(&get).success()).expect("kubectl prints JSON");
+        let status = &object["status"];
+        assert_eq!(status["observedGeneration"], -1, "{kind}");
+        let ready = &status["conditions"][0];
+        assert_eq!(
+            (&ready["type"], &ready["status"], &ready["reason"]),
+            (&json!("Ready"), &json!("Unknown"), &json!("Pending"))
+        );
+    }
+    let columns = api_server.kubectl(&["get", "-n", &namespace, "wavepin"]).success();
+    for word in [
+        "omniinstance",
+        "modelversion",
+        "tenantpin",
+        "WAITING",
+        "DASHBOARDS",
+        "WANTED",
+    ] {
+        assert!(columns.contains(word), "{word} in\n{columns}");
+    }
+}
+
+#[test]
+fn applied_twice_nothing_changes() {
+    let api_server = api_server_with_definitions();
+    let namespace = api_server.namespace("twice");
+    for manifest in [instance(), adopted(), cut(), pin()] {
+        let [first, second, third] = [(); 3].map(|()| {
+            apply(api_server, &namespace, &manifest);
+            let kind = manifest["kind"].as_str().expect("a kind");
+            let name = manifest["metadata"]["name"].as_str().expect("a name");
+            let get = ["get", "-n", &namespace, kind, name, "--output=json"];
+            let object: Value = serde_json::from_str(&api_server.kubectl(&get).success()).expect("kubectl prints JSON");
+            let metadata = &object["metadata"];
+            (metadata["generation"].clone(), metadata["resourceVersion"].clone())
+        });
+        assert_eq!((&first.0, &second.0), (&json!(1), &json!(1)));
+        // The first update stores the status that was only shown until then.
+        assert_eq!(second, third);
+        let diff = ["diff", "--server-side", "-n", &namespace, "-f", "-"];
+        api_server.kubectl_stdin(&diff, &manifest.to_string()).success();
+    }
+}
+
+#[test]
+fn what_can_be_wrong_at_first_sight_is_refused_with_the_field_and_the_reason() {
+    let api_server = api_server_with_definitions();
+    let namespace = api_server.namespace("refused");
+    let adopt = adopted()["spec"]["source"]["adopt"].clone();
+    let slug = |slug: &str| with(adopted(), "/spec/source/adopt/dashboards/0/slug", json!(slug));
+    let twice = json!([{"slug": "summary", "identifier": "12db1a0a"}, {"slug": "summary", "identifier": "5e07c1d2"}]);
+    let table = [
+        (
+            with(instance(), "/spec/baseUrl", json!("http://acme.omniapp.co")),
+            "spec.baseUrl",
+            "baseUrl must be https",
+        ),
+        (
+            with(instance(), "/spec/baseUrl", json!("ftp://acme")),
+            "spec.baseUrl",
+            "should match",
+        ),
+        (
+            with(adopted(), "/spec/version", json!(0)),
+            "spec.version",
+            "greater than or equal to 1",
+        ),
+        (
+            with(adopted(), "/spec/version", json!(-2)),
+            "spec.version",
+            "greater than or equal to 1",
+        ),
+        (
+            with(adopted(), "/spec/source/fromVersion", json!(7)),
+            "spec.source",
+            "exactly one of fromVersion and adopt",
+        ),
+        (
+            with(cut(), "/spec/source", json!({})),
+            "spec.source",
+            "exactly one of fromVersion and adopt",
+        ),
+        (
+            with(cut(), "/spec/content", Value::Null),
+            "spec",
+            "needs model and content",
+        ),
+        (
+            with(cut(), "/spec/model", Value::Null),
+            "spec",
+            "needs model and content",
+        ),
+        (
+            with(cut(), "/spec/source", json!({"adopt": adopt})),
+            "spec",
+            "an adopted version is taken as it is",
+        ),
+        (
+            with(cut(), "/spec/source/fromVersion", json!(2)),
+            "spec",
+            "must be another version than this one",
+        ),
+        (slug("Patient Summary"), "slug", "should match"),
+        (slug("a-slug-that-is-longer-than-any-identifier"), "slug", "Too long"),
+        (
+            with(adopted(), "/spec/source/adopt/dashboards", twice),
+            "dashboards",
+            "duplicate entries for key",
+        ),
+        (
+            with(cut(), "/spec/model/roles", json!([{"userGroup": "g"}])),
+            "role",
+            "Required value",
+        ),
+        (
+            with(pin(), "/spec/version", json!(0)),
+            "spec.version",
+            "greater than or equal to 1",
+        ),
+        (
+            with(pin(), "/spec/requires", json!({"environment": "production"})),
+            "spec",
+            "requires.environment must be another environment",
+        ),
+        (
+            with(
+                pin(),
+                "/spec/requires",
+                json!({"environment": "staging", "soak": "1 day"}),
+            ),
+            "soak",
+            "should match",
+        ),
+        (
+            with(pin(), "/spec/hold", json!({"reason": "x", "until": "soon"})),
+            "until",
+            "date-time",
+        ),
+    ];
+    for (manifest, field, reason) in table {
+        let refusal = refusal(api_server, &namespace, &manifest);
+        let name = manifest["metadata"]["name"].as_str().expect("a name");
+        for word in [name, field, reason] {
+            assert!(
+                refusal.contains(word),
+                "{word:?} is not in {refusal:?} about {manifest}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_may_not_change_is_refused_with_the_way_out() {
+    let api_server = api_server_with_definitions();
+    let namespace = api_server.namespace("immutable");
+    for manifest in [adopted(), cut(), pin()] {
+        apply(api_server, &namespace, &manifest);
+    }
+    let table = [
+        (
+            with(cut(), "/spec/instanceRef/name", json!("other")),
+            "make another ModelVersion",
+        ),
+        (with(cut(), "/spec/version", json!(3)), "version cannot be changed"),
+        (
+            with(cut(), "/spec/source/fromVersion", json!(7)),
+            "source cannot be changed",
+        ),
+        (
+            with(adopted(), "/spec/source/adopt/modelId", json!("n")),
+            "source cannot be changed",
+        ),
+        (
+            with(pin(), "/spec/tenant", json!("other")),
+            "tenant cannot be changed; make another pin",
+        ),
+        (
+            with(pin(), "/spec/environment", json!("staging")),
+            "environment cannot be changed; make another pin",
+        ),
+    ];
+    for (manifest, reason) in table {
+        let refusal = refusal(api_server, &namespace, &manifest);
+        assert!(refusal.contains(reason), "{refusal}");
+    }
+}
+
+#[test]
+fn a_sealed_version_takes_more_dashboards_and_nothing_else() {
+    let api_server = api_server_with_definitions();
+    let namespace = api_server.namespace("sealed");
+    apply(api_server, &namespace, &cut());
+    let renamed = with(cut(), "/spec/model/name", json!("another name"));
+    apply(api_server, &namespace, &renamed);
+    apply(api_server, &namespace, &cut());
+    let seal = [
+        "--subresource=status",
+        "--type=merge",
+        "--patch={\"status\":{\"sealed\":true}}",
+    ];
+    api_server
+        .kubectl(&[&["patch", "-n", &namespace, "modelversion", "v2"][..], &seal].concat())
+        .success();
+
+    let model = refusal(api_server, &namespace, &renamed);
+    assert!(
+        model.contains("sealed: model cannot be changed; cut a new version from it"),
+        "{model}"
+    );
+    let added = json!({"add": [{"slug": "new-one", "identifier": "5e07c1d2"}]});
+    let more = with(cut(), "/spec/content/dashboards", added);
+    for content in [
+        with(cut(), "/spec/content/folder/name", json!("v3")),
+        with(cut(), "/spec/content/dashboards", json!({"exclude": ["summary"]})),
+    ] {
+        let content = refusal(api_server, &namespace, &content);
+        assert!(content.contains("of content only dashboards.add may grow"), "{content}");
+    }
+    apply(api_server, &namespace, &more);
+    let fewer = refusal(api_server, &namespace, &cut());
+    assert!(fewer.contains("of content only dashboards.add may grow"), "{fewer}");
+    apply(api_server, &namespace, &with(more, "/spec/suspend", json!(true)));
+}
