@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::telemetry::{self, LogArgs};
 
+mod controller;
 pub mod crds;
 mod simulator;
 
@@ -21,6 +22,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the operator in a cluster
+    Controller(controller::ControllerArgs),
     /// Print the custom resource definitions
     Crds(crds::CrdsArgs),
     /// Run an Omni organisation in memory, for demos, tests and CI
@@ -58,6 +61,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         return Exit::Usage.into();
     }
     match cli.command {
+        Command::Controller(args) => controller::run(args).await.into(),
         Command::Crds(args) => crds::run(&args).into(),
         Command::Simulator(args) => simulator::run(args).await.into(),
     }

@@ -1,0 +1,218 @@
+//! `wavepin controller`: the operator in a cluster.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use secrecy::{ExposeSecret, SecretString};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+use uuid::Uuid;
+
+use super::Exit;
+use crate::clients::{ClientOptions, ClientRegistry};
+use crate::cluster::{self, ClusterSecrets, ControllerOptions, LeaseOptions};
+use crate::resources::HumanDuration;
+
+/// What the operator watches, and how it works.
+#[derive(Debug, Args)]
+pub(super) struct ControllerArgs {
+    /// A namespace to watch; may be given many times. Without it all are watched, which needs a ClusterRole.
+    #[arg(
+        long = "namespace",
+        value_name = "NAMESPACE",
+        env = "WAVEPIN_NAMESPACES",
+        value_delimiter = ','
+    )]
+    namespaces: Vec<String>,
+    /// Where /livez and /readyz answer. Only this machine reaches the default; in a Pod, where the kubelet asks, give
+    /// `[::]:8080`.
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        env = "WAVEPIN_HEALTH_ADDRESS",
+        default_value = "127.0.0.1:8080"
+    )]
+    health_address: SocketAddr,
+    /// The database of instances without `mapping.urlSecretRef`. Better given by the environment variable: others on
+    /// the machine can read command lines.
+    #[arg(long, value_name = "URL", env = "WAVEPIN_DATABASE_URL", hide_env_values = true, value_parser = secret)]
+    database_url: Option<SecretString>,
+    /// Refuse Secrets without the annotation `wavepin.dev/hosts`, which says where a credential may be sent.
+    #[arg(long, env = "WAVEPIN_REQUIRE_HOSTS")]
+    require_hosts: bool,
+    /// How long one request to Omni may take.
+    #[arg(
+        long,
+        value_name = "DURATION",
+        env = "WAVEPIN_REQUEST_TIMEOUT",
+        default_value = "60s"
+    )]
+    request_timeout: HumanDuration,
+    /// The namespace of the Lease that one replica leads by.
+    #[arg(long, value_name = "NAMESPACE", env = "POD_NAMESPACE", default_value = "default")]
+    lease_namespace: String,
+    /// The name of that Lease. Operators that watch different namespaces from one namespace need one each.
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "WAVEPIN_LEASE_NAME",
+        default_value = "wavepin-controller"
+    )]
+    lease_name: String,
+    /// How long others wait for a leader that is silent.
+    #[arg(long, value_name = "DURATION", default_value = "15s", hide = true)]
+    lease: HumanDuration,
+    /// The window that `requestsPerMinute` is counted in.
+    #[arg(long, value_name = "DURATION", default_value = "60s", hide = true)]
+    budget_window: HumanDuration,
+    /// How long one pass over a version works before it reports and lets others go on.
+    #[arg(long, value_name = "DURATION", default_value = "30s", hide = true)]
+    slice: HumanDuration,
+}
+
+fn secret(text: &str) -> Result<SecretString, std::convert::Infallible> {
+    Ok(SecretString::from(text))
+}
+
+/// Runs until SIGINT or SIGTERM.
+pub(super) async fn run(args: ControllerArgs) -> Exit {
+    if args.lease.0 < Duration::from_secs(1) {
+        eprintln!(
+            "wavepin controller: --lease {} is too short; a Lease counts whole seconds",
+            args.lease
+        );
+        return Exit::Usage;
+    }
+    // A second installation is refused and changes nothing.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let shutdown = match until_signal() {
+        Ok(shutdown) => shutdown,
+        Err(error) => {
+            eprintln!("wavepin controller: cannot listen for signals: {error}");
+            return Exit::Failed;
+        }
+    };
+    let client = match kube::Client::try_default().await {
+        Ok(client) => client,
+        Err(error) => {
+            eprintln!(
+                "wavepin controller: no way to a cluster: {error}; run it in a Pod with a ServiceAccount, or name a \
+                 kubeconfig in KUBECONFIG"
+            );
+            return Exit::Failed;
+        }
+    };
+    let (clients, options) = args.parts();
+    let registry = ClientRegistry::new(Arc::new(ClusterSecrets::new(client.clone())), clients);
+    info!(
+        version = env!("CARGO_PKG_VERSION"),
+        identity = options.lease.identity,
+        "wavepin controller"
+    );
+    match cluster::run(client, Arc::new(registry), options, shutdown).await {
+        Ok(()) => Exit::Done,
+        Err(ended) => {
+            let cause = std::error::Error::source(&ended).map(ToString::to_string);
+            error!(cause, "{ended}");
+            Exit::Failed
+        }
+    }
+}
+
+/// A token that is cancelled by SIGINT and SIGTERM.
+fn until_signal() -> std::io::Result<CancellationToken> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let shutdown = CancellationToken::new();
+    let token = shutdown.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        token.cancel();
+    });
+    Ok(shutdown)
+}
+
+impl ControllerArgs {
+    fn parts(self) -> (ClientOptions, ControllerOptions) {
+        let Self {
+            namespaces,
+            health_address,
+            database_url,
+            require_hosts,
+            request_timeout,
+            lease_namespace,
+            lease_name,
+            lease,
+            budget_window,
+            slice,
+        } = self;
+        let clients = ClientOptions {
+            // Charts set variables that have no value, too.
+            default_database: database_url.filter(|url| !url.expose_secret().is_empty()),
+            budget_window: budget_window.0,
+            request_timeout: request_timeout.0,
+            require_hosts,
+        };
+        let options = ControllerOptions {
+            namespaces: namespaces
+                .into_iter()
+                .filter(|namespace| !namespace.is_empty())
+                .collect(),
+            health_address,
+            lease: LeaseOptions {
+                namespace: lease_namespace,
+                name: lease_name,
+                duration: lease.0,
+                identity: identity(),
+            },
+            slice: slice.0,
+            request_timeout: request_timeout.0,
+        };
+        (clients, options)
+    }
+}
+
+/// A name unlike any other replica's: a Pod's name may come again after a restart, so chance is part of it.
+fn identity() -> String {
+    let host = ["POD_NAME", "HOSTNAME"]
+        .into_iter()
+        .filter_map(|name| std::env::var(name).ok())
+        .find(|host| !host.is_empty())
+        .unwrap_or_else(|| "wavepin".to_owned());
+    format!("{host}_{}", &Uuid::new_v4().simple().to_string()[..8])
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Just {
+        #[command(flatten)]
+        args: ControllerArgs,
+    }
+
+    #[test]
+    fn a_database_with_its_password_is_not_shown() {
+        let args = Just::parse_from(["wavepin", "--database-url", "postgres://user:hunter2@db/app"]);
+        assert!(!format!("{args:?}").contains("hunter2"));
+        let (clients, _) = args.args.parts();
+        assert!(clients.default_database.unwrap().expose_secret().contains("hunter2"));
+    }
+
+    #[test]
+    fn namespaces_come_one_by_one_or_together_and_empty_values_are_none() {
+        let args = Just::parse_from(["wavepin", "--namespace=a", "--namespace=b,c", "--database-url="]);
+        let (clients, options) = args.args.parts();
+        assert_eq!(options.namespaces, ["a", "b", "c"]);
+        assert!(clients.default_database.is_none());
+        assert_eq!(options.lease.duration, Duration::from_secs(15));
+    }
+}
