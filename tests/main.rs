@@ -2,4 +2,5 @@
 
 mod cluster;
 mod mapping;
+mod omni_client;
 mod parts;

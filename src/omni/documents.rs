@@ -6,7 +6,7 @@ use super::OmniClient;
 use super::answer::{Drift, Field};
 use super::paging::PAGE_SIZE;
 use super::transport::Call;
-use crate::ports::{DocumentRecord, OmniError};
+use crate::ports::{DocumentRecord, OmniError, OmniErrorKind};
 
 impl OmniClient {
     pub(super) async fn list_documents(&self, folder_id: &str) -> Result<Vec<DocumentRecord>, OmniError> {
@@ -34,15 +34,27 @@ impl OmniClient {
         Ok(Some(once_each(documents)))
     }
 
-    /// `PUT` is what live instances take; an older specification has `POST`.
+    /// `PUT` is what live instances take, `POST` what the specification has had; moving twice is moving once.
     pub(super) async fn put_move(&self, identifier: &str, folder_path: &str) -> Result<(), OmniError> {
         let object = format!("document {identifier} to folder {folder_path}");
-        let call = Call::new("PUT /v1/documents/{identifier}/move", object)
-            .segment(identifier)
-            .body(json!({"folderPath": folder_path}));
-        self.send(&call).await?;
+        let put = Call::new("PUT /v1/documents/{identifier}/move", object.clone());
+        let post = Call::new("POST /v1/documents/{identifier}/move", object);
+        let [put, post] = [put, post].map(|call| call.segment(identifier).body(json!({"folderPath": folder_path})));
+        match self.send(&put).await {
+            // It may be the method that is not found: only both tell that it is the document or the folder.
+            Err(error) if is_unserved(&error.kind) => self.send(&post).await.map_err(|_| error)?,
+            other => other?,
+        };
         Ok(())
     }
+}
+
+/// Whether the answer is one to a method that a path does not have.
+fn is_unserved(kind: &OmniErrorKind) -> bool {
+    matches!(
+        kind,
+        OmniErrorKind::NotFound { .. } | OmniErrorKind::Refused { status: 405, .. }
+    )
 }
 
 /// By name, since a time of change moves documents between pages while they are walked.

@@ -15,6 +15,7 @@ mod migration;
 mod models;
 mod paging;
 mod redact;
+mod refusal;
 mod roles;
 mod transport;
 mod yaml;

@@ -136,3 +136,26 @@ fn act_on(mut stream: &TcpStream, act: Act) {
         }
     }
 }
+
+/// A client of a server with these JSON answers.
+pub(super) fn serving<const N: usize>(answers: [Value; N]) -> (Canned, OmniClient) {
+    let server = Canned::new(answers.map(|body| json(200, body)));
+    let client = server.client();
+    (server, client)
+}
+
+/// The last request that the server got: its line and its body.
+pub(super) fn last(server: &Canned) -> (String, Value) {
+    let asked = server.asked().pop().unwrap();
+    (asked.line, asked.body)
+}
+
+pub(super) fn one_page(records: Value) -> Value {
+    page(records, None, 1)
+}
+
+pub(super) fn page(records: Value, next: Option<&str>, total: usize) -> Value {
+    serde_json::json!({"records": records, "pageInfo": {
+        "hasNextPage": next.is_some(), "nextCursor": next, "pageSize": 100, "totalRecords": total,
+    }})
+}

@@ -2,4 +2,5 @@
 
 mod canned;
 mod classification;
-mod shapes;
+mod content;
+mod models;

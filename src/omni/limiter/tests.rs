@@ -1,0 +1,193 @@
+//! The laws of the budget, in real time with short windows.
+
+use super::*;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_time()
+        .build()
+        .unwrap()
+}
+
+#[test]
+fn no_window_ever_sees_more_sends_than_the_rate() {
+    let window = Duration::from_millis(20);
+    let arrivals = proptest::collection::vec((0_u64..30, 0_u64..15), 1..30);
+    let mut runner = TestRunner::new(Config::with_cases(6));
+    let law = (1_u32..6, arrivals);
+    runner
+        .run(&law, |(rate, arrivals)| {
+            let sends = runtime().block_on(async {
+                let limiter = Limiter::new(rate, window);
+                let tasks = arrivals.into_iter().map(|(at, takes)| {
+                    let limiter = Arc::clone(&limiter);
+                    tokio::spawn(async move {
+                        tokio::time::sleep(Duration::from_millis(at)).await;
+                        let slot = limiter.slot().await;
+                        let sent = Instant::now();
+                        tokio::time::sleep(Duration::from_millis(takes)).await;
+                        drop(slot);
+                        sent
+                    })
+                });
+                let tasks: Vec<_> = tasks.collect();
+                let mut sends = Vec::new();
+                for task in tasks {
+                    sends.push(task.await.unwrap());
+                }
+                sends.sort();
+                sends
+            });
+            let rate = rate as usize;
+            for pair in sends.windows(rate + 1) {
+                prop_assert!(pair[rate] - pair[0] >= window, "{rate}: {:?}", pair[rate] - pair[0]);
+            }
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[tokio::test]
+async fn callers_get_their_turn_in_the_order_they_came() {
+    let limiter = Limiter::new(1, Duration::from_millis(10));
+    let first = limiter.slot().await;
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let mut tasks = Vec::new();
+    for number in 0..6 {
+        let (limiter_of_task, order) = (Arc::clone(&limiter), Arc::clone(&order));
+        tasks.push(tokio::spawn(async move {
+            let _slot = limiter_of_task.slot().await;
+            order.lock().unwrap().push(number);
+        }));
+        while limiter.waiting() <= number {
+            tokio::task::yield_now().await;
+        }
+    }
+    drop(first);
+    for task in tasks {
+        task.await.unwrap();
+    }
+    assert_eq!(*order.lock().unwrap(), [0, 1, 2, 3, 4, 5]);
+}
+
+#[tokio::test]
+async fn a_slot_comes_back_a_window_after_its_answer_and_not_before() {
+    let window = Duration::from_millis(50);
+    let limiter = Limiter::new(2, window);
+    let slow = limiter.slot().await;
+    tokio::time::sleep(window * 2).await;
+    assert_eq!(limiter.used(), 1, "an unanswered request holds its slot");
+    let answered = Instant::now();
+    drop(slow);
+    let second = limiter.slot().await;
+    let _third = limiter.slot().await;
+    assert!(answered.elapsed() >= window);
+    drop(second);
+}
+
+#[tokio::test]
+async fn a_caller_who_gives_up_takes_nothing() {
+    let limiter = Limiter::new(1, Duration::from_millis(20));
+    let slot = limiter.slot().await;
+    let gave_up = tokio::time::timeout(Duration::from_millis(5), limiter.slot()).await;
+    assert!(gave_up.is_err());
+    assert_eq!((limiter.used(), limiter.waiting()), (1, 0));
+    drop(slot);
+    let _next = limiter.slot().await;
+}
+
+#[tokio::test]
+async fn a_429_backs_everyone_off_for_as_long_as_the_server_says() {
+    let limiter = Limiter::new(10, Duration::from_millis(10));
+    let asked = Duration::from_millis(80);
+    let refused_at = Instant::now();
+    limiter.slot().await.throttled(Some(asked));
+    assert!(limiter.paused());
+    let others = (0..4).map(|_| {
+        let limiter = Arc::clone(&limiter);
+        async move {
+            let slot = limiter.slot().await;
+            slot.accepted();
+            refused_at.elapsed()
+        }
+    });
+    for waited in futures::future::join_all(others).await {
+        assert!(waited >= asked, "{waited:?}");
+    }
+}
+
+#[tokio::test]
+async fn after_a_429_one_goes_ahead_alone() {
+    let limiter = Limiter::new(10, Duration::from_millis(200));
+    limiter.slot().await.throttled(Some(Duration::ZERO));
+    let probe = limiter.slot().await;
+    let second = tokio::time::timeout(Duration::from_millis(20), limiter.slot()).await;
+    assert!(second.is_err(), "the probe has no answer yet");
+    probe.accepted();
+    drop(probe);
+    let _both = (limiter.slot().await, limiter.slot().await);
+    assert_eq!(limiter.used(), 4, "slots from before the pause still count");
+}
+
+#[test]
+fn pauses_grow_to_the_window_and_one_burst_of_429s_is_one_strike() {
+    let window = Duration::from_secs(60);
+    let mut state = State::default();
+    let mut now = Instant::now();
+    let mut pauses = Vec::new();
+    for _ in 0..6 {
+        let sent_at = now;
+        now += Duration::from_secs(1);
+        for _ in 0..5 {
+            state.pause(sent_at, now, None, window);
+        }
+        pauses.push(state.paused_until.unwrap() - now);
+        now = state.paused_until.unwrap() + Duration::from_secs(1);
+    }
+    for (pause, least) in pauses.iter().zip([5, 10, 20, 40, 60, 60]) {
+        let least = Duration::from_secs(least);
+        assert!(*pause >= least && *pause <= least * 5 / 4, "{pauses:?}");
+    }
+}
+
+#[test]
+fn a_server_may_not_stop_the_work_for_longer_than_five_minutes() {
+    let mut state = State::default();
+    let now = Instant::now();
+    state.pause(now, now, Some(Duration::from_secs(86_400)), Duration::from_secs(60));
+    assert_eq!(state.paused_until, Some(now + LONGEST_PAUSE));
+}
+
+#[tokio::test]
+async fn one_key_is_one_budget_and_the_lowest_rate_wins_while_it_is_asked_for() {
+    let limiters = Limiters::new(Duration::from_secs(60));
+    let key = SecretString::from("omni_osk_one");
+    let many = limiters.limiter("https://acme.omniapp.co", &key, 3);
+    let few = limiters.limiter("https://acme.omniapp.co/", &key, 1);
+    let other_key = limiters.limiter("https://acme.omniapp.co", &SecretString::from("omni_osk_two"), 1);
+    let _slot = many.slot().await;
+    assert_eq!((few.used(), other_key.used()), (1, 0));
+    let blocked = tokio::time::timeout(Duration::from_millis(10), many.slot()).await;
+    assert!(blocked.is_err(), "the lower rate is used up");
+    drop(few);
+    let _more = many.slot().await;
+}
+
+#[tokio::test]
+async fn a_budget_outlives_its_users_until_it_is_whole_again() {
+    let limiters = Limiters::new(Duration::from_secs(60));
+    let key = SecretString::from("omni_osk_one");
+    let limiter = limiters.limiter("https://acme.omniapp.co", &key, 3);
+    drop(limiter.slot().await);
+    drop(limiter);
+    let again = limiters.limiter("https://acme.omniapp.co", &key, 3);
+    assert_eq!(again.used(), 1);
+}
+
+#[test]
+fn fingerprints_tell_lists_apart() {
+    assert_ne!(fingerprint(["ab", "c"]), fingerprint(["a", "bc"]));
+}
