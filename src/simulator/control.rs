@@ -37,8 +37,12 @@ impl World {
                 self.organisation.knobs = knobs;
                 Ok(Answer::ok(json!(self.organisation.knobs)))
             }
-            ("POST", ["hands"]) => self.organisation.play_hand(call),
-            ("GET", ["see"]) => self.organisation.see(call),
+            ("POST", ["hands"]) => self.organisation.play_hand(&call.any_body()?),
+            ("GET", ["see"]) => {
+                let external_id = call.param("as").ok_or_else(|| Answer::bad("as", "Required"))?;
+                let environment = call.param("environment").unwrap_or("production");
+                Ok(Answer::ok(self.organisation.see(external_id, environment)))
+            }
             ("POST", ["clock"]) => {
                 let body = call.body(&["advance_seconds"])?;
                 let seconds = body.get("advance_seconds").and_then(Value::as_i64);

@@ -202,13 +202,13 @@ impl Organisation {
             return;
         };
         let old_id = std::mem::replace(&mut document.workbook_model_id, new_id.clone());
-        super::import::rebind(&mut document.dashboard, &|property, text| {
-            (super::import::is_model_property(property) && text == old_id).then(|| new_id.clone())
+        super::renew::rebind(&mut document.dashboard, &|property, text| {
+            (super::renew::is_model_property(property) && text == old_id).then(|| new_id.clone())
         });
         document.dashboard["model"]["id"] = json!(new_id);
         document.updated_at = now;
         document.published_at = now;
-        super::import::rehash(&mut document.dashboard);
+        super::renew::rehash(&mut document.dashboard);
         for id in &document.query_model_ids {
             if let Some(model) = self.models.get_mut(id) {
                 model.base_model_id = Some(new_id.clone());

@@ -2,23 +2,22 @@
 
 use serde_json::json;
 
-use super::http::{Answer, Call, Object, Reply, optional_text, required_text};
-use super::import::{DashboardIds, NewIds, rehash};
+use super::http::{Answer, Object, Reply, optional_text, required_text};
 use super::organisation::{Document, File, Files, Model, ModelKind, Organisation};
+use super::renew::{DashboardIds, NewIds, rehash};
 
 impl Organisation {
     /// Does what `action` says.
-    pub(super) fn play_hand(&mut self, call: &Call) -> Reply {
-        let body = call.any_body()?;
-        match required_text(&body, "action")? {
-            "rename_document" => self.hand_rename(&body),
-            "move_document" => self.hand_move(&body),
-            "delete_document" => self.delete_document(required_text(&body, "identifier")?),
-            "edit_document" => self.hand_edit_document(&body),
-            "create_document" => self.hand_create_document(&body),
-            "edit_model_file" => self.hand_edit_file(&body),
-            "create_model" => self.hand_create_model(&body),
-            "create_folder" => self.hand_create_folder(&body),
+    pub(super) fn play_hand(&mut self, body: &Object) -> Reply {
+        match required_text(body, "action")? {
+            "rename_document" => self.hand_rename(body),
+            "move_document" => self.hand_move(body),
+            "delete_document" => self.delete_document(required_text(body, "identifier")?),
+            "edit_document" => self.hand_edit_document(body),
+            "create_document" => self.hand_create_document(body),
+            "edit_model_file" => self.hand_edit_file(body),
+            "create_model" => self.hand_create_model(body),
+            "create_folder" => self.hand_create_folder(body),
             other => Err(Answer::bad("action", format!("no such action: {other}"))),
         }
     }

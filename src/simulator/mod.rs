@@ -38,10 +38,12 @@ mod line;
 mod models;
 mod organisation;
 mod query;
+mod renew;
 mod roles;
 mod routes;
 mod see;
 mod seed;
+mod state;
 #[cfg(test)]
 mod tests;
 mod validate;
@@ -170,6 +172,40 @@ impl Simulator {
     /// All requests to the API since the start or the last reset.
     pub fn requests(&self) -> Vec<LoggedRequest> {
         self.shared.world().log.clone()
+    }
+
+    /// What an embed user sees in an environment: what `GET /_simulator/see` answers. An environment that
+    /// is not known looks at the base connection.
+    pub fn see(&self, external_id: &str, environment: &str) -> Value {
+        let world = self.shared.world();
+        world.organisation.see(external_id, environment)
+    }
+
+    /// Plays a person's edit, as `POST /_simulator/hands` does.
+    ///
+    /// # Errors
+    /// There is no such action, or what it names does not exist; says which.
+    pub fn play(&self, action: &Value) -> Result<Value, String> {
+        let body = action.as_object().cloned().unwrap_or_default();
+        let reply = self.shared.world().organisation.play_hand(&body);
+        match reply {
+            Ok(answer) => Ok(serde_json::from_str(&answer.body).unwrap_or_default()),
+            Err(refusal) => Err(refusal.body),
+        }
+    }
+
+    /// Moves the organisation's time.
+    pub fn advance(&self, by: Duration) {
+        self.shared
+            .world()
+            .organisation
+            .clock
+            .advance(i64::try_from(by.as_secs()).unwrap_or(i64::MAX));
+    }
+
+    /// The knobs as they are turned.
+    pub fn knobs(&self) -> Knobs {
+        self.shared.world().organisation.knobs.clone()
     }
 
     /// Arms a fault.

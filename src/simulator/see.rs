@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::documents::{tile_query, tiles};
-use super::http::{Answer, Call, Reply};
+use super::http::Object;
 use super::layers::Viewpoint;
 use super::organisation::{Document, Organisation, Principal};
 use super::query::plan;
@@ -14,11 +14,7 @@ pub(super) const EMBED_GROUP: &str = "embed-viewers";
 impl Organisation {
     /// Lists the documents that an embed user may open, and for each tile whether its query compiles. Any external id
     /// will do, since an embed sign-in makes the user that it names.
-    pub(super) fn see(&self, call: &Call) -> Reply {
-        let Some(external_id) = call.param("as") else {
-            return Err(Answer::bad("as", "Required"));
-        };
-        let environment = call.param("environment").unwrap_or("production");
+    pub(super) fn see(&self, external_id: &str, environment: &str) -> Value {
         let mut documents: Vec<&Document> = self
             .documents
             .values()
@@ -32,12 +28,10 @@ impl Organisation {
                 "identifier": document.identifier, "documentId": document.id, "dashboardId": document.dashboard_id,
                 "name": document.name, "folderPath": self.folder_of(document)["path"],
                 "model": {"id": document.shared_model_id, "name": model.and_then(|model| model.name.as_ref())},
-                "tiles": self.tiles_seen(document, environment)?,
+                "tiles": self.tiles_seen(document, environment),
             }));
         }
-        Ok(Answer::ok(
-            json!({"as": external_id, "environment": environment, "documents": seen}),
-        ))
+        json!({"as": external_id, "environment": environment, "documents": seen})
     }
 
     fn embed_user_may_open(&self, document: &Document) -> bool {
@@ -53,32 +47,23 @@ impl Organisation {
             && self.group_may_view(&group.mini_uuid, &document.shared_model_id)
     }
 
-    fn tiles_seen(&self, document: &Document, environment: &str) -> Result<Vec<Value>, Answer> {
-        let mut seen = Vec::new();
-        for tile in tiles(&document.dashboard) {
-            let complaint = match tile_query(tile) {
-                Some(query) => self.complaint(document, query, environment)?,
-                None => None,
-            };
-            seen.push(json!({
+    fn tiles_seen(&self, document: &Document, environment: &str) -> Vec<Value> {
+        let seen = tiles(&document.dashboard).map(|tile| {
+            let complaint = tile_query(tile).and_then(|query| self.complaint(document, query, environment));
+            json!({
                 "name": tile["name"], "miniUuid": tile["miniUuid"], "compiles": complaint.is_none(),
                 "reason": complaint,
-            }));
-        }
-        Ok(seen)
+            })
+        });
+        seen.collect()
     }
 
-    fn complaint(
-        &self,
-        document: &Document,
-        query: &super::http::Object,
-        environment: &str,
-    ) -> Result<Option<String>, Answer> {
+    /// Why a query of this document does not compile there, or nothing if it does.
+    fn complaint(&self, document: &Document, query: &Object, environment: &str) -> Option<String> {
         let viewpoint = Viewpoint::Value(environment);
         match self.layers_of_query(&document.workbook_model_id, query, None, viewpoint) {
-            Ok(layers) => Ok(plan(&layers, query).complaint()),
-            Err(refusal) if refusal.status == 404 => Ok(Some("its model does not exist".to_owned())),
-            Err(refusal) => Err(refusal),
+            Ok(layers) => plan(&layers, query).complaint(),
+            Err(refusal) => Some(refusal.body),
         }
     }
 }

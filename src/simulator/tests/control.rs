@@ -235,3 +235,36 @@ async fn a_missing_route_can_be_played() {
     assert_eq!(omni.get("/api/v1/folders").await.0, 200);
     assert_eq!(folders(&omni), before);
 }
+
+#[tokio::test]
+async fn the_same_can_be_done_in_process() {
+    let omni = Omni::start().await;
+    omni.simulator
+        .play(&json!({"action": "delete_document", "identifier": "c3d90e74"}))
+        .unwrap();
+    assert!(
+        omni.simulator
+            .play(&json!({"action": "delete_document", "identifier": "c3d90e74"}))
+            .is_err()
+    );
+    let seen = omni.simulator.see("acme-corp", "production");
+    assert_eq!(seen, omni.done("GET", "/_simulator/see?as=acme-corp", None).await);
+    assert_eq!(seen["documents"].as_array().unwrap().len(), 4);
+    omni.simulator
+        .arm(Fault::once("GET", "/whoami$", FaultKind::Status500Before).unwrap());
+    assert_eq!(omni.get("/api/v1/whoami").await.0, 500);
+    omni.simulator.turn(|knobs| knobs.list_lag_millis = 60_000);
+    assert_eq!(omni.simulator.knobs().list_lag_millis, 60_000);
+    let models = |answer: Value| answer["pageInfo"]["totalRecords"].as_u64().unwrap();
+    let hidden = models(omni.get("/api/v1/models").await.1);
+    omni.simulator.advance(Duration::from_secs(61));
+    assert!(models(omni.get("/api/v1/models").await.1) > hidden);
+    omni.simulator.reset();
+    assert_eq!(
+        omni.simulator.see("acme-corp", "production")["documents"]
+            .as_array()
+            .unwrap()
+            .len(),
+        5
+    );
+}
