@@ -6,8 +6,10 @@ use clap::{Parser, Subcommand};
 
 use crate::telemetry::{self, LogArgs};
 
+mod apply;
 mod controller;
 pub mod crds;
+mod demo;
 mod simulator;
 
 /// Versions of Omni models and their dashboards, one pinned to each tenant.
@@ -24,8 +26,12 @@ pub struct Cli {
 enum Command {
     /// Run the operator in a cluster
     Controller(controller::ControllerArgs),
+    /// Make Omni and the mapping match a folder of manifests, without a cluster
+    Apply(apply::ApplyArgs),
     /// Print the custom resource definitions
     Crds(crds::CrdsArgs),
+    /// Tell the story of two versions and three tenants; needs nothing
+    Demo(demo::DemoArgs),
     /// Run an Omni organisation in memory, for demos, tests and CI
     Simulator(simulator::SimulatorArgs),
 }
@@ -62,7 +68,9 @@ pub async fn run(cli: Cli) -> ExitCode {
     }
     match cli.command {
         Command::Controller(args) => controller::run(args).await.into(),
+        Command::Apply(args) => apply::run(args).await.into(),
         Command::Crds(args) => crds::run(&args).into(),
+        Command::Demo(args) => demo::run(args).await.into(),
         Command::Simulator(args) => simulator::run(args).await.into(),
     }
 }

@@ -239,23 +239,8 @@ impl Engine {
             return;
         };
         let mut state = self.state();
-        let state = &mut *state;
-        let moved = state.statuses.version(&id, &pass.report, &*self.observer);
-        self.settle(state, key.clone(), pass.next, &pass.report.findings);
-        if moved {
-            state.wake(|other, statuses| match other {
-                Key::Instance(_) => false,
-                Key::Version(other) => {
-                    other.0 == id.0
-                        && *other != id
-                        && statuses
-                            .versions
-                            .get(other)
-                            .is_none_or(|status| true_condition(&status.conditions, READY).is_none())
-                }
-                Key::Environment(key) => key.namespace == id.0,
-            });
-        }
+        state.take_version(&id, &pass.report, &*self.observer);
+        self.settle(&mut state, key, pass.next, &pass.report.findings);
     }
 
     async fn environment(&self, key: EnvironmentKey) {
@@ -309,6 +294,22 @@ impl Engine {
 }
 
 impl State {
+    /// Takes what is said of a version, and wakes what may have waited for it.
+    fn take_version(&mut self, id: &Id, report: &VersionReport, observer: &dyn Observer) {
+        if !self.statuses.version(id, report, observer) {
+            return;
+        }
+        self.wake(|other, statuses| match other {
+            Key::Instance(_) => false,
+            Key::Version(other) => {
+                let known = statuses.versions.get(other);
+                let ready = known.is_some_and(|status| true_condition(&status.conditions, READY).is_some());
+                other.0 == id.0 && other != id && !ready
+            }
+            Key::Environment(key) => key.namespace == id.0,
+        });
+    }
+
     fn wake(&mut self, concerned: impl Fn(&Key, &Statuses) -> bool) {
         for (key, work) in &mut self.work {
             if concerned(key, &self.statuses) {
@@ -397,7 +398,6 @@ struct Telling<'engine> {
     id: &'engine Id,
     spec_hash: Option<String>,
     deadline: Instant,
-    told: Mutex<Option<u32>>,
 }
 
 impl<'engine> Telling<'engine> {
@@ -407,7 +407,6 @@ impl<'engine> Telling<'engine> {
             id,
             spec_hash: spec_hash(&engine.declared, id),
             deadline,
-            told: Mutex::default(),
         }
     }
 }
@@ -421,14 +420,18 @@ fn spec_hash(declared: &Declared, id: &Id) -> Option<String> {
 
 impl Progress for Telling<'_> {
     fn publish(&self, report: &VersionReport) {
-        self.engine
-            .state()
+        let mut state = self.engine.state();
+        let known = state
             .statuses
-            .version(self.id, report, &*self.engine.observer);
-        let Some(dashboards) = &report.dashboards else { return };
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if dashboards.ready > 0 && *told != Some(dashboards.ready) {
-            *told = Some(dashboards.ready);
+            .versions
+            .get(self.id)
+            .and_then(|status| status.dashboards.as_ref());
+        let known = known.map_or(0, |dashboards| dashboards.ready);
+        state.take_version(self.id, report, &*self.engine.observer);
+        drop(state);
+        if let Some(dashboards) = &report.dashboards
+            && dashboards.ready > known
+        {
             let subject = Subject::new("ModelVersion", self.id);
             self.engine
                 .observer

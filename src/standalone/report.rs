@@ -37,13 +37,18 @@ pub fn outcome(catalog: &Catalog, statuses: &Statuses) -> Outcome {
         Outcome::ContractDrift
     } else if !catalog.refusals().is_empty() || any(&|row| row.word(ACCEPTED, |c| &c.status) == "False") {
         Outcome::Refused
-    } else if any(&|row| true_condition(row.conditions, READY).is_none()) {
+    } else if any(&|row| true_condition(row.conditions, READY).is_none() && !is_suspended(row)) {
         Outcome::Failed
-    } else if any(&|row| true_condition(row.conditions, WAITING).is_some()) {
+    } else if any(&|row| true_condition(row.conditions, WAITING).is_some() || is_suspended(row)) {
         Outcome::Waiting
     } else {
         Outcome::Ready
     }
+}
+
+/// Suspended by a person, and waiting for one.
+fn is_suspended(row: &Row<'_>) -> bool {
+    row.word(READY, |condition| &condition.reason) == Reason::Suspended.as_str()
 }
 
 /// One declared object and its conditions.

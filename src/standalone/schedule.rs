@@ -41,14 +41,14 @@ impl Work {
     /// What follows from a pass. `stay`: the program stays and looks again (`--watch`); otherwise work that is done,
     /// that waits for a gate or that only a person can mend is settled.
     pub(super) fn after_pass(self, next: Next, findings: &[Finding], now: Timestamp, stay: bool) -> Self {
-        let going_on_alone = findings.iter().any(|finding| {
-            finding.condition == RECONCILING
-                && finding.verdict == Verdict::True
-                && !waits_for_another_object(finding.reason)
-        });
+        let going_on = |finding: &&Finding| finding.condition == RECONCILING && finding.verdict == Verdict::True;
+        let alone = |finding: &Finding| !waits_for_another_object(finding.reason);
+        // Nothing that goes on is said of an environment without pins, nor of a pass that broke off early.
+        let nothing_said = !findings.iter().any(|finding| going_on(&finding));
+        let going_on_alone = findings.iter().filter(going_on).any(alone);
         match next {
             Next::Again => Self::now(),
-            Next::Backoff { after } => self.back_off(after, now, stay),
+            Next::Backoff { after } if stay || going_on_alone || nothing_said => self.back_off(after, now, stay),
             Next::At(at) if stay || going_on_alone => Self {
                 due: Due::At(at),
                 tries: 0,
@@ -57,7 +57,7 @@ impl Work {
                 due: later(now, pause),
                 tries: 0,
             },
-            Next::At(_) | Next::After(_) => Self {
+            Next::At(_) | Next::After(_) | Next::Backoff { .. } => Self {
                 due: Due::Settled,
                 tries: 0,
             },
@@ -88,11 +88,15 @@ fn later(now: Timestamp, pause: Duration) -> Due {
     Due::At(now.checked_add(pause).unwrap_or(Timestamp::MAX))
 }
 
-/// Reasons that end when another object of the folder moves; then the work is woken. Time alone ends none of them.
+/// Reasons that end when an object of the folder changes; then the work is woken. Time alone ends none of them.
 fn waits_for_another_object(reason: Reason) -> bool {
     matches!(
         reason,
-        Reason::InstanceNotReady | Reason::SecretMissing | Reason::SourceNotReady | Reason::VersionNotComplete
+        Reason::InstanceNotReady
+            | Reason::SecretMissing
+            | Reason::SourceNotReady
+            | Reason::VersionNotComplete
+            | Reason::Suspended
     )
 }
 
@@ -155,6 +159,13 @@ mod tests {
         assert_eq!(after(Reason::AnswerAwaited), in_seconds(5));
         assert_eq!(after(Reason::SecretMissing), Due::Settled);
         assert_eq!(after(Reason::SourceNotReady), Due::Settled);
+        let absent = reconciling(Reason::InstanceNotReady);
+        let backed_off = Work::now().after_pass(Next::Backoff { after: None }, &absent, now(), false);
+        assert_eq!(
+            backed_off.due,
+            Due::Settled,
+            "no pause brings an instance that is not in the files"
+        );
     }
 
     #[test]

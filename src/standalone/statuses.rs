@@ -51,7 +51,7 @@ impl fmt::Display for Subject {
 
 /// Is told what happens while it happens.
 pub trait Observer: Send + Sync {
-    /// A condition of an object moved.
+    /// A condition of an object moved. Called while the engine holds what it knows: an observer asks it nothing.
     fn transition(&self, subject: &Subject, transition: &Transition);
     /// A version has `ready` of `desired` dashboards.
     fn progress(&self, subject: &Subject, ready: u32, desired: u32);
@@ -93,12 +93,15 @@ impl Statuses {
         let status = self.versions.entry(id.clone()).or_default();
         let mark = |status: &ModelVersionStatus| (status.sealed, verdict(&status.conditions, READY));
         let before = mark(status);
-        status.model_id.clone_from(&report.model_id);
-        status.folder.clone_from(&report.folder);
-        status.sealed = report.sealed.then_some(true);
-        status.plan.clone_from(&report.plan);
-        status.dashboards.clone_from(&report.dashboards);
-        status.foreign_links.clone_from(&report.foreign_links);
+        // What a pass did not come to see stays as it was: an outage says nothing of it.
+        status.model_id = report.model_id.clone().or(status.model_id.take());
+        status.folder = report.folder.clone().or(status.folder.take());
+        status.plan = report.plan.clone().or(status.plan.take());
+        status.sealed = report.sealed.then_some(true).or(status.sealed);
+        if report.dashboards.is_some() {
+            status.dashboards.clone_from(&report.dashboards);
+            status.foreign_links.clone_from(&report.foreign_links);
+        }
         let subject = Subject::new("ModelVersion", id);
         take(&mut status.conditions, &report.findings, &subject, observer);
         mark(status) != before

@@ -1,0 +1,299 @@
+//! `wavepin apply`: makes Omni and the mapping match a folder of manifests, without a cluster.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
+
+use clap::{Args, ValueEnum};
+use jiff::Timestamp;
+use secrecy::SecretString;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::Exit;
+use crate::clients::{ClientOptions, ClientRegistry};
+use crate::ports::{SystemClock, World};
+use crate::resources::HumanDuration;
+use crate::resources::conditions::{READY, RECONCILING, Reason, STALLED, Transition, WAITING};
+use crate::standalone::{self, Catalog, CatalogOptions, Declared, Ended, Engine, Observer, Outcome, Subject};
+
+/// What to apply, and where to keep what must be remembered.
+#[derive(Debug, Args)]
+pub(super) struct ApplyArgs {
+    /// A manifest, or a folder of them with all below it; may be given more than once.
+    #[arg(short = 'f', long = "filename", value_name = "PATH", required = true)]
+    paths: Vec<PathBuf>,
+    /// The mapping database of instances that name none: postgres://… or sqlite:FILE.
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "WAVEPIN_DATABASE_URL",
+        hide_env_values = true,
+        default_value = "sqlite:wavepin.sqlite"
+    )]
+    database_url: String,
+    /// Pins that are no longer in the files count as deleted. Without this, what vanished from the files changes nothing.
+    #[arg(long)]
+    prune: bool,
+    /// Stay, look again at every interval, and follow changes of the files until interrupted.
+    #[arg(long)]
+    watch: bool,
+    /// How long to work at most; with --watch there is no limit.
+    #[arg(long, value_name = "TIME", default_value = "30m")]
+    timeout: HumanDuration,
+    /// How to print what came of it.
+    #[arg(long, short = 'o', value_enum, default_value = "table")]
+    output: Output,
+    #[command(flatten)]
+    pace: Pace,
+}
+
+/// Times that only tests change.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Pace {
+    /// The window that requestsPerMinute is counted in.
+    #[arg(long, value_name = "TIME", default_value = "60s", hide = true)]
+    budget_window: HumanDuration,
+    /// How long one request to Omni may take.
+    #[arg(long, value_name = "TIME", default_value = "60s", hide = true)]
+    request_timeout: HumanDuration,
+}
+
+/// The shape of what is printed at the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// Columns, as kubectl prints them.
+    Table,
+    /// One JSON object.
+    Json,
+    /// The same as YAML.
+    Yaml,
+}
+
+/// What a pass may use: the folder's objects and Secrets, and adapters to the databases and organisations they name.
+pub(super) fn world(declared: &Arc<Declared>, database_url: String, pace: &Pace) -> World {
+    let request_timeout = pace.request_timeout.into();
+    let options = ClientOptions {
+        default_database: Some(SecretString::from(database_url)),
+        budget_window: pace.budget_window.into(),
+        request_timeout,
+        ..ClientOptions::default()
+    };
+    let secrets = Arc::clone(declared);
+    World {
+        objects: Arc::clone(declared) as _,
+        clients: Arc::new(ClientRegistry::new(secrets, options)),
+        clock: Arc::new(SystemClock),
+        // Short enough that pins move and progress is told while a long cut goes on.
+        slice: Duration::from_secs(10),
+        request_timeout,
+    }
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            budget_window: HumanDuration::from_secs(60),
+            request_timeout: HumanDuration::from_secs(60),
+        }
+    }
+}
+
+/// Applies the files; the exit code says what came of it.
+pub(super) async fn run(args: ApplyArgs) -> Exit {
+    let mut seen = stamps(&args.paths);
+    let declared = match load(&args, &Catalog::default()) {
+        Ok(catalog) => Arc::new(Declared::new(catalog)),
+        Err(error) => {
+            eprintln!("wavepin: {error}");
+            return Exit::Usage;
+        }
+    };
+    tell_what_is_not_taken(&declared.catalog());
+    let stop = CancellationToken::new();
+    let observer = Arc::new(Lines::default());
+    let world = world(&declared, args.database_url.clone(), &args.pace);
+    let engine = Engine::new(world, Arc::clone(&declared), observer.clone(), stop.clone(), args.watch);
+    let deadline = Instant::now() + if args.watch { A_LONG_TIME } else { args.timeout.into() };
+    let following = async {
+        if !args.watch {
+            return std::future::pending().await;
+        }
+        let mut ticks = tokio::time::interval(Duration::from_secs(1));
+        loop {
+            ticks.tick().await;
+            follow(&args, &declared, &engine, &mut seen);
+            if observer.at_rest.swap(false, Ordering::Relaxed) {
+                print(&args, &declared.catalog(), &engine);
+            }
+        }
+    };
+    let ended = tokio::select! {
+        ended = engine.run(deadline) => ended,
+        () = following => unreachable!("following the files never ends by itself"),
+        () = stop_on_signal(&stop) => unreachable!("waiting for signals never ends by itself"),
+    };
+    print(&args, &declared.catalog(), &engine);
+    exit(
+        &args,
+        ended,
+        standalone::outcome(&declared.catalog(), &engine.statuses()),
+    )
+}
+
+/// Longer than any process lives; an `Instant` cannot say "never".
+const A_LONG_TIME: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
+fn load(args: &ApplyArgs, before: &Catalog) -> Result<Catalog, standalone::ReadError> {
+    let options = CatalogOptions {
+        prune: args.prune,
+        now: Timestamp::now(),
+    };
+    Ok(Catalog::new(standalone::read(&args.paths)?, before, options))
+}
+
+fn tell_what_is_not_taken(catalog: &Catalog) {
+    for skipped in catalog.skipped() {
+        eprintln!("skipped  {skipped}");
+    }
+    for refusal in catalog.refusals() {
+        eprintln!("refused  {refusal}");
+    }
+}
+
+/// Size and time of change of every file: when these move, the files are read again.
+type Stamps = BTreeMap<PathBuf, (u64, Option<SystemTime>)>;
+
+fn stamps(paths: &[PathBuf]) -> Stamps {
+    let files = standalone::files(paths).unwrap_or_default();
+    let stamp = |file: PathBuf| {
+        let metadata = std::fs::metadata(&file).ok()?;
+        Some((file, (metadata.len(), metadata.modified().ok())))
+    };
+    files.into_iter().filter_map(stamp).collect()
+}
+
+/// Reads the files again if they moved. While they cannot be read, what was read before stands.
+fn follow(args: &ApplyArgs, declared: &Declared, engine: &Engine, seen: &mut Stamps) {
+    let now = stamps(&args.paths);
+    if now == *seen {
+        return;
+    }
+    match load(args, &declared.catalog()) {
+        Ok(catalog) => {
+            tell_what_is_not_taken(&catalog);
+            declared.replace(catalog);
+            engine.look_at_everything();
+            engine.sync();
+            *seen = now;
+        }
+        Err(error) => eprintln!("wavepin: {error}; going on with what was read before"),
+    }
+}
+
+/// Asks the engine to stop at the first SIGINT or SIGTERM: the running pass ends after its present effect.
+async fn stop_on_signal(stop: &CancellationToken) {
+    let mut terminate = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        Ok(terminate) => terminate,
+        Err(error) => {
+            eprintln!("wavepin: SIGTERM cannot be awaited, so it ends the program at once: {error}");
+            return std::future::pending().await;
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+    eprintln!("stopping after the present step");
+    stop.cancel();
+    std::future::pending().await
+}
+
+fn print(args: &ApplyArgs, catalog: &Catalog, engine: &Engine) {
+    let statuses = engine.statuses();
+    let text = match args.output {
+        Output::Table => standalone::table(catalog, &statuses),
+        Output::Json => format!("{:#}\n", standalone::to_json(catalog, &statuses)),
+        Output::Yaml => {
+            let yaml = serde_saphyr::to_string(&standalone::to_json(catalog, &statuses))
+                .expect("JSON can always be written as YAML");
+            format!("---\n{yaml}")
+        }
+    };
+    // Who reads may have gone, as `head` does; the exit code still tells.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+fn exit(args: &ApplyArgs, ended: Ended, outcome: Outcome) -> Exit {
+    match (ended, outcome) {
+        (_, Outcome::ContractDrift) => Exit::ContractDrift,
+        (_, Outcome::Refused) => Exit::Usage,
+        (Ended::Stopped, _) if args.watch => Exit::Done,
+        (Ended::Stopped, _) => {
+            eprintln!("wavepin: interrupted; the next run goes on from here");
+            Exit::Failed
+        }
+        (Ended::TimedOut, _) => {
+            eprintln!(
+                "wavepin: not finished within {}; the next run goes on from here",
+                args.timeout
+            );
+            Exit::Failed
+        }
+        (Ended::Settled, Outcome::Failed) => Exit::Failed,
+        (Ended::Settled, Outcome::Waiting) => Exit::Waiting,
+        (Ended::Settled, Outcome::Ready) => Exit::Done,
+    }
+}
+
+/// Tells what happens on standard error, a line a transition.
+#[derive(Debug, Default)]
+struct Lines {
+    /// Something was told since the last rest, and the engine rests now.
+    at_rest: AtomicBool,
+    told: AtomicBool,
+}
+
+impl Observer for Lines {
+    fn transition(&self, subject: &Subject, transition: &Transition) {
+        self.told.store(true, Ordering::Relaxed);
+        if is_worth_a_line(transition) {
+            let mark = if transition.condition == STALLED { "! " } else { "" };
+            eprintln!("{mark}{subject}  {}: {}", transition.reason, transition.message);
+        }
+    }
+
+    fn progress(&self, subject: &Subject, ready: u32, desired: u32) {
+        eprintln!("{subject}  {ready} of {desired} dashboards");
+    }
+
+    fn resting(&self, pause: Option<Duration>) {
+        if self.told.swap(false, Ordering::Relaxed) {
+            self.at_rest.store(true, Ordering::Relaxed);
+        }
+        if let Some(pause) = pause {
+            tracing::debug!(?pause, "resting");
+        }
+    }
+}
+
+/// Whether a transition says something that no other one says too: what keeps an object back, and each part that is
+/// done. `Ready` repeats these.
+fn is_worth_a_line(transition: &Transition) -> bool {
+    const DONE: [Reason; 5] = [
+        Reason::ModelPresent,
+        Reason::ModelValid,
+        Reason::ContentPresent,
+        Reason::RowsWritten,
+        Reason::RowWritten,
+    ];
+    match transition.condition.as_str() {
+        STALLED | WAITING => true,
+        RECONCILING => transition.reason != Reason::Progressing.as_str(),
+        READY => false,
+        _ => DONE.iter().any(|reason| transition.reason == reason.as_str()),
+    }
+}
