@@ -87,7 +87,7 @@ pub async fn reconcile(world: &World, key: &EnvironmentKey) -> EnvironmentPass {
     let mut failed = BTreeMap::new();
     let mut round = 1;
     loop {
-        let seen = match observe::observe(world, key, &pins, mapping.as_ref()).await {
+        let seen = match observe::observe(world, key, &instance, &pins, mapping.as_ref()).await {
             Ok(seen) => seen,
             Err(error) => return report::unseen(&pins, &world.told(&instance, Failure::from(&error))),
         };

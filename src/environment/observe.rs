@@ -6,8 +6,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{EnvironmentKey, Pins};
-use crate::ports::{EnvironmentView, Lookup, Mapping, MappingError, Object, VersionRecord, World};
-use crate::resources::TenantPinSpec;
+use crate::ports::{Claim, EnvironmentView, Lookup, Mapping, MappingError, Object, VersionRecord, World};
+use crate::resources::{MappingSpec, OmniInstanceSpec, TenantPinSpec, annotations};
 
 /// Everything that a decision may rest on.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,8 +29,10 @@ pub(super) struct Observed {
 /// What became of a pin that has a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Holder {
-    /// It is there, or its absence says nothing: it keeps its claim.
+    /// It is there: it keeps its claim.
     Stands,
+    /// It is not seen here, which proves nothing: it keeps its claim.
+    Unseen,
     /// It is there, and declares something else now: the claim is free.
     Left,
     /// It was deleted: the claim is free, and its deletion policy counts.
@@ -41,6 +43,7 @@ pub(super) enum Holder {
 pub(super) async fn observe(
     world: &World,
     key: &EnvironmentKey,
+    instance: &Object<OmniInstanceSpec>,
     pins: &Pins,
     mapping: &dyn Mapping,
 ) -> Result<Observed, MappingError> {
@@ -54,7 +57,7 @@ pub(super) async fn observe(
     let versions = mapping.versions().await?;
     let view = mapping.environment(&key.environment, &evidence).await?;
     Ok(Observed {
-        holders: holders(world, key, pins, &view),
+        holders: holders(world, key, instance, pins, &view),
         key: key.clone(),
         pins: pins.clone(),
         versions,
@@ -63,41 +66,66 @@ pub(super) async fn observe(
     })
 }
 
-/// What became of every claim's holder.
-fn holders(world: &World, key: &EnvironmentKey, pins: &Pins, view: &EnvironmentView) -> BTreeMap<String, Holder> {
+/// What became of every claim's holder, by tenant.
+fn holders(
+    world: &World,
+    key: &EnvironmentKey,
+    instance: &Object<OmniInstanceSpec>,
+    pins: &Pins,
+    view: &EnvironmentView,
+) -> BTreeMap<String, Holder> {
     let present: BTreeMap<String, &Arc<Object<TenantPinSpec>>> = pins.iter().map(|pin| (pin.key(), pin)).collect();
-    let of = |tenant: &str, holder: &str| {
-        if present.get(holder).is_some_and(|pin| pin.spec.tenant == tenant) {
-            return Holder::Stands;
-        }
-        absent(world, key, tenant, holder)
+    let fate = |claim: &Claim| match present.get(&claim.holder) {
+        Some(pin) if pin.spec.tenant == claim.tenant => Holder::Stands,
+        _ => elsewhere(world, key, instance, claim),
     };
     let claims = view.claims.values();
-    claims
-        .map(|claim| (claim.tenant.clone(), of(&claim.tenant, &claim.holder)))
-        .collect()
+    claims.map(|claim| (claim.tenant.clone(), fate(claim))).collect()
 }
 
 /// What became of a holder that is not among the pins of this environment.
-fn absent(world: &World, key: &EnvironmentKey, tenant: &str, holder: &str) -> Holder {
+fn elsewhere(world: &World, key: &EnvironmentKey, instance: &Object<OmniInstanceSpec>, claim: &Claim) -> Holder {
     // A holder that is no object's name was not written by Wavepin; it is nobody's to overrule.
-    let Some((namespace, name)) = holder.split_once('/') else {
-        return Holder::Stands;
+    let Some((namespace, name)) = claim.holder.split_once('/') else {
+        return Holder::Unseen;
     };
     let deleted = world.objects.absence_is_deletion(namespace);
     match world.objects.pin(namespace, name) {
         Lookup::Unreadable(_) => Holder::Stands,
         Lookup::Absent if deleted => Holder::Deleted,
-        Lookup::Absent => Holder::Stands,
+        // The mapping was taken over from an owner whose objects live where nobody looks.
+        Lookup::Absent if namespace != key.namespace && takes_over(instance) => Holder::Left,
+        Lookup::Absent => Holder::Unseen,
         // Tenant and environment cannot be changed: another object has the name now.
-        Lookup::Found(pin) if pin.spec.tenant != tenant || pin.spec.environment != key.environment => {
+        Lookup::Found(pin) if pin.spec.tenant != claim.tenant || pin.spec.environment != key.environment => {
             if deleted {
                 Holder::Deleted
             } else {
                 Holder::Left
             }
         }
-        Lookup::Found(pin) if namespace == key.namespace && pin.spec.instance_ref.name != key.instance => Holder::Left,
-        Lookup::Found(_) => Holder::Stands,
+        Lookup::Found(pin) if shares_mapping(world, instance, &pin) => Holder::Stands,
+        Lookup::Found(_) => Holder::Left,
     }
+}
+
+fn takes_over(instance: &Object<OmniInstanceSpec>) -> bool {
+    instance.requests.contains_key(annotations::TAKE_MAPPING_FROM)
+}
+
+/// Whether a pin still means this mapping: through this instance, through another one that has the same database and
+/// owner, or from another namespace, where only its own controller can tell.
+fn shares_mapping(world: &World, instance: &Object<OmniInstanceSpec>, pin: &Object<TenantPinSpec>) -> bool {
+    let named = &pin.spec.instance_ref.name;
+    if pin.namespace != instance.namespace || *named == instance.name {
+        return true;
+    }
+    let Lookup::Found(other) = world.objects.instance(&pin.namespace, named) else {
+        return false;
+    };
+    let (ours, theirs) = (&instance.spec.mapping, &other.spec.mapping);
+    let owner = |mapping: &MappingSpec, key: String| mapping.owner.clone().unwrap_or(key);
+    owner(ours, instance.key()) == owner(theirs, other.key())
+        && ours.url_secret_ref == theirs.url_secret_ref
+        && ours.schema == theirs.schema
 }

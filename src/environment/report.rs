@@ -136,12 +136,7 @@ fn findings(pin: &Object<TenantPinSpec>, row: &Row<'_>, standing: &Standing, fai
     }
     match standing {
         Standing::Invalid(refusal) => invalid(pin, refusal),
-        Standing::Conflict { holder } => {
-            let tenant = &pin.spec.tenant;
-            let rest =
-                format!("pin {holder} claimed tenant {tenant} here first, and only it counts; delete one of the two");
-            unacceptable(Reason::Conflict, &text(rest))
-        }
+        Standing::Conflict { holder, stands } => unacceptable(Reason::Conflict, &text(claimed(holder, *stands))),
         Standing::Deleting => {
             let rest = "the pin is being deleted; until it is gone its row stays as it is".to_owned();
             works(pin, Reason::Progressing, &text(rest))
@@ -185,6 +180,17 @@ fn findings(pin: &Object<TenantPinSpec>, row: &Row<'_>, standing: &Standing, fai
     }
 }
 
+/// Who has the claim, and how it can be had.
+fn claimed(holder: &str, stands: bool) -> String {
+    let way_out = if stands {
+        "delete one of the two"
+    } else {
+        "it is not seen here, which does not prove that it was deleted: its namespace is not watched, or the folder is \
+         applied without pruning"
+    };
+    format!("pin {holder} claimed the tenant here first, and only it counts; {way_out}")
+}
+
 /// What keeps a pin back: why, until when, and whose move it is.
 fn kept_back(kept: &Kept, wish: i32) -> (Reason, String) {
     match kept {
@@ -216,7 +222,7 @@ fn kept_back(kept: &Kept, wish: i32) -> (Reason, String) {
             let seen = match lacking {
                 Lacking::Until { since, enough } => format!("it does since {since}, which is enough at {enough}"),
                 Lacking::Run => "it did, but never for so long, and does not now".to_owned(),
-                Lacking::Start => format!("by the ledger it never did; pin it to version {wish} there first"),
+                Lacking::Start => format!("no move to it is on record there; pin the tenant to it there first"),
             };
             let text =
                 format!("the tenant must first run version {wish} in {environment} for {soak} without a break: {seen}");

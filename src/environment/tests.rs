@@ -437,6 +437,82 @@ async fn an_effect_that_fails_is_told_on_its_pins_and_the_rest_goes_on() {
 }
 
 #[tokio::test]
+async fn no_row_moves_when_its_claim_cannot_be_written() {
+    let house = House::new().await;
+    house
+        .by_hand("CREATE TRIGGER refuse BEFORE INSERT ON wavepin_claim BEGIN SELECT RAISE(ABORT, 'no claims'); END")
+        .await;
+    house.stage.declared.pin(pin("acme", ACME, 1));
+    let pass = house.pass().await;
+    assert_eq!(house.row().await, None);
+    assert!(ready(&pass.pins[0]).contains("no claims"), "{}", ready(&pass.pins[0]));
+    assert_eq!(
+        verdict(&pass.pins[0], RECONCILING),
+        Some((Verdict::True, Reason::MappingUnreachable))
+    );
+}
+
+#[rstest]
+#[case::another_mapping(None, None, Some(2))]
+#[case::another_owner(Some("shared"), None, Some(2))]
+#[case::the_same_mapping(Some("shared"), Some("shared"), Some(1))]
+#[tokio::test]
+async fn a_pin_that_went_to_another_instance_gives_its_claim_up_unless_that_has_the_same_mapping(
+    #[case] theirs: Option<&str>,
+    #[case] ours: Option<&str>,
+    #[case] row: Option<i32>,
+) {
+    let house = House::new().await;
+    let declare = |name: &str, owner: Option<&str>, from: &str| {
+        let mut instance = instance(spec(false));
+        instance.name = name.to_owned();
+        instance.spec.mapping.owner = owner.map(str::to_owned);
+        instance
+            .requests
+            .insert("take-mapping-from".to_owned(), from.to_owned());
+        house.stage.declared.instance(instance);
+    };
+    declare("other", theirs, "");
+    declare("omni", ours, "apps/omni");
+    let first = pin("first", ACME, 1);
+    house.stage.declared.pin(first.clone());
+    house.pass().await;
+    house
+        .stage
+        .declared
+        .pin(first.with(|pin| pin.spec.instance_ref.name = "other".to_owned()));
+    house.stage.declared.pin(pin("second", ACME, 2));
+    house.pass().await;
+    assert_eq!(house.row().await, row);
+}
+
+#[rstest]
+#[case::taken_over(Some("old/omni"), Some(2), None)]
+#[case::not_taken_over(None, Some(1), Some("without pruning"))]
+#[tokio::test]
+async fn claims_from_where_nobody_looks_pass_on_with_the_mapping(
+    #[case] take_from: Option<&str>,
+    #[case] row: Option<i32>,
+    #[case] told: Option<&str>,
+) {
+    let house = House::new().await;
+    house.stage.declared.pin(pin("first", ACME, 1));
+    house.pass().await;
+    house.by_hand("UPDATE wavepin_claim SET holder = 'old/first'").await;
+    house.stage.declared.delete("first");
+    house.stage.declared.keeps.store(true, Ordering::Relaxed);
+    let mut instance = instance(spec(false));
+    let word = take_from.map(|from| ("take-mapping-from".to_owned(), from.to_owned()));
+    instance.requests.extend(word);
+    house.stage.declared.instance(instance);
+    house.stage.declared.pin(pin("second", ACME, 2));
+    let pass = house.pass().await;
+    assert_eq!(house.row().await, row);
+    let why = ready(&pass.pins[0]);
+    assert!(told.is_none_or(|part| why.contains(part)), "{why}");
+}
+
+#[tokio::test]
 async fn a_suspended_instance_moves_nothing_and_blanks_nothing() {
     let house = House::new().await;
     house.stage.declared.pin(pin("acme", ACME, 1));

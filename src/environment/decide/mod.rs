@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::observe::Observed;
+use super::observe::{Holder, Observed};
 use crate::ports::{Claim, Flip, Move, Object, PinEvent, RowRemoval};
 use crate::resources::{Hold, Requires, TenantPinSpec};
 
@@ -61,6 +61,8 @@ pub(super) enum Standing {
     Conflict {
         /// The other, as `<namespace>/<name>`.
         holder: String,
+        /// It is there; otherwise nothing here proves that it is not.
+        stands: bool,
     },
     /// Its row holds what it wishes.
     Pinned,
@@ -169,7 +171,10 @@ pub(super) fn decide(seen: &Observed) -> Decision {
         let standing = match (refusal(&pin.spec), owner) {
             (Some(refusal), _) => Standing::Invalid(refusal),
             _ if pin.deleting => Standing::Deleting,
-            (None, Some(holder)) if *holder != pin.key() => Standing::Conflict { holder: holder.clone() },
+            (None, Some(holder)) if *holder != pin.key() => Standing::Conflict {
+                holder: holder.clone(),
+                stands: seen.holders.get(&pin.spec.tenant) != Some(&Holder::Unseen),
+            },
             // Every pin that is well-formed and stays has a claim or meets another's.
             (None, _) => settle_row(seen, pin, &mut decision, &mut flips),
         };
