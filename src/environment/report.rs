@@ -121,18 +121,13 @@ fn findings(pin: &Object<TenantPinSpec>, row: &Row<'_>, standing: &Standing, fai
     let wish = pin.spec.version;
     let now = format!("{} {}", who(pin), held(row.holds));
     let text = |rest: String| format!("{now}, to be on version {wish}: {rest}{}", expired(row));
-    if let Some(failure) = failed
-        && !matches!(
-            standing,
-            Standing::Invalid(_) | Standing::Conflict { .. } | Standing::Deleting
-        )
-    {
-        let told = about(failure, &format!("{now}, to be on version {wish}"));
-        let pinned = match standing {
-            Standing::Pinned => Finding::holds(PINNED, Reason::RowWritten, now),
-            _ => told.against(PINNED),
-        };
-        return vec![accepted(pin), pinned, told.against(READY), told.abnormal()];
+    let refused = matches!(
+        standing,
+        Standing::Invalid(_) | Standing::Conflict { .. } | Standing::Deleting
+    );
+    if let Some(failure) = failed.filter(|_| !refused) {
+        let pinned = (*standing == Standing::Pinned).then(|| now.clone());
+        return unwritten(pin, &about(failure, &format!("{now}, to be on version {wish}")), pinned);
     }
     match standing {
         Standing::Invalid(refusal) => invalid(pin, refusal),
@@ -180,6 +175,15 @@ fn findings(pin: &Object<TenantPinSpec>, row: &Row<'_>, standing: &Standing, fai
     }
 }
 
+/// The conditions of a pin for which something could not be written; `pinned` says that its row is as wished.
+fn unwritten(pin: &Object<TenantPinSpec>, failure: &Failure, pinned: Option<String>) -> Vec<Finding> {
+    let pinned = match pinned {
+        Some(now) => Finding::holds(PINNED, Reason::RowWritten, now),
+        None => failure.against(PINNED),
+    };
+    vec![accepted(pin), pinned, failure.against(READY), failure.abnormal()]
+}
+
 /// Who has the claim, and how it can be had.
 fn claimed(holder: &str, stands: bool) -> String {
     let way_out = if stands {
@@ -222,7 +226,7 @@ fn kept_back(kept: &Kept, wish: i32) -> (Reason, String) {
             let seen = match lacking {
                 Lacking::Until { since, enough } => format!("it does since {since}, which is enough at {enough}"),
                 Lacking::Run => "it did, but never for so long, and does not now".to_owned(),
-                Lacking::Start => format!("no move to it is on record there; pin the tenant to it there first"),
+                Lacking::Start => "no move to it is on record there; pin the tenant to it there first".to_owned(),
             };
             let text =
                 format!("the tenant must first run version {wish} in {environment} for {soak} without a break: {seen}");
