@@ -1,7 +1,9 @@
 //! The mapping does the same on SQLite and on PostgreSQL, and what the port promises.
 
 mod bed;
+mod postgres;
 mod scenarios;
+mod sqlite;
 
 /// Runs every scenario on both databases.
 macro_rules! on_both {
