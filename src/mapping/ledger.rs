@@ -479,3 +479,115 @@ pub(super) fn check_ids(complete: &CompleteVersion) -> Result<(), MappingErrorKi
         }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::Move;
+
+    fn row(slug: &str, id: &str) -> DashboardRow {
+        DashboardRow {
+            slug: slug.to_owned(),
+            dashboard_id: id.to_owned(),
+        }
+    }
+
+    fn complete(rows: &[DashboardRow]) -> CompleteVersion {
+        CompleteVersion {
+            version: 2,
+            plan: "plan".to_owned(),
+            rows: rows.to_vec(),
+        }
+    }
+
+    #[test]
+    fn every_word_of_the_ledger_is_read_as_it_was_written() {
+        for (step, word) in STEPS {
+            assert_eq!(step_word(step), word);
+        }
+        for deletion in [PinDeletionPolicy::Retain, PinDeletionPolicy::Delete] {
+            let line = ClaimLine {
+                tenant: "a".to_owned(),
+                holder: "ns/a".to_owned(),
+                deletion: deletion_word(deletion).to_owned(),
+            };
+            assert_eq!(line.claim().unwrap().deletion, deletion);
+        }
+        let line = IntentLine {
+            step: "dance".to_owned(),
+            subject: String::new(),
+            opened_at: 0,
+            result: None,
+        };
+        let refusal = line.intent().unwrap_err().to_string();
+        assert!(
+            refusal.contains("dance") && refusal.contains("cannot read"),
+            "{refusal}"
+        );
+    }
+
+    #[test]
+    fn ids_are_the_same_however_a_uuid_is_written() {
+        let id = "abcdef00-0000-4000-8000-000000000001";
+        assert!(same_id(id, &id.to_uppercase()));
+        assert!(same_id(id, &id.replace('-', "")));
+        assert!(!same_id(id, "abcdef00-0000-4000-8000-000000000002"));
+        assert!(same_id("12db1a0a", "12db1a0a"));
+        assert!(!same_id("12db1a0a", "12DB1A0A"), "identifiers are opaque");
+    }
+
+    #[test]
+    fn only_missing_rows_are_inserted_and_each_once() {
+        let wanted = complete(&[row("a", "1"), row("b", "2"), row("b", "2")]);
+        assert_eq!(
+            missing_rows(&wanted, &[row("a", "1"), row("z", "9")]).unwrap(),
+            [row("b", "2")]
+        );
+        assert_eq!(missing_rows(&wanted, &[row("b", "2"), row("a", "1")]).unwrap(), []);
+        let twice = complete(&[row("a", "1"), row("a", "2")]);
+        assert!(matches!(
+            missing_rows(&twice, &[]),
+            Err(MappingErrorKind::Conflict { .. })
+        ));
+    }
+
+    #[test]
+    fn long_lists_are_cut_short_in_messages() {
+        let rows: Vec<_> = (0..8)
+            .flat_map(|it| [row(&format!("s{it}"), "1"), row(&format!("s{it}"), "2")])
+            .collect();
+        let text = check_single(2, &rows).unwrap_err().to_string();
+        assert!(
+            text.contains(r#""s4" (1, 2) and 3 more"#) && !text.contains("s5"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_flip_is_planned_only_if_every_row_is_as_presumed() {
+        let it = |tenant: &str, from| Move {
+            tenant: tenant.to_owned(),
+            from,
+        };
+        let mut flip = Flip {
+            environment: "production".to_owned(),
+            version: 2,
+            moves: vec![it("c", None), it("b", Some(1)), it("a", Some(2))],
+            reason: String::new(),
+        };
+        let found: BTreeMap<String, i32> = [("a".to_owned(), 2), ("b".to_owned(), 1)].into();
+        let plan = plan_flip(&flip, &found).unwrap();
+        assert_eq!(
+            (plan.inserts, plan.updates),
+            (vec!["c".to_owned()], vec!["b".to_owned()])
+        );
+        assert_eq!(
+            (plan.tenants, plan.from),
+            (vec!["b".to_owned(), "c".to_owned()], vec![Some(1), None])
+        );
+
+        // A tenant that is named twice with different rows has moved, whatever its row holds.
+        flip.moves.push(it("b", None));
+        assert_eq!(plan_flip(&flip, &found), Err(vec!["b".to_owned()]));
+    }
+}

@@ -1,9 +1,8 @@
 //! What only SQLite has.
-#![expect(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
 use secrecy::SecretString;
 use wavepin::mapping::{MappingOptions, connect};
-use wavepin::ports::{Mapping, MappingErrorKind};
+use wavepin::ports::MappingErrorKind;
 use wavepin::resources::Management;
 
 use super::bed::Bed;

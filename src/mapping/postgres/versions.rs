@@ -19,19 +19,6 @@ const VERSIONS: &str = "SELECT version, source, holder, connection_id, model_id,
                         (extract(epoch FROM retired_at) * 1000000)::bigint AS retired_at \
                         FROM wavepin.model_version";
 
-/// A time from its microseconds. Whole seconds and the rest apart, since a float cannot hold both.
-macro_rules! time_from {
-    ($parameter:literal) => {
-        concat!(
-            "(to_timestamp(",
-            $parameter,
-            "::bigint / 1000000) + (",
-            $parameter,
-            "::bigint % 1000000) * interval '1 microsecond')"
-        )
-    };
-}
-
 impl PgMapping {
     pub(super) async fn read_versions(&self) -> Result<BTreeMap<i32, VersionRecord>, Failure> {
         self.tables().await?;
@@ -142,12 +129,12 @@ impl PgMapping {
         if present.is_some_and(|it| it == (opened_at, result.map(str::to_owned))) {
             return session.rollback().await;
         }
-        statement(concat!(
-            "INSERT INTO wavepin.intent (version, step, subject, opened_at, result) VALUES ($1, $2, $3, ",
-            time_from!("$4"),
-            ", $5) ON CONFLICT (version, step, subject) \
-             DO UPDATE SET opened_at = excluded.opened_at, result = excluded.result"
-        ))
+        // Whole seconds and the rest apart, since a float cannot hold both.
+        statement(
+            "INSERT INTO wavepin.intent (version, step, subject, opened_at, result) VALUES ($1, $2, $3, \
+             to_timestamp($4::bigint / 1000000) + ($4::bigint % 1000000) * interval '1 microsecond', $5) \
+             ON CONFLICT (version, step, subject) DO UPDATE SET opened_at = excluded.opened_at, result = excluded.result",
+        )
         .bind(version)
         .bind(step_word(step))
         .bind(subject)
