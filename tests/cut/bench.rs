@@ -1,0 +1,209 @@
+//! A simulator, a mapping, the example's objects, and passes over them that can be broken off anywhere.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use secrecy::SecretString;
+use serde_json::Value;
+use tempfile::TempDir;
+use wavepin::mapping::{MappingOptions, connect};
+use wavepin::model_version::{Progress, VersionPass, VersionReport, reconcile};
+use wavepin::omni::{Limiter, OmniClient, OmniOptions};
+use wavepin::ports::{Clients, Clock, ConnectError, Mapping, Next, Object, Omni, World};
+use wavepin::resources::OmniInstanceSpec;
+use wavepin::resources::conditions::{Finding, READY, STALLED, Verdict};
+use wavepin::simulator::{DEFAULT_API_KEY, Simulator, SimulatorOptions};
+use wavepin::standalone::{Catalog, CatalogOptions, Declared, Reading};
+
+use super::breaking::{Broken, Fuse};
+
+/// How long lists lag and requests take here; passed by a clock that jumps.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A clock that goes by itself and jumps when told to.
+pub struct Jumping(Mutex<Duration>);
+
+impl Clock for Jumping {
+    fn now(&self) -> Timestamp {
+        Timestamp::now() + *self.0.lock().unwrap()
+    }
+}
+
+impl Jumping {
+    fn jump(&self, by: Duration) {
+        *self.0.lock().unwrap() += by;
+    }
+}
+
+/// One organisation with one mapping.
+pub struct Bench {
+    pub simulator: Simulator,
+    pub folder: TempDir,
+    pub declared: Arc<Declared>,
+    pub clock: Arc<Jumping>,
+    pub limiter: Arc<Limiter>,
+}
+
+impl Bench {
+    /// The example on a fresh organisation; `change` may change the text of its files, named as in the folder.
+    pub async fn new(change: impl Fn(&str, String) -> String) -> Self {
+        Self::with(SimulatorOptions::default(), change).await
+    }
+
+    pub async fn with(options: SimulatorOptions, change: impl Fn(&str, String) -> String) -> Self {
+        let simulator = Simulator::start(options).await.unwrap();
+        let bench = Self {
+            simulator,
+            folder: TempDir::new().unwrap(),
+            declared: Arc::default(),
+            clock: Arc::new(Jumping(Mutex::default())),
+            limiter: Limiter::new(100_000, Duration::from_secs(1)),
+        };
+        bench.declare(change);
+        bench
+    }
+
+    /// Declares the example anew, changed.
+    pub fn declare(&self, change: impl Fn(&str, String) -> String) {
+        let mut reading = Reading::default();
+        for file in ["clinical-v1.yaml", "clinical-v2.yaml", "instance.yaml", "pins.yaml"] {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/clinical").join(file);
+            let text = std::fs::read_to_string(&path).unwrap();
+            let text = text.replace("http://127.0.0.1:4000", self.simulator.base_url());
+            reading.add(&path, &change(file, text));
+        }
+        let before = self.declared.catalog();
+        let catalog = Catalog::new(reading, &before, CatalogOptions { prune: false, now: self.clock.now() });
+        assert_eq!(catalog.refusals(), [], "the manifests of this test are well-formed");
+        self.declared.replace(catalog);
+    }
+
+    pub fn database(&self) -> SecretString {
+        format!("sqlite:{}", self.folder.path().join("mapping.sqlite").display()).into()
+    }
+
+    /// The adapters as a freshly started process has them; the fuse breaks them.
+    pub async fn world(&self, fuse: &Arc<Fuse>) -> World {
+        let key: SecretString = DEFAULT_API_KEY.into();
+        let options = OmniOptions { request_timeout: REQUEST_TIMEOUT, ..OmniOptions::default() };
+        let omni = OmniClient::new(self.simulator.base_url(), key, Arc::clone(&self.limiter), &options).unwrap();
+        let mapping = connect(&self.database(), MappingOptions::default()).await.unwrap();
+        World {
+            objects: Arc::clone(&self.declared) as _,
+            clients: Arc::new(Adapters {
+                omni: Arc::new(Broken::new(Arc::new(omni) as Arc<dyn Omni>, Arc::clone(fuse))),
+                mapping: Arc::new(Broken::new(mapping, Arc::clone(fuse))),
+            }),
+            clock: Arc::clone(&self.clock) as _,
+            slice: Duration::from_secs(3600),
+            request_timeout: REQUEST_TIMEOUT,
+        }
+    }
+
+    /// Passes over one version until it is ready, or stalled, or what it waits for cannot come by time alone.
+    pub async fn drive(&self, world: &World, name: &str) -> VersionReport {
+        for _ in 0..20 {
+            let VersionPass { report, next } = reconcile(world, "default", name, &Quiet).await.expect("it is declared");
+            if verdict(&report.findings, READY) == Some(Verdict::True) || verdict(&report.findings, STALLED) == Some(Verdict::True) {
+                return report;
+            }
+            match next {
+                Next::At(at) => self.clock.jump(at.duration_since(self.clock.now()).unsigned_abs()),
+                Next::After(_) => return report,
+                Next::Again | Next::Backoff { .. } => self.clock.jump(Duration::from_secs(1)),
+            }
+        }
+        panic!("{name} does not settle");
+    }
+
+    /// Adopts version 1 and cuts version 2, undisturbed.
+    pub async fn both(&self) -> (VersionReport, VersionReport) {
+        let world = self.world(&Fuse::never()).await;
+        let first = self.drive(&world, "clinical-v1").await;
+        ready(&first);
+        (first, self.drive(&world, "clinical-v2").await)
+    }
+
+    /// What matters of the organisation: everything but times and the ids that Omni chooses.
+    pub fn outcome(&self) -> Value {
+        outcome(&self.simulator.state())
+    }
+}
+
+/// The state without what differs from run to run.
+pub fn outcome(state: &Value) -> Value {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let list = |name: &str| state[name].as_array().cloned().unwrap_or_default();
+    let models: Vec<Value> = list("models")
+        .iter()
+        .filter(|model| model["kind"] == "SHARED")
+        .map(|model| serde_json::json!({"name": model["name"], "files": model["files"], "branches": model["branches"].as_array().map_or(0, Vec::len)}))
+        .collect();
+    let name_of = |id: &Value| list("models").iter().find(|model| model["id"] == *id).map(|model| text(&model["name"]));
+    let mut documents: Vec<Value> = list("documents")
+        .iter()
+        .map(|document| {
+            serde_json::json!({"identifier": document["identifier"], "name": document["name"], "folder": document["folderPath"],
+                "deleted": document["deleted"], "model": name_of(&document["modelId"])})
+        })
+        .collect();
+    documents.sort_by_key(Value::to_string);
+    let mut folders: Vec<Value> = list("folders")
+        .iter()
+        .map(|folder| serde_json::json!({"path": folder["path"], "permits": folder["permits"]}))
+        .collect();
+    folders.sort_by_key(Value::to_string);
+    let mut models = models;
+    models.sort_by_key(Value::to_string);
+    serde_json::json!({"models": models, "documents": documents, "folders": folders})
+}
+
+pub fn verdict(findings: &[Finding], condition: &str) -> Option<Verdict> {
+    findings.iter().find(|finding| finding.condition == condition).map(|finding| finding.verdict)
+}
+
+/// Asserts that a version is ready, and shows why it is not.
+#[track_caller]
+pub fn ready(report: &VersionReport) {
+    assert_eq!(verdict(&report.findings, READY), Some(Verdict::True), "{report:#?}");
+    assert!(report.sealed);
+}
+
+/// The message of a stalled version, as a user reads it, with its reason in front.
+#[track_caller]
+pub fn stalled(report: &VersionReport) -> String {
+    let found = report.findings.iter().find(|finding| finding.condition == STALLED);
+    let found = found.unwrap_or_else(|| panic!("not stalled: {report:#?}"));
+    format!("{}: {}", found.reason.as_str(), found.message)
+}
+
+pub struct Quiet;
+
+impl Progress for Quiet {
+    fn publish(&self, _: &VersionReport) {}
+
+    fn interrupted(&self) -> bool {
+        false
+    }
+}
+
+struct Adapters {
+    omni: Arc<dyn Omni>,
+    mapping: Arc<dyn Mapping>,
+}
+
+#[async_trait]
+impl Clients for Adapters {
+    async fn omni(&self, _: &Object<OmniInstanceSpec>) -> Result<Arc<dyn Omni>, ConnectError> {
+        Ok(Arc::clone(&self.omni))
+    }
+
+    async fn mapping(&self, _: &Object<OmniInstanceSpec>) -> Result<Arc<dyn Mapping>, ConnectError> {
+        Ok(Arc::clone(&self.mapping))
+    }
+
+    fn forget_credentials(&self, _: &Object<OmniInstanceSpec>) {}
+}

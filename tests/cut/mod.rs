@@ -1,0 +1,7 @@
+//! Cutting a version, in process: the reconcilers against the simulator and a mapping in SQLite.
+
+mod bench;
+mod breaking;
+mod crashes;
+mod refusals;
+mod whole;
