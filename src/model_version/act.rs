@@ -280,7 +280,10 @@ impl Hands<'_> {
             }
             Effect::Import { slug, request } => {
                 let imported = self.omni.import(&request).await?;
-                seen.work(&slug).imported = Some((imported.identifier, imported.tiles));
+                let work = seen.work(&slug);
+                work.imported = Some((imported.identifier, imported.tiles));
+                // Where it was asked for before the import, it was not there yet.
+                work.copy = None;
                 // Only the copy itself proves what was made, so its intent stays open until it is marked as whole.
                 Ok(None)
             }
@@ -315,9 +318,6 @@ impl Hands<'_> {
                 self.omni
                     .put_model_file(&model, branch.as_deref(), &name, &file)
                     .await?;
-                if let Some(work) = seen.work.as_mut().filter(|_| branch.is_none()) {
-                    work.mended.insert(model.clone());
-                }
                 let files = &mut seen.files.entry((model, branch)).or_default().files;
                 if file.yaml.is_empty() {
                     files.remove(&name);

@@ -142,6 +142,9 @@ pub fn differing(desired: &Files, present: &ModelFiles) -> Vec<String> {
 /// topic which names none.
 #[must_use]
 pub fn same(name: &str, one: &str, other: &str) -> bool {
+    if one == other {
+        return true;
+    }
     match (parse(one), parse(other)) {
         (Ok(one), Ok(other)) => {
             let (mut one, mut other) = (canonical(&one), canonical(&other));
@@ -162,6 +165,15 @@ pub fn same(name: &str, one: &str, other: &str) -> bool {
 /// Nothing was authored: empty, or only an empty map or list.
 #[must_use]
 pub fn is_blank(yaml: &str) -> bool {
+    // Most files begin with a key, which is seen without parsing them whole.
+    let first = yaml
+        .lines()
+        .map(str::trim)
+        .find(|line| !line.is_empty() && !line.starts_with('#'));
+    if first.is_some_and(|line| line.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_') && line.contains(':'))
+    {
+        return false;
+    }
     match parse(yaml) {
         Ok(Value::Null) => true,
         Ok(Value::Object(fields)) => fields.is_empty(),

@@ -102,10 +102,8 @@ pub struct Work {
     pub copy: Option<Option<Exported>>,
     /// What the import answered: the identifier it gave, and its tile map.
     pub imported: Option<(Option<String>, BTreeMap<String, String>)>,
-    /// Local models of the copy whose files were written in this pass.
-    pub mended: BTreeSet<String>,
-    /// The copy was exported again after that.
-    pub exported_again: bool,
+    /// How often the copy was exported in this pass; a second time after its local models were mended.
+    pub exports: u32,
 }
 
 /// One thing to look at.
@@ -317,7 +315,7 @@ async fn look_at_omni(look: Look, omni: &dyn Omni, seen: &mut Observed) -> Resul
         Look::Copy { slug, identifier } => {
             let copy = omni.export(&identifier).await?;
             let work = seen.work(&slug);
-            work.exported_again = !work.mended.is_empty();
+            work.exports += u32::from(copy.is_some());
             work.copy = Some(copy);
         }
         Look::Rows | Look::Again(_) => {}

@@ -70,13 +70,22 @@ impl Bench {
     pub fn declare(&self, change: impl Fn(&str, String) -> String) {
         let mut reading = Reading::default();
         for file in ["clinical-v1.yaml", "clinical-v2.yaml", "instance.yaml", "pins.yaml"] {
-            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/clinical").join(file);
+            let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("examples/clinical")
+                .join(file);
             let text = std::fs::read_to_string(&path).unwrap();
             let text = text.replace("http://127.0.0.1:4000", self.simulator.base_url());
             reading.add(&path, &change(file, text));
         }
         let before = self.declared.catalog();
-        let catalog = Catalog::new(reading, &before, CatalogOptions { prune: false, now: self.clock.now() });
+        let catalog = Catalog::new(
+            reading,
+            &before,
+            CatalogOptions {
+                prune: false,
+                now: self.clock.now(),
+            },
+        );
         assert_eq!(catalog.refusals(), [], "the manifests of this test are well-formed");
         self.declared.replace(catalog);
     }
@@ -88,7 +97,10 @@ impl Bench {
     /// The adapters as a freshly started process has them; the fuse breaks them.
     pub async fn world(&self, fuse: &Arc<Fuse>) -> World {
         let key: SecretString = DEFAULT_API_KEY.into();
-        let options = OmniOptions { request_timeout: REQUEST_TIMEOUT, ..OmniOptions::default() };
+        let options = OmniOptions {
+            request_timeout: REQUEST_TIMEOUT,
+            ..OmniOptions::default()
+        };
         let omni = OmniClient::new(self.simulator.base_url(), key, Arc::clone(&self.limiter), &options).unwrap();
         let mapping = connect(&self.database(), MappingOptions::default()).await.unwrap();
         World {
@@ -107,7 +119,9 @@ impl Bench {
     pub async fn drive(&self, world: &World, name: &str) -> VersionReport {
         for _ in 0..20 {
             let VersionPass { report, next } = reconcile(world, "default", name, &Quiet).await.expect("it is declared");
-            if verdict(&report.findings, READY) == Some(Verdict::True) || verdict(&report.findings, STALLED) == Some(Verdict::True) {
+            if verdict(&report.findings, READY) == Some(Verdict::True)
+                || verdict(&report.findings, STALLED) == Some(Verdict::True)
+            {
                 return report;
             }
             match next {
@@ -117,6 +131,11 @@ impl Bench {
             }
         }
         panic!("{name} does not settle");
+    }
+
+    /// Lets time pass.
+    pub fn clock_passes(&self, by: Duration) {
+        self.clock.jump(by);
     }
 
     /// Adopts version 1 and cuts version 2, undisturbed.
@@ -142,7 +161,12 @@ pub fn outcome(state: &Value) -> Value {
         .filter(|model| model["kind"] == "SHARED")
         .map(|model| serde_json::json!({"name": model["name"], "files": model["files"], "branches": model["branches"].as_array().map_or(0, Vec::len)}))
         .collect();
-    let name_of = |id: &Value| list("models").iter().find(|model| model["id"] == *id).map(|model| text(&model["name"]));
+    let name_of = |id: &Value| {
+        list("models")
+            .iter()
+            .find(|model| model["id"] == *id)
+            .map(|model| text(&model["name"]))
+    };
     let mut documents: Vec<Value> = list("documents")
         .iter()
         .map(|document| {
@@ -162,7 +186,10 @@ pub fn outcome(state: &Value) -> Value {
 }
 
 pub fn verdict(findings: &[Finding], condition: &str) -> Option<Verdict> {
-    findings.iter().find(|finding| finding.condition == condition).map(|finding| finding.verdict)
+    findings
+        .iter()
+        .find(|finding| finding.condition == condition)
+        .map(|finding| finding.verdict)
 }
 
 /// Asserts that a version is ready, and shows why it is not.

@@ -28,7 +28,11 @@ impl Fuse {
     }
 
     pub fn after(calls: i64, deaf: bool) -> Arc<Self> {
-        Arc::new(Self { left: AtomicI64::new(calls), made: AtomicU64::new(0), deaf })
+        Arc::new(Self {
+            left: AtomicI64::new(calls),
+            made: AtomicU64::new(0),
+            deaf,
+        })
     }
 
     /// How many calls went through.
@@ -64,11 +68,22 @@ impl<T: ?Sized> Broken<T> {
 }
 
 fn no_omni() -> OmniError {
-    OmniError { operation: "any", object: "any".into(), kind: OmniErrorKind::Unreachable { why: "broken off".into() } }
+    OmniError {
+        operation: "any",
+        object: "any".into(),
+        kind: OmniErrorKind::Unreachable {
+            why: "broken off".into(),
+        },
+    }
 }
 
 fn no_mapping() -> MappingError {
-    MappingError { action: "do anything".into(), kind: MappingErrorKind::Unreachable { why: "broken off".into() } }
+    MappingError {
+        action: "do anything".into(),
+        kind: MappingErrorKind::Unreachable {
+            why: "broken off".into(),
+        },
+    }
 }
 
 #[async_trait]
@@ -127,7 +142,13 @@ impl Omni for Broken<dyn Omni> {
         if arrives { answer } else { Err(no_omni()) }
     }
 
-    async fn put_model_file(&self, model_id: &str, branch_id: Option<&str>, file_name: &str, file: &ModelFile) -> Result<(), OmniError> {
+    async fn put_model_file(
+        &self,
+        model_id: &str,
+        branch_id: Option<&str>,
+        file_name: &str,
+        file: &ModelFile,
+    ) -> Result<(), OmniError> {
         let (goes, arrives) = self.fuse.burn();
         if !goes {
             return Err(no_omni());
@@ -310,7 +331,13 @@ impl Mapping for Broken<dyn Mapping> {
         if arrives { answer } else { Err(no_mapping()) }
     }
 
-    async fn open_intent(&self, version: i32, step: IntentStep, subject: &str, at: Timestamp) -> Result<(), MappingError> {
+    async fn open_intent(
+        &self,
+        version: i32,
+        step: IntentStep,
+        subject: &str,
+        at: Timestamp,
+    ) -> Result<(), MappingError> {
         let (goes, arrives) = self.fuse.burn();
         if !goes {
             return Err(no_mapping());
@@ -319,7 +346,14 @@ impl Mapping for Broken<dyn Mapping> {
         if arrives { answer } else { Err(no_mapping()) }
     }
 
-    async fn settle_intent(&self, version: i32, step: IntentStep, subject: &str, at: Timestamp, result: &str) -> Result<(), MappingError> {
+    async fn settle_intent(
+        &self,
+        version: i32,
+        step: IntentStep,
+        subject: &str,
+        at: Timestamp,
+        result: &str,
+    ) -> Result<(), MappingError> {
         let (goes, arrives) = self.fuse.burn();
         if !goes {
             return Err(no_mapping());
@@ -409,7 +443,11 @@ impl Mapping for Broken<dyn Mapping> {
         if arrives { answer } else { Err(no_mapping()) }
     }
 
-    async fn record_outside(&self, environment: &str, changes: &[(String, Option<i32>, Option<i32>, i32)]) -> Result<(), MappingError> {
+    async fn record_outside(
+        &self,
+        environment: &str,
+        changes: &[(String, Option<i32>, Option<i32>, i32)],
+    ) -> Result<(), MappingError> {
         let (goes, arrives) = self.fuse.burn();
         if !goes {
             return Err(no_mapping());

@@ -6,10 +6,12 @@
 //! | [`links`] | finds and rewrites links between documents |
 //! | [`transform`] | an export, made ready to be imported onto another model |
 //! | [`pairing`] | which tile, local model and id of the copy stands for which of the source |
+//! | [`query_views`] | what a tab's query view is called by in a copy |
 //! | [`compare`] | whether a copy is whole: equal in a closed list of places, ids mapped |
 
 pub mod compare;
 pub mod identifier;
 pub mod links;
 pub mod pairing;
+pub mod query_views;
 pub mod transform;

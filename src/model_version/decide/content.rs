@@ -8,6 +8,7 @@ use super::{Ending, IntentState, Step, View, halt};
 use crate::model_version::act::Effect;
 use crate::model_version::content::compare::compare;
 use crate::model_version::content::pairing::pair;
+use crate::model_version::content::query_views::Aliases;
 use crate::model_version::content::transform::{Rebinding, import_body, rebind};
 use crate::model_version::definition;
 use crate::model_version::desired::Cut;
@@ -314,6 +315,11 @@ impl<'a> Dashboard<'a> {
                 links: &links,
             },
         );
+        for (id, model) in rebound["queryModels"].as_object_mut().into_iter().flatten() {
+            if let Some(files) = self.view.seen.files.get(&(id.clone(), None)) {
+                Aliases::of(&definition::desired(files, &[], &links)).rewrite_model(model);
+            }
+        }
         let no_tiles = BTreeMap::new();
         let tiles = self
             .work
@@ -342,7 +348,7 @@ impl<'a> Dashboard<'a> {
         {
             Some(step) => step,
             None if differences.is_empty() => self.whole(source, copy),
-            None if !self.work.is_some_and(|work| work.exported_again) => self.look_at_copy(),
+            None if self.work.is_some_and(|work| work.exports < 2) => self.look_at_copy(),
             None => {
                 let models: Vec<&str> = differences.local_models.values().map(String::as_str).collect();
                 self.set_aside(
@@ -368,6 +374,7 @@ impl<'a> Dashboard<'a> {
         let Some(theirs) = files(old) else { return look(old) };
         let Some(ours) = files(new) else { return look(new) };
         let desired = definition::desired(theirs, &[], &self.view.links(self.cut));
+        let desired = Aliases::of(&desired).rewrite(desired);
         // Nothing is removed from a local model: what an import carried over by itself stays.
         let wanted = ModelFiles {
             files: ours
