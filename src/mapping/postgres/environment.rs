@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 
 use sqlx::{AssertSqlSafe, PgConnection};
 
-use super::super::ledger::{ClaimLine, EventBatch, Failure, changed_claims, deletion_word, group_outside, time};
+use super::super::compare::{changed_claims, group_outside};
+use super::super::ledger::{ClaimLine, EventBatch, Failure, deletion_word, event_word, time};
 use super::PgMapping;
 use super::session::{Session, lines, statement, value};
-use crate::ports::{Claim, EnvironmentView};
+use crate::ports::{Claim, EnvironmentView, PinEventKind};
 
 /// One event to append. The database gives it its time, when every row that it tells of is locked.
 pub(super) struct NewEvent<'e> {
     pub(super) environment: &'e str,
-    pub(super) kind: &'e str,
+    pub(super) kind: PinEventKind,
     pub(super) tenants: Vec<String>,
     pub(super) from: Vec<Option<i32>>,
     pub(super) to: Option<i32>,
@@ -27,7 +28,7 @@ impl NewEvent<'_> {
              VALUES ($1, $2, $3, $4, $5, $6, $7)",
         )
         .bind(self.environment.to_owned())
-        .bind(self.kind.to_owned())
+        .bind(event_word(self.kind))
         .bind(self.tenants)
         .bind(self.from)
         .bind(self.to)
@@ -140,7 +141,7 @@ impl PgMapping {
         for ((to, wish), (tenants, from)) in group_outside(changes) {
             let event = NewEvent {
                 environment,
-                kind: "outside",
+                kind: PinEventKind::Outside,
                 tenants,
                 from,
                 to,

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::AssertSqlSafe;
 
-use super::super::ledger::{Failure, FlipPlan, check_whole, group_removed, plan_flip};
+use super::super::compare::{FlipPlan, check_whole, group_removed, plan_flip};
+use super::super::ledger::Failure;
 use super::environment::{NewEvent, delete_claims};
 use super::errors::is_broken_off;
 use super::session::{Session, lines, statement, value};
 use super::{PgMapping, Tables, versions};
-use crate::ports::{Flip, FlipOutcome, RowRemoval};
+use crate::ports::{Flip, FlipOutcome, PinEventKind, RowRemoval};
 
 /// How often a flip is tried that the database breaks off because the application locks rows in another order.
 const TRIES: u32 = 3;
@@ -72,7 +73,7 @@ impl PgMapping {
             delete_claims(&mut session, environment, &tenants).await?;
             let event = NewEvent {
                 environment,
-                kind: "delete",
+                kind: PinEventKind::Delete,
                 from: vec![Some(held); tenants.len()],
                 tenants,
                 to: None,
@@ -162,7 +163,7 @@ async fn write(session: &mut Session, tables: &Tables, flip: &Flip, plan: FlipPl
     }
     let event = NewEvent {
         environment: &flip.environment,
-        kind: "flip",
+        kind: PinEventKind::Flip,
         tenants: plan.tenants,
         from: plan.from,
         to: Some(flip.version),

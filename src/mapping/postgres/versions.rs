@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use sqlx::{AssertSqlSafe, Executor as _, PgConnection};
 
+use super::super::compare::{check_ids, is_known, missing_rows};
 use super::super::ledger::{
-    DashboardLine, Failure, IntentLine, VersionLine, check_ids, is_known, missing_rows, not_recorded, retired,
-    stamp_text, step_word,
+    DashboardLine, Failure, IntentLine, VersionLine, not_recorded, retired, stamp_text, step_word,
 };
 use super::session::{Session, lines, statement, value};
 use super::{PgMapping, Tables};

@@ -6,14 +6,15 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use sqlx::SqliteConnection;
 
-use super::super::ledger::{ClaimLine, EventBatch, Failure, changed_claims, deletion_word, group_outside, unreadable};
+use super::super::compare::{changed_claims, group_outside};
+use super::super::ledger::{ClaimLine, EventBatch, Failure, deletion_word, event_word, unreadable};
 use super::SqliteMapping;
-use crate::ports::{Claim, EnvironmentView, MappingErrorKind};
+use crate::ports::{Claim, EnvironmentView, MappingErrorKind, PinEventKind};
 
 /// One event to append, its time being now.
 pub(super) struct NewEvent<'e> {
     pub(super) environment: &'e str,
-    pub(super) kind: &'e str,
+    pub(super) kind: PinEventKind,
     pub(super) tenants: &'e [String],
     pub(super) from: &'e [Option<i32>],
     pub(super) to: Option<i32>,
@@ -29,7 +30,7 @@ impl NewEvent<'_> {
         )
         .bind(Timestamp::now().as_microsecond())
         .bind(self.environment)
-        .bind(self.kind)
+        .bind(event_word(self.kind))
         .bind(serde_json::json!(self.tenants).to_string())
         .bind(serde_json::json!(self.from).to_string())
         .bind(self.to)
@@ -148,7 +149,7 @@ impl SqliteMapping {
         for ((to, wish), (tenants, from)) in group_outside(changes) {
             let event = NewEvent {
                 environment,
-                kind: "outside",
+                kind: PinEventKind::Outside,
                 tenants: &tenants,
                 from: &from,
                 to,

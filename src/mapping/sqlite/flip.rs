@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::SqliteConnection;
 
-use super::super::ledger::{Failure, check_whole, group_removed, plan_flip};
+use super::super::compare::{check_whole, group_removed, plan_flip};
+use super::super::ledger::Failure;
 use super::environment::{NewEvent, delete_claims};
 use super::{SqliteMapping, versions};
-use crate::ports::{Flip, FlipOutcome, RowRemoval};
+use crate::ports::{Flip, FlipOutcome, PinEventKind, RowRemoval};
 
 impl SqliteMapping {
     pub(super) async fn write_flip(&self, flip: &Flip) -> Result<FlipOutcome, Failure> {
@@ -58,7 +59,7 @@ impl SqliteMapping {
         }
         let event = NewEvent {
             environment: &flip.environment,
-            kind: "flip",
+            kind: PinEventKind::Flip,
             tenants: &plan.tenants,
             from: &plan.from,
             to: Some(flip.version),
@@ -86,7 +87,7 @@ impl SqliteMapping {
             delete_claims(&mut transaction, environment, &tenants).await?;
             let event = NewEvent {
                 environment,
-                kind: "delete",
+                kind: PinEventKind::Delete,
                 tenants: &tenants,
                 from: &vec![Some(held); tenants.len()],
                 to: None,

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
+use super::super::compare::{is_known, missing_rows};
 use super::super::ledger::{
-    DashboardLine, Failure, IntentLine, VersionLine, is_known, missing_rows, not_recorded, retired, stamp_text,
-    step_word,
+    DashboardLine, Failure, IntentLine, VersionLine, not_recorded, retired, stamp_text, step_word,
 };
 use super::SqliteMapping;
 use crate::ports::{CompleteVersion, DashboardRecord, DashboardRow, Intent, IntentStep, VersionChange, VersionRecord};
