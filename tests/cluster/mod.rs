@@ -2,6 +2,7 @@
 
 mod controller;
 mod definitions;
+mod process;
 
 use std::sync::OnceLock;
 

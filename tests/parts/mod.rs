@@ -14,5 +14,5 @@ mod program;
 mod smoke;
 
 pub(crate) use api_server::ApiServer;
-pub(crate) use family::Family;
+pub(crate) use family::{Family, Member};
 pub(crate) use postgres::{Database, Postgres};
