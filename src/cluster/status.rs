@@ -19,7 +19,7 @@ use super::table::{Record, record_of};
 use crate::environment::PinReport;
 use crate::model_version::VersionReport;
 use crate::omni_instance::InstancePass;
-use crate::resources::conditions::transitions;
+use crate::resources::conditions::{READY, RECONCILING, Verdict, transitions};
 use crate::resources::{ModelVersion, OmniInstance, TenantPin};
 
 /// The name that the API server keeps with our fields.
@@ -121,12 +121,16 @@ impl StatusWriter {
 
     /// Likewise for a version that is being worked on: at once where a condition moves, else now and then.
     pub(super) fn offer_progress(&self, name: &ObjectName, report: &VersionReport) {
-        let moves = self.store.record::<ModelVersion>(name).is_some_and(|record| {
-            wanted(&*record, report, None).is_some_and(|status| {
-                let (before, after) = (&record.status.conditions, &status.conditions);
-                !transitions(before, after).is_empty()
-            })
-        });
+        let Some(record) = self.store.record::<ModelVersion>(name) else {
+            return;
+        };
+        if is_second_look(&record, report) {
+            return;
+        }
+        let Some(status) = wanted(&*record, report, None) else {
+            return;
+        };
+        let moves = !transitions(&record.status.conditions, &status.conditions).is_empty();
         let now = Instant::now();
         let mut progress = lock(&self.progress);
         progress.retain(|_, at| now - *at < PROGRESS_PACE);
@@ -252,6 +256,20 @@ impl Report {
             Self::Pin(_) => TenantPin::NAME,
         }
     }
+}
+
+/// Whether a pass only looks again at what is ready and stays so. Told, it would be two writes for nothing: that
+/// work goes on, and that it has ended.
+fn is_second_look(record: &Record<ModelVersion>, report: &VersionReport) -> bool {
+    let status = &record.status;
+    let mut conditions = status.conditions.iter();
+    status.observed_generation == Some(record.identity.generation)
+        && conditions.any(|condition| condition.type_ == READY && condition.status == "True")
+        && !status.conditions.iter().any(|condition| condition.type_ == RECONCILING)
+        && report
+            .findings
+            .iter()
+            .any(|finding| finding.condition == READY && finding.verdict == Verdict::True)
 }
 
 /// Why a call to the API server gave nothing.
