@@ -23,7 +23,7 @@ pub(super) struct Pace {
     /// How long a change waits for others that come with it.
     pub(super) gather: Duration,
     /// The least time from the start of a key's pass to the start of its next, so that a flood of changes is taken
-    /// together. A pass that takes long has twice its own time, so that no key fills a processor.
+    /// together. A pass that takes long has up to 2 seconds, twice its own time, so that no key fills a processor.
     pub(super) spacing: Duration,
     /// The first pause after a failure; it doubles with each failure after another.
     pub(super) first_pause: Duration,
@@ -169,7 +169,9 @@ impl<T: Hash + Eq + Clone> Book<T> {
         let now = Instant::now();
         self.not_before.retain(|_, early_until| *early_until > now);
         if !self.pace.spacing.is_zero() {
-            let spacing = self.pace.spacing.max(2 * (now - started));
+            // Longer is no computing but a wait for others.
+            let own = (2 * (now - started)).min(Duration::from_secs(2));
+            let spacing = self.pace.spacing.max(own);
             self.not_before.insert(key.clone(), started + spacing);
         }
         let Some(next) = next else {

@@ -13,9 +13,11 @@ use super::events::Teller;
 use super::kind::{Kind, KindName, ObjectName};
 use super::lanes::{Lane, Lanes};
 use super::merge::status_patch;
+use super::passes::Askers;
 use super::report::{ReportOf, wanted};
 use super::store::{Store, Stored};
 use super::table::{Record, record_of};
+use super::triggers::Triggers;
 use crate::environment::PinReport;
 use crate::model_version::VersionReport;
 use crate::omni_instance::InstancePass;
@@ -57,6 +59,7 @@ type JobKey = (KindName, ObjectName);
 pub(super) struct StatusWriter {
     client: kube::Client,
     store: Arc<Store>,
+    askers: Arc<Askers>,
     pub(super) teller: Teller,
     lanes: Mutex<Lanes<JobKey, Job>>,
     work: Notify,
@@ -77,10 +80,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl StatusWriter {
-    pub(super) fn new(client: kube::Client, store: Arc<Store>, teller: Teller) -> Self {
+    pub(super) fn new(client: kube::Client, store: Arc<Store>, askers: Arc<Askers>, teller: Teller) -> Self {
         Self {
             client,
             store,
+            askers,
             teller,
             lanes: Mutex::default(),
             work: Notify::new(),
@@ -200,7 +204,7 @@ impl StatusWriter {
         }
     }
 
-    async fn write_as<K: Stored, R: ReportOf<K>>(
+    async fn write_as<K: Stored + Triggers, R: ReportOf<K>>(
         &self,
         name: &ObjectName,
         report: &R,
@@ -237,14 +241,18 @@ impl StatusWriter {
         Written::Failed
     }
 
-    fn settle<K: Stored>(&self, before: &Record<K>, after: K) {
+    fn settle<K: Stored + Triggers>(&self, before: &Record<K>, after: K) {
         let (metadata, _, status) = after.take();
         let uid = &before.identity.uid;
         let name = ObjectName::new(&before.object.namespace, &before.object.name);
         debug!(kind = K::NAME.as_str(), %name, "status written");
         let [was, now] = [&before.status, &status].map(|status| K::conditions(status));
         self.teller.tell(K::NAME, name, uid, was, now);
-        self.store.keep_written(before, &metadata, status);
+        // Others may wait for what this says, and the watch will bring them nothing new.
+        if let Some(change) = self.store.keep_written(before, &metadata, status) {
+            let keys = K::triggers(&change, &self.store).into_iter();
+            keys.for_each(|key| self.askers.ask(key));
+        }
     }
 }
 

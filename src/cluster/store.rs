@@ -103,8 +103,14 @@ impl Store {
     }
 
     /// Keeps what a status write gave back; see [`Table::keep_written`].
-    pub(super) fn keep_written<K: Stored>(&self, based_on: &Record<K>, metadata: &ObjectMeta, status: K::Status) {
-        write(K::table(self)).keep_written(based_on, metadata, status);
+    #[must_use]
+    pub(super) fn keep_written<K: Stored>(
+        &self,
+        based_on: &Record<K>,
+        metadata: &ObjectMeta,
+        status: K::Status,
+    ) -> Option<Change<K>> {
+        write(K::table(self)).keep_written(based_on, metadata, status)
     }
 
     pub(super) fn entry<K: Stored>(&self, name: &ObjectName) -> Option<Entry<K>> {

@@ -175,23 +175,32 @@ impl<K: Kind> Table<K> {
     }
 
     /// Keeps what a status write gave back, so that the next pass need not wait for the watch to bring it. Without
-    /// effect where the watch was quicker.
-    pub(super) fn keep_written(&mut self, based_on: &Record<K>, metadata: &ObjectMeta, status: K::Status) {
+    /// effect where the watch was quicker. What changed must be acted on: when the watch brings it, it is old news.
+    #[must_use]
+    pub(super) fn keep_written(
+        &mut self,
+        based_on: &Record<K>,
+        metadata: &ObjectMeta,
+        status: K::Status,
+    ) -> Option<Change<K>> {
         let object = &based_on.object;
-        let Some(Entry::Readable(present)) = self.get(&object.namespace, &object.name) else {
-            return;
-        };
-        if present.identity != based_on.identity {
-            return;
+        let before = self.get(&object.namespace, &object.name)?.clone();
+        if before.readable()?.identity != based_on.identity {
+            return None;
         }
         let record = Record {
             identity: Identity::of(metadata),
             object: Arc::clone(object),
             status,
         };
-        if let Some(names) = self.entries.get_mut(&object.namespace) {
-            names.insert(object.name.clone(), Entry::Readable(Arc::new(record)));
-        }
+        let after = Entry::Readable(Arc::new(record));
+        let names = self.entries.get_mut(&object.namespace)?;
+        names.insert(object.name.clone(), after.clone());
+        Some(Change {
+            name: ObjectName::new(&object.namespace, &object.name),
+            before: Some(before),
+            after: Some(after),
+        })
     }
 
     fn put(&mut self, name: ObjectName, entry: Entry<K>) -> Option<Change<K>> {
@@ -434,14 +443,16 @@ pub(super) mod tests {
             serde_json::from_value(json!({"uid": "a", "resourceVersion": "10", "generation": 9})).unwrap();
         let mut status = before.status.clone();
         status.version = Some(2);
-        table.keep_written(&before, &metadata, status.clone());
+        let change = table.keep_written(&before, &metadata, status.clone()).expect("news");
+        let version = |entry: Option<Entry<TenantPin>>| entry.unwrap().readable().unwrap().status.version;
+        assert_eq!((version(change.before), version(change.after)), (None, Some(2)));
         let version = |table: &Table<TenantPin>| match table.get("n", "a") {
             Some(Entry::Readable(record)) => (record.identity.resource_version.clone(), record.status.version),
             _ => panic!("a parses"),
         };
         assert_eq!(version(&table), ("10".to_owned(), Some(2)));
         table.take_in(&None, Event::Apply(guarded(pin("a", "staging", 11, json!(3)))));
-        table.keep_written(&before, &metadata, status);
+        assert!(table.keep_written(&before, &metadata, status).is_none());
         assert_eq!(version(&table), ("11".to_owned(), None), "the watch was quicker");
     }
 }

@@ -55,8 +55,10 @@ pub(super) async fn work(
     }));
     let store = Arc::new(Store::default());
     let (teller, publisher) = events(client.clone(), &options.lease.identity);
-    let writer = Arc::new(StatusWriter::new(client.clone(), Arc::clone(&store), teller));
     let (askers, queues) = queues();
+    let askers = Arc::new(askers);
+    let writer = StatusWriter::new(client.clone(), Arc::clone(&store), Arc::clone(&askers), teller);
+    let writer = Arc::new(writer);
     let passes = Passes {
         world: World {
             objects: Arc::clone(&store) as _,
@@ -73,7 +75,6 @@ pub(super) async fn work(
 
     // What always runs; dropped, and with that ended, when the lead is lost.
     let mut parts = JoinSet::new();
-    let askers = Arc::new(askers);
     for scope in &scopes {
         let of = || {
             (
