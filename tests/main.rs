@@ -5,3 +5,4 @@ mod cut;
 mod mapping;
 mod omni_client;
 mod parts;
+mod standalone;

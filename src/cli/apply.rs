@@ -32,9 +32,10 @@ pub(super) struct ApplyArgs {
         value_name = "URL",
         env = "WAVEPIN_DATABASE_URL",
         hide_env_values = true,
-        default_value = "sqlite:wavepin.sqlite"
+        default_value = "sqlite:wavepin.sqlite",
+        value_parser = |text: &str| Ok::<_, std::convert::Infallible>(SecretString::from(text))
     )]
-    database_url: String,
+    database_url: SecretString,
     /// Pins that are no longer in the files count as deleted. Without this, what vanished from the files changes nothing.
     #[arg(long)]
     prune: bool,
@@ -74,10 +75,10 @@ enum Output {
 }
 
 /// What a pass may use: the folder's objects and Secrets, and adapters to the databases and organisations they name.
-pub(super) fn world(declared: &Arc<Declared>, database_url: String, pace: &Pace) -> World {
+pub(super) fn world(declared: &Arc<Declared>, database_url: SecretString, pace: &Pace) -> World {
     let request_timeout = pace.request_timeout.into();
     let options = ClientOptions {
-        default_database: Some(SecretString::from(database_url)),
+        default_database: Some(database_url),
         budget_window: pace.budget_window.into(),
         request_timeout,
         ..ClientOptions::default()

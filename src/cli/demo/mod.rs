@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use clap::Args;
 use jiff::Timestamp;
+use secrecy::SecretString;
 use serde_json::{Value, json};
 use snafu::{ResultExt as _, Snafu};
 use tokio::time::Instant;
@@ -113,7 +114,11 @@ impl Story {
         let screen = Screen::new();
         let database = folder.join("application.sqlite");
         let declared = Arc::new(Declared::default());
-        let world = world(&declared, format!("sqlite:{}", database.display()), &Pace::default());
+        let world = world(
+            &declared,
+            SecretString::from(format!("sqlite:{}", database.display())),
+            &Pace::default(),
+        );
         let observer = Arc::new(Telling { screen });
         let engine = Engine::new(world, Arc::clone(&declared), observer, CancellationToken::new(), false);
         Self {

@@ -1,0 +1,93 @@
+//! `wavepin apply --watch`: it stays, and follows the files.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use super::bench::Bench;
+
+/// How long anything may take that is waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running `wavepin apply --watch`; killed when dropped.
+struct Watching {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Watching {
+    fn start(bench: &Bench) -> Self {
+        let mut child = bench
+            .command(&["--watch"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (sender, lines) = channel();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        Self { child, lines }
+    }
+
+    /// Waits until it says this.
+    fn says(&self, wanted: &str) {
+        let mut said = Vec::new();
+        loop {
+            let line = self
+                .lines
+                .recv_timeout(PATIENCE)
+                .unwrap_or_else(|_| panic!("no {wanted:?} in {said:#?}"));
+            if line.contains(wanted) {
+                return;
+            }
+            said.push(line);
+        }
+    }
+
+    /// Asks it to end, and gives its exit code and what it printed.
+    fn end(mut self) -> (Option<i32>, String) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        let mut printed = String::new();
+        self.child.stdout.take().unwrap().read_to_string(&mut printed).unwrap();
+        (self.child.wait().unwrap().code(), printed)
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        // Fails only when it ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_follows_the_files_until_it_is_asked_to_end() {
+    let bench = Bench::clinical().await;
+    let (code, printed) = tokio::task::block_in_place(|| {
+        let watching = Watching::start(&bench);
+        watching.says("tenant initech in staging is on version 2");
+        bench.edit_pin("acme-corp-production", "  version: 1", "  version: 2");
+        watching.says("tenant acme-corp in production is on version 2");
+        bench.write("broken.yaml", "a: [b");
+        watching.says("broken.yaml, document 1: is no YAML");
+        std::fs::remove_file(bench.file("broken.yaml")).unwrap();
+        bench.edit_pin("acme-corp-production", "  version: 2", "  version: 1");
+        watching.says("tenant acme-corp in production is on version 1");
+        watching.end()
+    });
+    assert_eq!(code, Some(0));
+    assert!(
+        printed.contains("acme-corp-production   acme-corp   production    1        1         True"),
+        "{printed}"
+    );
+    assert_eq!(bench.look_up("acme-corp", "production").await, "12db1a0a");
+}
