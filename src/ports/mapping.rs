@@ -3,7 +3,7 @@
 //! Every call that writes is one transaction and starts with the fence: a writer that is no longer the owner's newest
 //! is refused with [`MappingErrorKind::Contended`] and has written nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -359,6 +359,8 @@ pub trait Mapping: Send + Sync {
     /// How many rows of `tenant_version` hold each version.
     async fn tenants_by_version(&self) -> Result<BTreeMap<i32, u64>, MappingError>;
 
+    /// The environments in which any tenant is claimed: those that may need a look though no pin is declared any more.
+    async fn claimed_environments(&self) -> Result<BTreeSet<String>, MappingError>;
     /// One environment, and the events of others that serve as evidence.
     async fn environment(&self, environment: &str, evidence: &[String]) -> Result<EnvironmentView, MappingError>;
     /// Sets claims, each taking its tenant over from whoever had it.

@@ -15,7 +15,7 @@ use super::statuses::{Key, Observer, Statuses, Subject, true_condition};
 use crate::environment::{self, EnvironmentKey, EnvironmentPass};
 use crate::model_version::{self, Progress, VersionReport};
 use crate::omni_instance;
-use crate::ports::{Object, Objects as _, World};
+use crate::ports::{Lookup, Object, Objects as _, World};
 use crate::resources::ModelVersionSpec;
 use crate::resources::conditions::{Finding, IN_USE, READY};
 
@@ -215,10 +215,14 @@ impl Engine {
             self.state().work.remove(&Key::Instance(id));
             return;
         };
+        let abandoned = self.abandoned_environments(&id).await;
         let mut state = self.state();
         let state = &mut *state;
         let moved = state.statuses.instance(&id, &pass, &*self.observer);
         self.settle(state, Key::Instance(id.clone()), pass.next, &pass.findings);
+        for key in abandoned {
+            state.work.entry(Key::Environment(key)).or_insert_with(Work::now);
+        }
         if moved {
             state.wake(|key, _| match key {
                 Key::Instance(_) => false,
@@ -226,6 +230,30 @@ impl Engine {
                 Key::Environment(key) => key.namespace == id.0 && key.instance == id.1,
             });
         }
+    }
+
+    /// With pruning: the environments in which tenants are claimed. Those of which no pin is left are in no file.
+    async fn abandoned_environments(&self, id: &Id) -> Vec<EnvironmentKey> {
+        let Lookup::Found(instance) = self.declared.instance(&id.0, &id.1) else {
+            return Vec::new();
+        };
+        if !self.declared.absence_is_deletion(&id.0) || instance.spec.suspend {
+            return Vec::new();
+        }
+        // The instance's own pass tells why the mapping cannot be used.
+        let Ok((mapping, _)) = self.world.mapping(&instance).await else {
+            return Vec::new();
+        };
+        let claimed = mapping.claimed_environments().await.unwrap_or_else(|error| {
+            tracing::warn!(instance = instance.key(), %error, "environments without pins are not pruned now");
+            BTreeSet::new()
+        });
+        let key = |environment| EnvironmentKey {
+            namespace: id.0.clone(),
+            instance: id.1.clone(),
+            environment,
+        };
+        claimed.into_iter().map(key).collect()
     }
 
     async fn version(&self, id: Id, deadline: Instant) {
@@ -413,7 +441,7 @@ impl<'engine> Telling<'engine> {
 
 fn spec_hash(declared: &Declared, id: &Id) -> Option<String> {
     match declared.version(&id.0, &id.1) {
-        crate::ports::Lookup::Found(version) => Some(version.spec_hash.clone()),
+        Lookup::Found(version) => Some(version.spec_hash.clone()),
         _ => None,
     }
 }

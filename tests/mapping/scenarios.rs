@@ -572,6 +572,12 @@ pub(crate) async fn an_environment_is_read_with_its_evidence(bed: Bed) {
     ];
     mapping.record_outside("production", &outside).await.unwrap();
 
+    let claimed = mapping.claimed_environments().await.unwrap();
+    assert_eq!(
+        Vec::from_iter(claimed),
+        ["production", "staging"],
+        "where a claim stands, and nowhere else"
+    );
     let view = mapping
         .environment("production", &["staging".to_owned(), "void".to_owned()])
         .await

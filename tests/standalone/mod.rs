@@ -109,6 +109,15 @@ async fn what_vanished_from_the_files_changes_nothing_without_prune() {
         .collect();
     assert_eq!(bench.rows().await, left, "only the row whose pin said Delete is gone");
     assert_eq!(bench.ask("SELECT count(*) FROM wavepin_claim").await, ["3"]);
+
+    std::fs::remove_file(bench.file("pins.yaml")).unwrap();
+    bench.apply(&["--prune"]).ended_with(0);
+    assert_eq!(
+        bench.ask("SELECT count(*) FROM wavepin_claim").await,
+        ["0"],
+        "of no environment a pin is left"
+    );
+    assert_eq!(bench.rows().await, left);
     assert_eq!(bench.writes(), writes, "and Omni is as it was");
 }
 
@@ -204,6 +213,16 @@ async fn the_demo_tells_its_three_chapters_and_leaves_nothing_behind() {
         assert!(told.stdout.contains(line), "{line} in\n{}", told.stdout);
     }
     assert!(!told.stdout.contains('\u{1b}'), "colour is for terminals");
+    let readme = include_str!("../../README.md");
+    let shown = readme.split("```text\n").nth(1).unwrap().split("```").next().unwrap();
+    // How many calls a cut takes may change with the cut.
+    for line in shown.lines().filter(|line| !line.starts_with("Calls to Omni: ")) {
+        assert!(
+            told.stdout.contains(line),
+            "README.md shows {line:?}, but the demo says\n{}",
+            told.stdout
+        );
+    }
     assert_eq!(told.stderr, "");
     assert_eq!(std::fs::read_dir(scratch.path()).unwrap().count(), 0);
 }

@@ -1,6 +1,6 @@
 //! One environment: its claims, rows and events.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::{AssertSqlSafe, PgConnection};
 
@@ -66,6 +66,15 @@ impl EventLine {
 }
 
 impl PgMapping {
+    pub(super) async fn read_claimed_environments(&self) -> Result<BTreeSet<String>, Failure> {
+        let mut snapshot = self.snapshot().await?;
+        let claimed: Vec<String> = value("SELECT DISTINCT environment FROM wavepin.claim")
+            .fetch_all(snapshot.on())
+            .await?;
+        snapshot.rollback().await?;
+        Ok(claimed.into_iter().collect())
+    }
+
     pub(super) async fn read_environment(
         &self,
         environment: &str,

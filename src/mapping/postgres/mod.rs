@@ -11,7 +11,7 @@ mod schema;
 mod session;
 mod versions;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::Arc;
 
@@ -256,6 +256,14 @@ impl Mapping for PgMapping {
     async fn tenants_by_version(&self) -> Result<BTreeMap<i32, u64>, MappingError> {
         self.run(|| "count the tenants of each version".to_owned(), self.count_tenants())
             .await
+    }
+
+    async fn claimed_environments(&self) -> Result<BTreeSet<String>, MappingError> {
+        self.run(
+            || "list the claimed environments".to_owned(),
+            self.read_claimed_environments(),
+        )
+        .await
     }
 
     async fn environment(&self, environment: &str, evidence: &[String]) -> Result<EnvironmentView, MappingError> {

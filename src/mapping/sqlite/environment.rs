@@ -1,6 +1,6 @@
 //! One environment: its claims, rows and events.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
@@ -72,6 +72,14 @@ fn list<T: DeserializeOwned>(text: &str) -> Result<Vec<T>, MappingErrorKind> {
 }
 
 impl SqliteMapping {
+    pub(super) async fn read_claimed_environments(&self) -> Result<BTreeSet<String>, Failure> {
+        let mut snapshot = self.snapshot().await?;
+        let claimed: Vec<String> = sqlx::query_scalar("SELECT DISTINCT environment FROM wavepin_claim")
+            .fetch_all(&mut *snapshot)
+            .await?;
+        Ok(claimed.into_iter().collect())
+    }
+
     pub(super) async fn read_environment(
         &self,
         environment: &str,

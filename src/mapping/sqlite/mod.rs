@@ -8,7 +8,7 @@ mod flip;
 mod schema;
 mod versions;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::str::FromStr as _;
 
@@ -267,6 +267,14 @@ impl Mapping for SqliteMapping {
     async fn tenants_by_version(&self) -> Result<BTreeMap<i32, u64>, MappingError> {
         self.run(|| "count the tenants of each version".to_owned(), self.count_tenants())
             .await
+    }
+
+    async fn claimed_environments(&self) -> Result<BTreeSet<String>, MappingError> {
+        self.run(
+            || "list the claimed environments".to_owned(),
+            self.read_claimed_environments(),
+        )
+        .await
     }
 
     async fn environment(&self, environment: &str, evidence: &[String]) -> Result<EnvironmentView, MappingError> {
