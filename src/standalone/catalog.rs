@@ -1,10 +1,9 @@
-//! The objects of a folder, typed and checked; what the reconcilers ask in place of a cluster.
+//! The objects of a folder, typed and checked.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -14,7 +13,7 @@ use sha2::{Digest, Sha256};
 use super::manifests::{Manifest, Place, Reading, Refusal};
 use super::schema;
 use super::secrets;
-use crate::ports::{Lookup, Object, Objects, SecretError, SecretRecord, Secrets};
+use crate::ports::{Object, SecretRecord};
 use crate::resources::{
     ANNOTATION_PREFIX, GROUP, ModelVersion, ModelVersionSpec, OmniInstance, OmniInstanceSpec, TenantPin, TenantPinSpec,
 };
@@ -25,14 +24,20 @@ const API_VERSION: &str = "wavepin.dev/v1alpha1";
 /// Namespace and name.
 pub type Id = (String, String);
 
+/// The id of an object.
+#[must_use]
+pub fn id_of<S>(object: &Object<S>) -> Id {
+    (object.namespace.clone(), object.name.clone())
+}
+
 /// One declared object, or why it is none.
 #[derive(Debug, Clone)]
-enum Entry<S> {
+pub(super) enum Entry<S> {
     Found(Arc<Object<S>>),
     Unreadable(String),
 }
 
-type Entries<S> = BTreeMap<Id, Entry<S>>;
+pub(super) type Entries<S> = BTreeMap<Id, Entry<S>>;
 
 /// Everything that a set of files declares.
 #[derive(Debug, Clone, Default)]
@@ -141,6 +146,28 @@ impl Catalog {
     #[must_use]
     pub fn skipped(&self) -> &[String] {
         &self.skipped
+    }
+
+    /// Objects that are not here were deleted, as far as these files can tell: they are pruned, and no document was
+    /// refused that may be the one that is missed.
+    pub(super) fn is_whole(&self) -> bool {
+        self.prune && self.refusals.is_empty()
+    }
+
+    pub(super) fn instance_entries(&self) -> &Entries<OmniInstanceSpec> {
+        &self.instances
+    }
+
+    pub(super) fn version_entries(&self) -> &Entries<ModelVersionSpec> {
+        &self.versions
+    }
+
+    pub(super) fn pin_entries(&self) -> &Entries<TenantPinSpec> {
+        &self.pins
+    }
+
+    pub(super) fn secret(&self, namespace: &str, name: &str) -> Option<&SecretRecord> {
+        self.secrets.get(&(namespace.to_owned(), name.to_owned()))
     }
 
     /// The instances, sorted.
@@ -275,132 +302,30 @@ fn spec_hash<S: Serialize>(spec: &S) -> String {
     digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What is declared now: a catalog that can be exchanged for a newer one while passes go on.
-#[derive(Debug, Default)]
-pub struct Declared {
-    catalog: RwLock<Arc<Catalog>>,
-}
-
-impl Declared {
-    /// Holds this catalog.
-    #[must_use]
-    pub fn new(catalog: Catalog) -> Self {
-        Self {
-            catalog: RwLock::new(Arc::new(catalog)),
-        }
-    }
-
-    /// The catalog of now.
-    #[must_use]
-    pub fn catalog(&self) -> Arc<Catalog> {
-        Arc::clone(&self.catalog.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Takes a newer catalog.
-    pub fn replace(&self, catalog: Catalog) {
-        *self.catalog.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(catalog);
-    }
-}
-
-fn look_up<S>(entries: &Entries<S>, namespace: &str, name: &str) -> Lookup<S> {
-    match entries.get(&(namespace.to_owned(), name.to_owned())) {
-        None => Lookup::Absent,
-        Some(Entry::Unreadable(why)) => Lookup::Unreadable(why.clone()),
-        Some(Entry::Found(object)) => Lookup::Found(Arc::clone(object)),
-    }
-}
-
-impl Objects for Declared {
-    fn instance(&self, namespace: &str, name: &str) -> Lookup<OmniInstanceSpec> {
-        look_up(&self.catalog().instances, namespace, name)
-    }
-
-    fn version(&self, namespace: &str, name: &str) -> Lookup<ModelVersionSpec> {
-        look_up(&self.catalog().versions, namespace, name)
-    }
-
-    fn versions(&self, namespace: &str, instance: &str) -> Vec<Arc<Object<ModelVersionSpec>>> {
-        self.catalog()
-            .versions()
-            .filter(|version| version.namespace == namespace && version.spec.instance_ref.name == instance)
-            .cloned()
-            .collect()
-    }
-
-    fn pin(&self, namespace: &str, name: &str) -> Lookup<TenantPinSpec> {
-        look_up(&self.catalog().pins, namespace, name)
-    }
-
-    fn pins(&self, namespace: &str, instance: &str, environment: &str) -> Vec<Arc<Object<TenantPinSpec>>> {
-        self.catalog()
-            .pins()
-            .filter(|pin| {
-                pin.namespace == namespace
-                    && pin.spec.instance_ref.name == instance
-                    && pin.spec.environment == environment
-            })
-            .cloned()
-            .collect()
-    }
-
-    /// Only with pruning, only where these files declare an instance, and never while a document was refused: it may
-    /// be the one that is missed.
-    fn absence_is_deletion(&self, namespace: &str) -> bool {
-        let catalog = self.catalog();
-        let namespaces: BTreeSet<&str> = catalog
-            .instances()
-            .map(|instance| instance.namespace.as_str())
-            .collect();
-        catalog.prune && catalog.refusals.is_empty() && namespaces.contains(namespace)
-    }
-}
-
-#[async_trait]
-impl Secrets for Declared {
-    async fn secret(&self, namespace: &str, name: &str) -> Result<Option<SecretRecord>, SecretError> {
-        let id = (namespace.to_owned(), name.to_owned());
-        Ok(self.catalog().secrets.get(&id).cloned())
-    }
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::path::Path;
 
     use super::*;
 
-    const INSTANCE: &str = "apiVersion: wavepin.dev/v1alpha1
+    pub(in crate::standalone) const INSTANCE: &str = "apiVersion: wavepin.dev/v1alpha1
 kind: OmniInstance
 metadata: {name: clinical}
 spec: {baseUrl: 'http://127.0.0.1:4000', apiKeySecretRef: {name: omni, key: apiKey}}
 ";
-    const PIN: &str = "apiVersion: wavepin.dev/v1alpha1
+    pub(in crate::standalone) const PIN: &str = "apiVersion: wavepin.dev/v1alpha1
 kind: TenantPin
 metadata: {name: acme, annotations: {wavepin.dev/restore-row: '2->1', other: x}}
 spec: {instanceRef: {name: clinical}, tenant: acme-corp, environment: production, version: 1}
 ";
 
-    fn catalog(texts: &[&str], before: &Catalog, prune: bool) -> Catalog {
+    pub(in crate::standalone) fn catalog(texts: &[&str], before: &Catalog, prune: bool) -> Catalog {
         let mut reading = Reading::default();
         for (number, text) in texts.iter().enumerate() {
             reading.add(Path::new(&format!("{number}.yaml")), text);
         }
         let now = "2026-01-01T00:00:00Z".parse().unwrap();
         Catalog::new(reading, before, CatalogOptions { prune, now })
-    }
-
-    #[test]
-    fn objects_are_found_by_name_and_by_what_they_refer_to() {
-        let declared = Declared::new(catalog(&[INSTANCE, PIN], &Catalog::default(), false));
-        let pins = declared.pins("default", "clinical", "production");
-        assert_eq!(pins.len(), 1);
-        assert_eq!(
-            pins[0].requests,
-            BTreeMap::from([("restore-row".to_owned(), "2->1".to_owned())])
-        );
-        assert!(declared.pins("default", "clinical", "staging").is_empty());
-        assert!(matches!(declared.instance("default", "clinical"), Lookup::Found(_)));
-        assert!(matches!(declared.instance("other", "clinical"), Lookup::Absent));
     }
 
     #[test]
@@ -467,26 +392,5 @@ spec: {instanceRef: {name: clinical}, tenant: acme-corp, environment: production
         let alone = catalog(&[&newcomer, PIN], &Catalog::default(), false);
         let seen: BTreeMap<_, _> = alone.pins().map(|pin| (pin.name.clone(), pin.first_seen)).collect();
         assert!(seen["aaa"] < seen["acme"], "the order of files decides among new ones");
-    }
-
-    #[test]
-    fn absence_is_deletion_only_when_pruning_a_folder_that_was_read_whole() {
-        let whole = |prune| Declared::new(catalog(&[INSTANCE], &Catalog::default(), prune));
-        assert!(!whole(false).absence_is_deletion("default"));
-        assert!(whole(true).absence_is_deletion("default"));
-        assert!(!whole(true).absence_is_deletion("elsewhere"));
-        let broken = Declared::new(catalog(&[INSTANCE, "a: [b"], &Catalog::default(), true));
-        assert!(
-            !broken.absence_is_deletion("default"),
-            "the broken file may hold the missing pin"
-        );
-    }
-
-    #[tokio::test]
-    async fn secrets_are_found_by_name() {
-        let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: omni}\nstringData: {apiKey: k}\n";
-        let declared = Declared::new(catalog(&[secret], &Catalog::default(), false));
-        assert!(declared.secret("default", "omni").await.unwrap().is_some());
-        assert!(declared.secret("default", "other").await.unwrap().is_none());
     }
 }

@@ -9,14 +9,15 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::catalog::{Catalog, Declared, Id};
+use super::catalog::{Id, id_of};
+use super::declared::Declared;
+use super::lineage::{depends_on_work, depth, fingerprints};
 use super::schedule::{Due, Work};
 use super::statuses::{Key, Observer, Statuses, Subject, true_condition};
 use crate::environment::{self, EnvironmentKey, EnvironmentPass};
 use crate::model_version::{self, Progress, VersionReport};
 use crate::omni_instance;
-use crate::ports::{Lookup, Object, Objects as _, World};
-use crate::resources::ModelVersionSpec;
+use crate::ports::{Lookup, Objects as _, World};
 use crate::resources::conditions::{Finding, IN_USE, READY};
 
 /// How many instances, versions or environments are worked on at once. The budget of a key bounds it anyway.
@@ -201,7 +202,7 @@ impl Engine {
         let (due, _) = self.due();
         let mut groups: BTreeMap<usize, Vec<Id>> = BTreeMap::new();
         for version in catalog.versions() {
-            let id = (version.namespace.clone(), version.name.clone());
+            let id = id_of(version);
             let dependent = || depends_on_work(&catalog, version, &due);
             if due.contains(&Key::Version(id.clone())) || dependent() {
                 groups.entry(depth(&catalog, version)).or_default().push(id);
@@ -303,7 +304,7 @@ impl Engine {
         versions
             .iter()
             .filter(|version| rows.contains(&version.spec.version))
-            .map(|version| (version.namespace.clone(), version.name.clone()))
+            .map(|version| id_of(version))
             .filter(|id| {
                 let status = state.statuses.versions.get(id);
                 status.is_some_and(|status| {
@@ -352,72 +353,6 @@ async fn all(passes: impl Iterator<Item = impl Future<Output = ()>>) {
     futures::stream::iter(passes)
         .for_each_concurrent(AT_ONCE, |pass| pass)
         .await;
-}
-
-/// What of each object makes its work due when it changes.
-fn fingerprints(catalog: &Catalog) -> BTreeMap<Key, BTreeMap<String, String>> {
-    fn print<S>(object: &Object<S>) -> String {
-        format!("{} {:?} {:?}", object.spec_hash, object.labels, object.requests)
-    }
-    let mut all: BTreeMap<Key, BTreeMap<String, String>> = BTreeMap::new();
-    let mut add = |key, name: &str, print| {
-        all.entry(key).or_default().insert(name.to_owned(), print);
-    };
-    for object in catalog.instances() {
-        add(
-            Key::Instance((object.namespace.clone(), object.name.clone())),
-            &object.name,
-            print(object),
-        );
-    }
-    for object in catalog.versions() {
-        add(
-            Key::Version((object.namespace.clone(), object.name.clone())),
-            &object.name,
-            print(object),
-        );
-    }
-    for object in catalog.pins() {
-        let key = EnvironmentKey {
-            namespace: object.namespace.clone(),
-            instance: object.spec.instance_ref.name.clone(),
-            environment: object.spec.environment.clone(),
-        };
-        add(Key::Environment(key), &object.name, print(object));
-    }
-    all
-}
-
-/// The version that this one is cut from, if it is declared.
-fn source<'all>(
-    catalog: &'all Catalog,
-    version: &Object<ModelVersionSpec>,
-) -> Option<&'all Arc<Object<ModelVersionSpec>>> {
-    let number = version.spec.source.from_version?;
-    catalog.versions().find(|other| {
-        other.namespace == version.namespace
-            && other.spec.instance_ref == version.spec.instance_ref
-            && other.spec.version == number
-    })
-}
-
-/// How many declared versions lie between this one and the first of its line; a circle ends it.
-fn depth(catalog: &Catalog, version: &Object<ModelVersionSpec>) -> usize {
-    let mut seen = BTreeSet::from([version.name.clone()]);
-    let mut above = source(catalog, version);
-    while let Some(version) = above {
-        if !seen.insert(version.name.clone()) {
-            break;
-        }
-        above = source(catalog, version);
-    }
-    seen.len() - 1
-}
-
-/// Whether the source of a version is due, so that this one may become due in the same round.
-fn depends_on_work(catalog: &Catalog, version: &Object<ModelVersionSpec>, due: &BTreeSet<Key>) -> bool {
-    source(catalog, version)
-        .is_some_and(|source| due.contains(&Key::Version((source.namespace.clone(), source.name.clone()))))
 }
 
 /// Tells how far a long pass is, and ends it early when it should.

@@ -7,8 +7,10 @@
 //! The same reconcilers run as in a cluster; what they must remember is in the mapping database in both.
 
 mod catalog;
+mod declared;
 mod engine;
 pub mod example;
+mod lineage;
 mod manifests;
 mod report;
 mod schedule;
@@ -16,7 +18,8 @@ mod schema;
 mod secrets;
 mod statuses;
 
-pub use catalog::{Catalog, CatalogOptions, Declared, Id};
+pub use catalog::{Catalog, CatalogOptions, Id};
+pub use declared::Declared;
 pub use engine::{Ended, Engine};
 pub use manifests::{Manifest, Place, ReadError, Reading, Refusal, files, read};
 pub use report::{Outcome, outcome, table, to_json};

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde_json::{Value, json};
 
-use super::catalog::{Catalog, Id};
+use super::catalog::{Catalog, Id, id_of};
 use super::statuses::{Statuses, Subject, true_condition};
 use crate::resources::conditions::{ACCEPTED, IN_USE, READY, RECONCILING, Reason, STALLED, WAITING};
 
@@ -74,17 +74,17 @@ fn rows<'all>(catalog: &Catalog, statuses: &'all Statuses) -> Vec<Row<'all>> {
     }
     let mut all = Vec::new();
     for object in catalog.instances() {
-        let id = (object.namespace.clone(), object.name.clone());
+        let id = id_of(object);
         let known = statuses.instances.get(&id).map(|status| &status.conditions);
         all.push(row("OmniInstance", id, known));
     }
     for object in catalog.versions() {
-        let id = (object.namespace.clone(), object.name.clone());
+        let id = id_of(object);
         let known = statuses.versions.get(&id).map(|status| &status.conditions);
         all.push(row("ModelVersion", id, known));
     }
     for object in catalog.pins() {
-        let id = (object.namespace.clone(), object.name.clone());
+        let id = id_of(object);
         let known = statuses.pins.get(&id).map(|status| &status.conditions);
         all.push(row("TenantPin", id, known));
     }
@@ -223,25 +223,13 @@ pub fn to_json(catalog: &Catalog, statuses: &Statuses) -> Value {
     }
     let mut items = Vec::new();
     for object in catalog.instances() {
-        items.push(item(
-            "OmniInstance",
-            object,
-            statuses.instances.get(&(object.namespace.clone(), object.name.clone())),
-        ));
+        items.push(item("OmniInstance", object, statuses.instances.get(&id_of(object))));
     }
     for object in catalog.versions() {
-        items.push(item(
-            "ModelVersion",
-            object,
-            statuses.versions.get(&(object.namespace.clone(), object.name.clone())),
-        ));
+        items.push(item("ModelVersion", object, statuses.versions.get(&id_of(object))));
     }
     for object in catalog.pins() {
-        items.push(item(
-            "TenantPin",
-            object,
-            statuses.pins.get(&(object.namespace.clone(), object.name.clone())),
-        ));
+        items.push(item("TenantPin", object, statuses.pins.get(&id_of(object))));
     }
     let refused: Vec<Value> = catalog
         .refusals()

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-use super::catalog::{Catalog, Id};
+use super::catalog::{Catalog, Id, id_of};
 use crate::environment::{EnvironmentKey, PinReport};
 use crate::model_version::VersionReport;
 use crate::omni_instance::InstancePass;
@@ -73,9 +73,9 @@ pub struct Statuses {
 impl Statuses {
     /// Forgets what is no longer declared.
     pub(super) fn retain(&mut self, catalog: &Catalog) {
-        let instances: Vec<Id> = catalog.instances().map(|object| object_id(object)).collect();
-        let versions: Vec<Id> = catalog.versions().map(|object| object_id(object)).collect();
-        let pins: Vec<Id> = catalog.pins().map(|object| object_id(object)).collect();
+        let instances: Vec<Id> = catalog.instances().map(|object| id_of(object)).collect();
+        let versions: Vec<Id> = catalog.versions().map(|object| id_of(object)).collect();
+        let pins: Vec<Id> = catalog.pins().map(|object| id_of(object)).collect();
         self.instances.retain(|id, _| instances.binary_search(id).is_ok());
         self.versions.retain(|id, _| versions.binary_search(id).is_ok());
         self.pins.retain(|id, _| pins.binary_search(id).is_ok());
@@ -119,10 +119,6 @@ impl Statuses {
         let subject = Subject::new("TenantPin", &id);
         take(&mut status.conditions, &report.findings, &subject, observer);
     }
-}
-
-fn object_id<S>(object: &crate::ports::Object<S>) -> Id {
-    (object.namespace.clone(), object.name.clone())
 }
 
 /// True if `Ready` moved.

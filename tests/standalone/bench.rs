@@ -50,20 +50,28 @@ impl Bench {
     pub(super) async fn clinical() -> Self {
         let bench = Self::empty().await;
         let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/clinical");
-        for entry in std::fs::read_dir(example).unwrap() {
-            let path = entry.unwrap().path();
-            let text = std::fs::read_to_string(&path).unwrap();
+        for entry in std::fs::read_dir(example).expect("the example folder is there") {
+            let path = entry.expect("its entries can be listed").path();
+            let text = std::fs::read_to_string(&path).expect("its files are text");
             let led = text.replace("http://127.0.0.1:4000", bench.simulator.base_url());
-            bench.write(path.file_name().unwrap().to_str().unwrap(), &led);
+            bench.write(
+                path.file_name()
+                    .expect("file names are text")
+                    .to_str()
+                    .expect("file names are text"),
+                &led,
+            );
         }
         bench
     }
 
     pub(super) async fn empty() -> Self {
-        let home = tempfile::tempdir().unwrap();
-        std::fs::create_dir(home.path().join("manifests")).unwrap();
+        let home = tempfile::tempdir().expect("there is room for a folder");
+        std::fs::create_dir(home.path().join("manifests")).expect("there is room for a folder");
         Self {
-            simulator: Simulator::start(SimulatorOptions::default()).await.unwrap(),
+            simulator: Simulator::start(SimulatorOptions::default())
+                .await
+                .expect("the loopback has a free port"),
             home,
         }
     }
@@ -73,13 +81,13 @@ impl Bench {
     }
 
     pub(super) fn write(&self, name: &str, text: &str) {
-        std::fs::write(self.file(name), text).unwrap();
+        std::fs::write(self.file(name), text).expect("the folder can be written to");
     }
 
     /// Changes a file; the text must be there once at least.
     #[track_caller]
     pub(super) fn edit(&self, name: &str, from: &str, to: &str) {
-        let text = std::fs::read_to_string(self.file(name)).unwrap();
+        let text = std::fs::read_to_string(self.file(name)).expect("the file was written before");
         assert!(text.contains(from), "{name} has no {from:?}");
         self.write(name, &text.replace(from, to));
     }
@@ -87,7 +95,7 @@ impl Bench {
     /// Changes one pin of `pins.yaml`: lines of its spec from the version on.
     #[track_caller]
     pub(super) fn edit_pin(&self, name: &str, from: &str, to: &str) {
-        let text = std::fs::read_to_string(self.file("pins.yaml")).unwrap();
+        let text = std::fs::read_to_string(self.file("pins.yaml")).expect("the file was written before");
         let parts: Vec<String> = text
             .split("\n---\n")
             .map(|part| {
@@ -126,11 +134,11 @@ impl Bench {
             .max_connections(1)
             .connect_with(options)
             .await
-            .unwrap();
+            .expect("the mapping can be opened");
         let rows = sqlx::query(AssertSqlSafe(query.to_owned()))
             .fetch_all(&pool)
             .await
-            .unwrap();
+            .expect("the mapping can be asked");
         let text = |row: &sqlx::sqlite::SqliteRow, column: usize| {
             let number = |_| {
                 row.get::<Option<i64>, _>(column)
@@ -150,7 +158,7 @@ impl Bench {
     /// The seed's look-up for another tenant and environment.
     pub(super) async fn look_up(&self, tenant: &str, environment: &str) -> String {
         let query = LOOK_UP.replace("acme-corp", tenant).replace("production", environment);
-        let [identifier] = self.ask(&query).await.try_into().unwrap();
+        let [identifier] = self.ask(&query).await.try_into().expect("one row answers the look-up");
         identifier
     }
 
@@ -190,7 +198,7 @@ impl Bench {
 
 /// Runs a program to its end.
 pub(super) fn run(command: &mut Command) -> Ran {
-    let output = tokio::task::block_in_place(|| command.output()).unwrap();
+    let output = tokio::task::block_in_place(|| command.output()).expect("the program can be run");
     Ran {
         code: output.status.code(),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),

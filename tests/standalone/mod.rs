@@ -10,7 +10,7 @@ use wavepin::simulator::{Fault, FaultKind};
 
 /// A document of the organisation by identifier.
 fn document<'state>(state: &'state Value, identifier: &str) -> &'state Value {
-    let mut documents = state["documents"].as_array().unwrap().iter();
+    let mut documents = state["documents"].as_array().expect("a list").iter();
     documents
         .find(|document| document["identifier"] == identifier)
         .unwrap_or_else(|| panic!("no document {identifier}"))
@@ -18,8 +18,10 @@ fn document<'state>(state: &'state Value, identifier: &str) -> &'state Value {
 
 /// The model that a document sits on.
 fn model<'state>(state: &'state Value, document: &Value) -> &'state Value {
-    let mut models = state["models"].as_array().unwrap().iter();
-    models.find(|model| model["id"] == document["modelId"]).unwrap()
+    let mut models = state["models"].as_array().expect("a list").iter();
+    models
+        .find(|model| model["id"] == document["modelId"])
+        .expect("every document has a model")
 }
 
 #[tokio::test(flavor = "multi_thread")]

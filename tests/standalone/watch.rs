@@ -23,9 +23,9 @@ impl Watching {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .unwrap();
+            .expect("the program can be run");
         let (sender, lines) = channel();
-        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let stderr = BufReader::new(child.stderr.take().expect("it is a pipe"));
         std::thread::spawn(move || {
             for line in stderr.lines().map_while(Result::ok) {
                 if sender.send(line).is_err() {
@@ -54,10 +54,21 @@ impl Watching {
     /// Asks it to end, and gives its exit code and what it printed.
     fn end(mut self) -> (Option<i32>, String) {
         let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args(["-TERM", &pid])
+                .status()
+                .expect("kill can be run")
+                .success()
+        );
         let mut printed = String::new();
-        self.child.stdout.take().unwrap().read_to_string(&mut printed).unwrap();
-        (self.child.wait().unwrap().code(), printed)
+        self.child
+            .stdout
+            .take()
+            .expect("it is a pipe and tells text")
+            .read_to_string(&mut printed)
+            .expect("it is a pipe and tells text");
+        (self.child.wait().expect("it ends").code(), printed)
     }
 }
 
