@@ -1,7 +1,7 @@
 //! Adapters that can be broken off: after so many calls of either, every further one fails and has no effect, as if the
 //! process had ended there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -45,13 +45,15 @@ impl Fuse {
         self.left.load(Ordering::SeqCst) <= 0
     }
 
-    /// Whether this call goes through, and whether its answer arrives.
-    fn burn(&self) -> (bool, bool) {
+    /// Lets a call through, or not, or not its answer. A call that is not awaited has no effect.
+    async fn pass<T, E>(&self, broken: fn() -> E, call: impl Future<Output = Result<T, E>>) -> Result<T, E> {
         let left = self.left.fetch_sub(1, Ordering::SeqCst);
-        if left > 0 {
-            self.made.fetch_add(1, Ordering::SeqCst);
+        if left <= 0 {
+            return Err(broken());
         }
-        (left > 0, left > 1 || !self.deaf)
+        self.made.fetch_add(1, Ordering::SeqCst);
+        let answer = call.await;
+        if left == 1 && self.deaf { Err(broken()) } else { answer }
     }
 }
 
@@ -89,57 +91,29 @@ fn no_mapping() -> MappingError {
 #[async_trait]
 impl Omni for Broken<dyn Omni> {
     async fn identity(&self) -> Result<Identity, OmniError> {
-        let (goes, arrives) = self.fuse.burn();
-        if !goes {
-            return Err(no_omni());
-        }
-        let answer = self.inner.identity().await;
-        if arrives { answer } else { Err(no_omni()) }
+        self.fuse.pass(no_omni, self.inner.identity()).await
     }
 
     async fn connection(&self, id: &str) -> Result<Option<Connection>, OmniError> {
-        let (goes, arrives) = self.fuse.burn();
-        if !goes {
-            return Err(no_omni());
-        }
-        let answer = self.inner.connection(id).await;
-        if arrives { answer } else { Err(no_omni()) }
+        self.fuse.pass(no_omni, self.inner.connection(id)).await
     }
 
     async fn model(&self, id: &str) -> Result<Option<ModelRecord>, OmniError> {
-        let (goes, arrives) = self.fuse.burn();
-        if !goes {
-            return Err(no_omni());
-        }
-        let answer = self.inner.model(id).await;
-        if arrives { answer } else { Err(no_omni()) }
+        self.fuse.pass(no_omni, self.inner.model(id)).await
     }
 
     async fn shared_models(&self, connection_id: &str) -> Result<Vec<ModelRecord>, OmniError> {
-        let (goes, arrives) = self.fuse.burn();
-        if !goes {
-            return Err(no_omni());
-        }
-        let answer = self.inner.shared_models(connection_id).await;
-        if arrives { answer } else { Err(no_omni()) }
+        self.fuse.pass(no_omni, self.inner.shared_models(connection_id)).await
     }
 
     async fn create_model(&self, model: &NewModel) -> Result<String, OmniError> {
-        let (goes, arrives) = self.fuse.burn();
-        if !goes {
-            return Err(no_omni());
-        }
-        let answer = self.inner.create_model(model).await;
-        if arrives { answer } else { Err(no_omni()) }
+        self.fuse.pass(no_omni, self.inner.create_model(model)).await
     }
 
     async fn model_files(&self, model_id: &str, branch_id: Option<&str>) -> Result<ModelFiles, OmniError> {
-        let (goes, arrives) = self.fuse.burn();
-        if !goes {
-            return Err(no_omni());
-        }
-        let answer = self.inner.model_files(model_id, branch_id).await;
-        if arrives { answer } else { Err(no_omni()) }
+        self.fuse
+            .pass(no_omni, self.inner.model_files(model_id, branch_id))
+            .await
     }
 
     async fn put_model_file(
@@ -149,186 +123,104 @@ impl Omni for Broken<dyn Omni> {
         file_name: &str,
         file: &ModelFile,
     ) -> Result<(), OmniError> {
-        let (goes, arrives) = self.fuse.burn();
-        if !goes {
-            return Err(no_omni());
-        }
-        let answer = self.inner.put_model_file(model_id, branch_id, file_name, file).await;
-        if arrives { answer } else { Err(no_omni()) }
+        self.fuse
+            .pass(no_omni, self.inner.put_model_file(model_id, branch_id, file_name, file))
+            .await
     }
 
     async fn validate_model(&self, model_id: &str, branch_id: Option<&str>) -> Result<Vec<ValidationIssue>, OmniError> {
-        let (goes, arrives) = self.fuse.burn();
-        if !goes {
-            return Err(no_omni());
-        }
-        let answer = self.inner.validate_model(model_id, branch_id).await;
-        if arrives { answer } else { Err(no_omni()) }
+        self.fuse
+            .pass(no_omni, self.inner.validate_model(model_id, branch_id))
+            .await
     }
 
     async fn merge_branch(&self, model_id: &str, branch_name: &str, message: &str) -> Result<Merge, OmniError> {
-        let (goes, arrives) = self.fuse.burn();
-        if !goes {
-            return Err(no_omni());
-        }
-        let answer = self.inner.merge_branch(model_id, branch_name, message).await;
-        if arrives { answer } else { Err(no_omni()) }
+        self.fuse
+            .pass(no_omni, self.inner.merge_branch(model_id, branch_name, message))
+            .await
     }
 
     async fn group_roles(&self, user_group: &str) -> Result<Vec<RoleGrant>, OmniError> {
-        let (goes, arrives) = self.fuse.burn();
-        if !goes {
-            return Err(no_omni());
-        }
-        let answer = self.inner.group_roles(user_group).await;
-        if arrives { answer } else { Err(no_omni()) }
+        self.fuse.pass(no_omni, self.inner.group_roles(user_group)).await
     }
 
     async fn grant_role(&self, user_group: &str, model_id: &str, role: &str) -> Result<(), OmniError> {
-        let (goes, arrives) = self.fuse.burn();
-        if !goes {
-            return Err(no_omni());
-        }
-        let answer = self.inner.grant_role(user_group, model_id, role).await;
-        if arrives { answer } else { Err(no_omni()) }
+        self.fuse
+            .pass(no_omni, self.inner.grant_role(user_group, model_id, role))
+            .await
     }
 
     async fn folder(&self, path: &str) -> Result<Option<FolderRecord>, OmniError> {
-        let (goes, arrives) = self.fuse.burn();
-        if !goes {
-            return Err(no_omni());
-        }
-        let answer = self.inner.folder(path).await;
-        if arrives { answer } else { Err(no_omni()) }
+        self.fuse.pass(no_omni, self.inner.folder(path)).await
     }
 
     async fn create_folder(&self, name: &str, parent_id: Option<&str>) -> Result<FolderRecord, OmniError> {
-        let (goes, arrives) = self.fuse.burn();
-        if !goes {
-            return Err(no_omni());
-        }
-        let answer = self.inner.create_folder(name, parent_id).await;
-        if arrives { answer } else { Err(no_omni()) }
+        self.fuse.pass(no_omni, self.inner.create_folder(name, parent_id)).await
     }
 
     async fn folder_permits(&self, folder_id: &str) -> Result<Vec<FolderPermit>, OmniError> {
-        let (goes, arrives) = self.fuse.burn();
-        if !goes {
-            return Err(no_omni());
-        }
-        let answer = self.inner.folder_permits(folder_id).await;
-        if arrives { answer } else { Err(no_omni()) }
+        self.fuse.pass(no_omni, self.inner.folder_permits(folder_id)).await
     }
 
     async fn grant_folder(&self, folder_id: &str, user_group: &str, role: &str) -> Result<(), OmniError> {
-        let (goes, arrives) = self.fuse.burn();
-        if !goes {
-            return Err(no_omni());
-        }
-        let answer = self.inner.grant_folder(folder_id, user_group, role).await;
-        if arrives { answer } else { Err(no_omni()) }
+        self.fuse
+            .pass(no_omni, self.inner.grant_folder(folder_id, user_group, role))
+            .await
     }
 
     async fn revoke_folder(&self, folder_id: &str, user_group: &str) -> Result<(), OmniError> {
-        let (goes, arrives) = self.fuse.burn();
-        if !goes {
-            return Err(no_omni());
-        }
-        let answer = self.inner.revoke_folder(folder_id, user_group).await;
-        if arrives { answer } else { Err(no_omni()) }
+        self.fuse
+            .pass(no_omni, self.inner.revoke_folder(folder_id, user_group))
+            .await
     }
 
     async fn documents(&self, folder_id: &str) -> Result<Vec<DocumentRecord>, OmniError> {
-        let (goes, arrives) = self.fuse.burn();
-        if !goes {
-            return Err(no_omni());
-        }
-        let answer = self.inner.documents(folder_id).await;
-        if arrives { answer } else { Err(no_omni()) }
+        self.fuse.pass(no_omni, self.inner.documents(folder_id)).await
     }
 
     async fn all_documents(&self, most_pages: usize) -> Result<Option<Vec<DocumentRecord>>, OmniError> {
-        let (goes, arrives) = self.fuse.burn();
-        if !goes {
-            return Err(no_omni());
-        }
-        let answer = self.inner.all_documents(most_pages).await;
-        if arrives { answer } else { Err(no_omni()) }
+        self.fuse.pass(no_omni, self.inner.all_documents(most_pages)).await
     }
 
     async fn export(&self, identifier: &str) -> Result<Option<Exported>, OmniError> {
-        let (goes, arrives) = self.fuse.burn();
-        if !goes {
-            return Err(no_omni());
-        }
-        let answer = self.inner.export(identifier).await;
-        if arrives { answer } else { Err(no_omni()) }
+        self.fuse.pass(no_omni, self.inner.export(identifier)).await
     }
 
     async fn import(&self, request: &ImportRequest) -> Result<Imported, OmniError> {
-        let (goes, arrives) = self.fuse.burn();
-        if !goes {
-            return Err(no_omni());
-        }
-        let answer = self.inner.import(request).await;
-        if arrives { answer } else { Err(no_omni()) }
+        self.fuse.pass(no_omni, self.inner.import(request)).await
     }
 
     async fn move_document(&self, identifier: &str, folder_path: &str) -> Result<(), OmniError> {
-        let (goes, arrives) = self.fuse.burn();
-        if !goes {
-            return Err(no_omni());
-        }
-        let answer = self.inner.move_document(identifier, folder_path).await;
-        if arrives { answer } else { Err(no_omni()) }
+        self.fuse
+            .pass(no_omni, self.inner.move_document(identifier, folder_path))
+            .await
     }
 }
 
 #[async_trait]
 impl Mapping for Broken<dyn Mapping> {
     async fn prepare(&self, owner: &str, take_from: Option<&str>) -> Result<Shape, MappingError> {
-        let (goes, arrives) = self.fuse.burn();
-        if !goes {
-            return Err(no_mapping());
-        }
-        let answer = self.inner.prepare(owner, take_from).await;
-        if arrives { answer } else { Err(no_mapping()) }
+        self.fuse.pass(no_mapping, self.inner.prepare(owner, take_from)).await
     }
 
     async fn versions(&self) -> Result<BTreeMap<i32, VersionRecord>, MappingError> {
-        let (goes, arrives) = self.fuse.burn();
-        if !goes {
-            return Err(no_mapping());
-        }
-        let answer = self.inner.versions().await;
-        if arrives { answer } else { Err(no_mapping()) }
+        self.fuse.pass(no_mapping, self.inner.versions()).await
     }
 
     async fn record_version(&self, version: i32, source: &str, holder: &str) -> Result<VersionRecord, MappingError> {
-        let (goes, arrives) = self.fuse.burn();
-        if !goes {
-            return Err(no_mapping());
-        }
-        let answer = self.inner.record_version(version, source, holder).await;
-        if arrives { answer } else { Err(no_mapping()) }
+        self.fuse
+            .pass(no_mapping, self.inner.record_version(version, source, holder))
+            .await
     }
 
     async fn change_version(&self, version: i32, change: &VersionChange) -> Result<(), MappingError> {
-        let (goes, arrives) = self.fuse.burn();
-        if !goes {
-            return Err(no_mapping());
-        }
-        let answer = self.inner.change_version(version, change).await;
-        if arrives { answer } else { Err(no_mapping()) }
+        self.fuse
+            .pass(no_mapping, self.inner.change_version(version, change))
+            .await
     }
 
     async fn intents(&self, version: i32) -> Result<Vec<Intent>, MappingError> {
-        let (goes, arrives) = self.fuse.burn();
-        if !goes {
-            return Err(no_mapping());
-        }
-        let answer = self.inner.intents(version).await;
-        if arrives { answer } else { Err(no_mapping()) }
+        self.fuse.pass(no_mapping, self.inner.intents(version)).await
     }
 
     async fn open_intent(
@@ -338,12 +230,9 @@ impl Mapping for Broken<dyn Mapping> {
         subject: &str,
         at: Timestamp,
     ) -> Result<(), MappingError> {
-        let (goes, arrives) = self.fuse.burn();
-        if !goes {
-            return Err(no_mapping());
-        }
-        let answer = self.inner.open_intent(version, step, subject, at).await;
-        if arrives { answer } else { Err(no_mapping()) }
+        self.fuse
+            .pass(no_mapping, self.inner.open_intent(version, step, subject, at))
+            .await
     }
 
     async fn settle_intent(
@@ -354,93 +243,59 @@ impl Mapping for Broken<dyn Mapping> {
         at: Timestamp,
         result: &str,
     ) -> Result<(), MappingError> {
-        let (goes, arrives) = self.fuse.burn();
-        if !goes {
-            return Err(no_mapping());
-        }
-        let answer = self.inner.settle_intent(version, step, subject, at, result).await;
-        if arrives { answer } else { Err(no_mapping()) }
+        self.fuse
+            .pass(no_mapping, self.inner.settle_intent(version, step, subject, at, result))
+            .await
     }
 
     async fn drop_intent(&self, version: i32, step: IntentStep, subject: &str) -> Result<(), MappingError> {
-        let (goes, arrives) = self.fuse.burn();
-        if !goes {
-            return Err(no_mapping());
-        }
-        let answer = self.inner.drop_intent(version, step, subject).await;
-        if arrives { answer } else { Err(no_mapping()) }
+        self.fuse
+            .pass(no_mapping, self.inner.drop_intent(version, step, subject))
+            .await
     }
 
     async fn dashboards(&self, version: i32) -> Result<BTreeMap<String, DashboardRecord>, MappingError> {
-        let (goes, arrives) = self.fuse.burn();
-        if !goes {
-            return Err(no_mapping());
-        }
-        let answer = self.inner.dashboards(version).await;
-        if arrives { answer } else { Err(no_mapping()) }
+        self.fuse.pass(no_mapping, self.inner.dashboards(version)).await
     }
 
     async fn record_dashboard(&self, version: i32, dashboard: &DashboardRecord) -> Result<(), MappingError> {
-        let (goes, arrives) = self.fuse.burn();
-        if !goes {
-            return Err(no_mapping());
-        }
-        let answer = self.inner.record_dashboard(version, dashboard).await;
-        if arrives { answer } else { Err(no_mapping()) }
+        self.fuse
+            .pass(no_mapping, self.inner.record_dashboard(version, dashboard))
+            .await
     }
 
     async fn rows(&self, version: i32) -> Result<Vec<DashboardRow>, MappingError> {
-        let (goes, arrives) = self.fuse.burn();
-        if !goes {
-            return Err(no_mapping());
-        }
-        let answer = self.inner.rows(version).await;
-        if arrives { answer } else { Err(no_mapping()) }
+        self.fuse.pass(no_mapping, self.inner.rows(version)).await
     }
 
     async fn complete_version(&self, complete: &CompleteVersion) -> Result<(), MappingError> {
-        let (goes, arrives) = self.fuse.burn();
-        if !goes {
-            return Err(no_mapping());
-        }
-        let answer = self.inner.complete_version(complete).await;
-        if arrives { answer } else { Err(no_mapping()) }
+        self.fuse.pass(no_mapping, self.inner.complete_version(complete)).await
     }
 
     async fn tenants_by_version(&self) -> Result<BTreeMap<i32, u64>, MappingError> {
-        let (goes, arrives) = self.fuse.burn();
-        if !goes {
-            return Err(no_mapping());
-        }
-        let answer = self.inner.tenants_by_version().await;
-        if arrives { answer } else { Err(no_mapping()) }
+        self.fuse.pass(no_mapping, self.inner.tenants_by_version()).await
+    }
+
+    async fn claimed_environments(&self) -> Result<BTreeSet<String>, MappingError> {
+        self.fuse.pass(no_mapping, self.inner.claimed_environments()).await
     }
 
     async fn environment(&self, environment: &str, evidence: &[String]) -> Result<EnvironmentView, MappingError> {
-        let (goes, arrives) = self.fuse.burn();
-        if !goes {
-            return Err(no_mapping());
-        }
-        let answer = self.inner.environment(environment, evidence).await;
-        if arrives { answer } else { Err(no_mapping()) }
+        self.fuse
+            .pass(no_mapping, self.inner.environment(environment, evidence))
+            .await
     }
 
     async fn set_claims(&self, environment: &str, claims: &[Claim]) -> Result<(), MappingError> {
-        let (goes, arrives) = self.fuse.burn();
-        if !goes {
-            return Err(no_mapping());
-        }
-        let answer = self.inner.set_claims(environment, claims).await;
-        if arrives { answer } else { Err(no_mapping()) }
+        self.fuse
+            .pass(no_mapping, self.inner.set_claims(environment, claims))
+            .await
     }
 
     async fn release_claims(&self, environment: &str, tenants: &[String]) -> Result<(), MappingError> {
-        let (goes, arrives) = self.fuse.burn();
-        if !goes {
-            return Err(no_mapping());
-        }
-        let answer = self.inner.release_claims(environment, tenants).await;
-        if arrives { answer } else { Err(no_mapping()) }
+        self.fuse
+            .pass(no_mapping, self.inner.release_claims(environment, tenants))
+            .await
     }
 
     async fn record_outside(
@@ -448,29 +303,18 @@ impl Mapping for Broken<dyn Mapping> {
         environment: &str,
         changes: &[(String, Option<i32>, Option<i32>, i32)],
     ) -> Result<(), MappingError> {
-        let (goes, arrives) = self.fuse.burn();
-        if !goes {
-            return Err(no_mapping());
-        }
-        let answer = self.inner.record_outside(environment, changes).await;
-        if arrives { answer } else { Err(no_mapping()) }
+        self.fuse
+            .pass(no_mapping, self.inner.record_outside(environment, changes))
+            .await
     }
 
     async fn flip(&self, flip: &Flip) -> Result<FlipOutcome, MappingError> {
-        let (goes, arrives) = self.fuse.burn();
-        if !goes {
-            return Err(no_mapping());
-        }
-        let answer = self.inner.flip(flip).await;
-        if arrives { answer } else { Err(no_mapping()) }
+        self.fuse.pass(no_mapping, self.inner.flip(flip)).await
     }
 
     async fn remove_rows(&self, environment: &str, rows: &[RowRemoval]) -> Result<(), MappingError> {
-        let (goes, arrives) = self.fuse.burn();
-        if !goes {
-            return Err(no_mapping());
-        }
-        let answer = self.inner.remove_rows(environment, rows).await;
-        if arrives { answer } else { Err(no_mapping()) }
+        self.fuse
+            .pass(no_mapping, self.inner.remove_rows(environment, rows))
+            .await
     }
 }

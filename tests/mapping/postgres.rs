@@ -1,5 +1,4 @@
 //! What only PostgreSQL has: the application's own tables, schemas, rights, locks.
-#![expect(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
 use std::time::{Duration, Instant};
 

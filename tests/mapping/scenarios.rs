@@ -1,5 +1,4 @@
 //! What a mapping does, whatever database it stands in.
-#![expect(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
 use jiff::Timestamp;
 use wavepin::ports::{
