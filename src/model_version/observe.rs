@@ -266,10 +266,30 @@ pub async fn look(
             seen.looked_again.insert(what);
             Ok(())
         }
-        look => look_at_omni(look, omni, seen)
-            .await
-            .map_err(|error| Failure::from(&error)),
+        look => match look_at_omni(look, omni, seen).await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(with_attribute(Failure::from(&error), omni, seen).await),
+        },
     }
+}
+
+/// Names the user attribute that the key's owner lacks: Omni's own words do not. One call, in this case alone.
+async fn with_attribute(mut failure: Failure, omni: &dyn Omni, seen: &Observed) -> Failure {
+    let connection = seen
+        .models
+        .iter()
+        .flatten()
+        .find_map(|model| model.connection_id.as_deref());
+    if let (Reason::CallerAttributeMissing, Some(id)) = (failure.reason, connection)
+        && let Ok(Some(connection)) = omni.connection(id).await
+        && let Some(attribute) = connection.environment_attribute
+    {
+        failure.message = format!(
+            "{}. On connection {:?} it is {attribute:?}",
+            failure.message, connection.name
+        );
+    }
+    failure
 }
 
 async fn look_at_omni(look: Look, omni: &dyn Omni, seen: &mut Observed) -> Result<(), OmniError> {

@@ -201,7 +201,12 @@ async fn a_caller_without_the_environments_attribute() {
     bench.simulator.turn(|knobs| knobs.caller_attribute = None);
     says(
         &refused_as_is(&bench, "clinical-v2").await,
-        &["CallerAttributeMissing", "key's owner"],
+        &[
+            "CallerAttributeMissing",
+            "key's owner",
+            "Clinical Snowflake",
+            "\"environment\"",
+        ],
     );
 }
 
