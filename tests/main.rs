@@ -1,7 +1,10 @@
 //! One test binary: one API server and one PostgreSQL serve every module.
+#![expect(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
 mod cluster;
 mod cut;
+mod directions;
+mod docs;
 mod mapping;
 mod omni_client;
 mod parts;

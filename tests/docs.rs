@@ -1,0 +1,65 @@
+//! The pages that must say what the code says.
+
+use std::path::Path;
+
+use wavepin::resources::conditions::Reason;
+
+fn page(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+#[test]
+fn every_reason_is_documented_as_the_code_documents_it() {
+    let page = page("reasons.md");
+    for reason in Reason::ALL {
+        let line = format!(
+            "| `{}` | {} |",
+            reason.as_str(),
+            reason.meaning().trim().replace('\n', " ")
+        );
+        assert!(page.contains(&line), "docs/reasons.md lacks the line\n{line}");
+    }
+    let listed = page.lines().filter(|line| line.starts_with("| `")).count();
+    assert!(listed >= Reason::ALL.len());
+}
+
+#[test]
+fn every_annotation_is_documented() {
+    use wavepin::resources::annotations as a;
+    let page = page("reasons.md");
+    for name in [
+        a::RECONCILE_REQUESTED_AT,
+        a::HOSTS,
+        a::ADOPT_MODEL,
+        a::RESTORE_ROW,
+        a::TAKE_MAPPING_FROM,
+    ] {
+        assert!(
+            page.contains(&format!("`wavepin.dev/{name}`")),
+            "docs/reasons.md lacks wavepin.dev/{name}"
+        );
+    }
+}
+
+#[test]
+fn every_call_that_the_client_makes_is_documented() {
+    let page = page("omni.md");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/omni");
+    let mut calls = 0;
+    for file in std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_file())
+    {
+        let text = std::fs::read_to_string(file).unwrap();
+        for method in ["\"GET /", "\"POST /", "\"PUT /", "\"DELETE /"] {
+            for (at, _) in text.match_indices(method) {
+                let path = text[at + method.len() - 1..].split('"').next().unwrap();
+                calls += 1;
+                assert!(page.contains(path), "docs/omni.md lacks {path}");
+            }
+        }
+    }
+    assert!(calls >= 15, "the calls were found: {calls}");
+}
