@@ -2,12 +2,12 @@
 //!
 //! | file | decides |
 //! |---|---|
-//! | [`origin`] | whose the number is, and whether the source can be cut from |
-//! | [`adopt`] | a hand-made model and its dashboards |
-//! | [`model`] | the new model, its roles, its definition |
-//! | [`folder`] | the folder, and who may see it when |
-//! | [`content`] | one dashboard after the other |
-//! | [`finish`] | the last look, the rows, the mark; and what a complete version needs |
+//! | `origin` | whose the number is, and whether the source can be cut from |
+//! | `adopt` | a hand-made model and its dashboards |
+//! | `model` | the new model, its roles, its definition |
+//! | `folder` | the folder, and who may see it when |
+//! | `content` | one dashboard after the other |
+//! | `finish` | the last look, the rows, the mark; and what a complete version needs |
 
 mod adopt;
 mod content;
