@@ -2,11 +2,14 @@
 
 mod controller;
 mod definitions;
+mod installation;
 mod process;
 
 use std::sync::OnceLock;
 
 use crate::parts::ApiServer;
+
+pub(crate) use installation::{Installation, eventually, example};
 
 /// The API server with our definitions.
 #[track_caller]

@@ -1,133 +1,41 @@
 //! The binary, with no more rights than it needs, from objects applied in the worst order to its end by a signal.
 
-use std::path::Path;
-use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 use wavepin::simulator::{Simulator, SimulatorOptions};
 
-use super::api_server_with_definitions;
-use crate::parts::{ApiServer, Family, Postgres};
+use super::installation::{Installation, condition, eventually, example};
+use crate::parts::Postgres;
 
 const KEY: &str = "omni_osk_that-nobody-may-see";
 
-/// What a namespaced installation is granted; the Secret by its name, and never a list of Secrets.
-const RIGHTS: &str = "
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata: {name: wavepin}
-rules:
-  - {apiGroups: [wavepin.dev], resources: [omniinstances, modelversions, tenantpins], verbs: [get, list, watch]}
-  - apiGroups: [wavepin.dev]
-    resources: [omniinstances/status, modelversions/status, tenantpins/status]
-    verbs: [patch]
-  - {apiGroups: [''], resources: [secrets], resourceNames: [omni], verbs: [get]}
-  - {apiGroups: [events.k8s.io], resources: [events], verbs: [create, patch]}
-  - {apiGroups: [coordination.k8s.io], resources: [leases], verbs: [get, create, update]}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata: {name: wavepin}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: wavepin}
-subjects: [{kind: ServiceAccount, name: wavepin}]
-";
-
-struct Cluster {
-    api_server: &'static ApiServer,
-    namespace: String,
-}
-
-impl Cluster {
-    fn kubectl(&self, args: &[&str]) -> String {
-        self.api_server
-            .kubectl(&[&["-n", &self.namespace], args].concat())
-            .success()
-    }
-
-    fn apply(&self, manifest: &str) {
-        let args = ["-n", &self.namespace, "apply", "-f", "-"];
-        self.api_server.kubectl_stdin(&args, manifest).success();
-    }
-
-    /// Every object of ours.
-    fn objects(&self) -> Vec<Value> {
-        let list = self.kubectl(&["get", "omni,mv,tpin", "--output=json"]);
-        let list: Value = serde_json::from_str(&list).expect("kubectl prints JSON");
-        list["items"].as_array().cloned().expect("a list")
-    }
-
-    fn controller(&self, family: &Family, name: &str, database: &str) -> crate::parts::Member {
-        let token = self.kubectl(&["create", "token", "wavepin"]);
-        let mut command = Command::new(env!("CARGO_BIN_EXE_wavepin"));
-        command
-            .args([
-                "controller",
-                "--namespace",
-                &self.namespace,
-                "--lease",
-                "2s",
-                "--health-address",
-                "127.0.0.1:0",
-            ])
-            .args(["--budget-window", "1s", "--require-hosts"])
-            .env("KUBECONFIG", self.api_server.kubeconfig_of(token.trim()))
-            .env("POD_NAMESPACE", &self.namespace)
-            .env("WAVEPIN_DATABASE_URL", database)
-            .env("WAVEPIN_LOG", "trace");
-        family.spawn(name, &mut command).expect("the binary starts")
-    }
-}
-
-fn example(file: &str, base_url: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("examples/clinical")
-        .join(file);
-    let manifest = std::fs::read_to_string(path).expect("the example is there");
-    manifest
-        .replace("http://127.0.0.1:4000", base_url)
-        .replace("omni_osk_simulator", KEY)
-}
-
-fn condition<'a>(object: &'a Value, kind: &str) -> Option<&'a Value> {
-    let mut conditions = object["status"]["conditions"].as_array()?.iter();
-    conditions.find(|condition| condition["type"] == kind)
-}
-
-fn eventually(what: &str, patience: Duration, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + patience;
-    while !holds() {
-        assert!(Instant::now() < deadline, "not within {patience:?}: {what}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn the_worst_order_converges_without_a_stall_and_the_next_process_writes_nothing() {
-    let api_server = api_server_with_definitions();
-    let cluster = Cluster {
-        api_server,
-        namespace: api_server.namespace("process"),
-    };
+    let cluster = Installation::new("process");
     let database = Postgres::shared().database("process");
     let options = SimulatorOptions {
         api_key: KEY.to_owned(),
         ..SimulatorOptions::default()
     };
     let simulator = Simulator::start(options).await.expect("the loopback has a free port");
-    cluster.kubectl(&["create", "serviceaccount", "wavepin"]);
-    cluster.apply(RIGHTS);
-    let family = Family::new("process").expect("a shell is everywhere");
-    let mut first = cluster.controller(&family, "first", &database.url);
+    let start = |name: &str| {
+        let mut controller = cluster.controller();
+        controller
+            .env("WAVEPIN_DATABASE_URL", &database.url)
+            .env("WAVEPIN_LOG", "trace");
+        cluster.start(name, &mut controller)
+    };
+    let first = start("first");
 
-    let documents = |file: &str| example(file, simulator.base_url());
+    let documents = |file: &str| example(file, simulator.base_url(), KEY);
     let (secret, instance) = {
         let both = documents("instance.yaml");
         let (secret, instance) = both.split_once("\n---\n").expect("two documents");
         (secret.to_owned(), instance.to_owned())
     };
     let mut stalled = Vec::new();
-    let mut look = |cluster: &Cluster| {
+    let mut look = |cluster: &Installation| {
         let objects = cluster.objects();
         stalled.extend(
             objects
@@ -137,8 +45,7 @@ async fn the_worst_order_converges_without_a_stall_and_the_next_process_writes_n
         );
         objects
     };
-    // Without rows from before there is no evidence that production could ask for.
-    let pins = documents("pins.yaml").replace("  requires: {environment: staging, soak: 0s}\n", "");
+    let pins = documents("pins.yaml");
     let order = [
         pins,
         documents("clinical-v2.yaml"),
@@ -182,7 +89,7 @@ async fn the_worst_order_converges_without_a_stall_and_the_next_process_writes_n
                 && condition(&object, "InUse").is_some_and(|used| used["status"] == "True")
         })
     });
-    assert!(first.terminate().success(), "{}", family.last_words("first"));
+    cluster.end("first", first);
 
     let events = cluster.kubectl(&["get", "events.events.k8s.io", "--output=json"]);
     assert!(events.contains("MakeVersion"), "{events}");
@@ -195,13 +102,13 @@ async fn the_worst_order_converges_without_a_stall_and_the_next_process_writes_n
     assert_eq!(lease, "", "handed over");
 
     let (before, requests) = (cluster.objects(), simulator.requests().len());
-    let mut second = cluster.controller(&family, "second", &database.url);
+    let second = start("second");
     eventually("the second looked at both folders", Duration::from_secs(60), || {
         let requests = &simulator.requests()[requests..];
         let lists = |request: &&wavepin::simulator::LoggedRequest| request.path.ends_with("/documents");
         requests.iter().filter(lists).count() >= 2
     });
-    assert!(second.terminate().success(), "{}", family.last_words("second"));
+    cluster.end("second", second);
     for (was, is) in before.iter().zip(cluster.objects()) {
         assert_eq!(was, &is, "a second look changed it");
     }
@@ -213,7 +120,7 @@ async fn the_worst_order_converges_without_a_stall_and_the_next_process_writes_n
         .password()
         .map(str::to_owned);
     let status = cluster.kubectl(&["get", "omni,mv,tpin", "--output=yaml"]);
-    let logs = ["first", "second"].map(|name| std::fs::read_to_string(family.log(name)).expect("it wrote one"));
+    let logs = ["first", "second"].map(|name| cluster.log(name));
     assert!(logs[0].contains("TRACE"), "the log is at its most verbose");
     for text in logs.iter().chain([&events, &status]) {
         assert!(!text.contains(KEY), "the API key is seen");

@@ -1,0 +1,148 @@
+//! The binary in a namespace, with no more rights than it needs.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::api_server_with_definitions;
+use crate::parts::{ApiServer, Family, Member};
+
+/// What a namespaced installation is granted; the Secret by its name, and never a list of Secrets.
+const RIGHTS: &str = "
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: wavepin}
+rules:
+  - {apiGroups: [wavepin.dev], resources: [omniinstances, modelversions, tenantpins], verbs: [get, list, watch]}
+  - apiGroups: [wavepin.dev]
+    resources: [omniinstances/status, modelversions/status, tenantpins/status]
+    verbs: [patch]
+  - {apiGroups: [''], resources: [secrets], resourceNames: [omni], verbs: [get]}
+  - {apiGroups: [events.k8s.io], resources: [events], verbs: [create, patch]}
+  - {apiGroups: [coordination.k8s.io], resources: [leases], verbs: [get, create, update]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: wavepin}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: wavepin}
+subjects: [{kind: ServiceAccount, name: wavepin, namespace: HOME}]
+";
+
+/// A namespace that the binary watches, from the same namespace or from another.
+pub(crate) struct Installation {
+    pub(crate) api_server: &'static ApiServer,
+    /// Where the objects are.
+    pub(crate) namespace: String,
+    /// Where the ServiceAccount and the Lease are.
+    home: String,
+    pub(crate) family: Family,
+}
+
+impl Installation {
+    /// In one fresh namespace.
+    #[track_caller]
+    pub(crate) fn new(prefix: &str) -> Self {
+        let namespace = api_server_with_definitions().namespace(prefix);
+        Self::of(namespace.clone(), namespace)
+    }
+
+    fn of(home: String, namespace: String) -> Self {
+        let installation = Self {
+            api_server: api_server_with_definitions(),
+            namespace,
+            home,
+            family: Family::new("controller").expect("a shell is everywhere"),
+        };
+        let account = ["-n", &installation.home, "create", "serviceaccount", "wavepin"];
+        installation.api_server.kubectl(&account).success();
+        installation.grant(&installation.namespace);
+        installation
+    }
+
+    /// Grants the rights in a namespace.
+    pub(crate) fn grant(&self, namespace: &str) {
+        let rights = RIGHTS.replace("HOME", &self.home);
+        let args = ["-n", namespace, "apply", "-f", "-"];
+        self.api_server.kubectl_stdin(&args, &rights).success();
+    }
+
+    #[track_caller]
+    pub(crate) fn kubectl(&self, args: &[&str]) -> String {
+        let args = [&["-n", &self.namespace], args].concat();
+        self.api_server.kubectl(&args).success()
+    }
+
+    #[track_caller]
+    pub(crate) fn apply(&self, manifest: &str) {
+        let args = ["-n", &self.namespace, "apply", "-f", "-"];
+        self.api_server.kubectl_stdin(&args, manifest).success();
+    }
+
+    /// Every object of ours.
+    pub(crate) fn objects(&self) -> Vec<Value> {
+        let list = self.kubectl(&["get", "omni,mv,tpin", "--output=json"]);
+        let list: Value = serde_json::from_str(&list).expect("kubectl prints JSON");
+        list["items"].as_array().cloned().expect("a list")
+    }
+
+    /// The binary, to be started as a member of the family; the caller may change it.
+    pub(crate) fn controller(&self) -> Command {
+        let create_token = ["-n", &self.home, "create", "token", "wavepin"];
+        let token = self.api_server.kubectl(&create_token).success();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_wavepin"));
+        command
+            .args(["controller", "--namespace", &self.namespace, "--lease", "2s"])
+            .args([
+                "--health-address",
+                "127.0.0.1:0",
+                "--budget-window",
+                "1s",
+                "--require-hosts",
+            ])
+            .env("KUBECONFIG", self.api_server.kubeconfig_of(token.trim()))
+            .env("POD_NAMESPACE", &self.home);
+        command
+    }
+
+    /// Starts the binary under a name that its log has.
+    pub(crate) fn start(&self, name: &str, controller: &mut Command) -> Member {
+        self.family.spawn(name, controller).expect("the binary starts")
+    }
+
+    /// Ends it as Kubernetes would.
+    #[track_caller]
+    pub(crate) fn end(&self, name: &str, mut controller: Member) {
+        let ended = controller.terminate();
+        assert!(ended.success(), "{}", self.family.last_words(name));
+    }
+
+    /// All that it wrote.
+    pub(crate) fn log(&self, name: &str) -> String {
+        std::fs::read_to_string(self.family.log(name)).expect("it wrote one")
+    }
+}
+
+/// A file of the example, for a simulator and with another API key than the public one.
+pub(crate) fn example(file: &str, base_url: &str, key: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/clinical");
+    let manifest = std::fs::read_to_string(folder.join(file)).expect("the example is there");
+    manifest
+        .replace("http://127.0.0.1:4000", base_url)
+        .replace("omni_osk_simulator", key)
+}
+
+pub(crate) fn condition<'a>(object: &'a Value, kind: &str) -> Option<&'a Value> {
+    let mut conditions = object["status"]["conditions"].as_array()?.iter();
+    conditions.find(|condition| condition["type"] == kind)
+}
+
+#[track_caller]
+pub(crate) fn eventually(what: &str, patience: Duration, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + patience;
+    while !holds() {
+        assert!(Instant::now() < deadline, "not within {patience:?}: {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
