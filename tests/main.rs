@@ -5,6 +5,7 @@ mod cluster;
 mod cut;
 mod directions;
 mod docs;
+mod journey;
 mod mapping;
 mod omni_client;
 mod parts;

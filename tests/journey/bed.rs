@@ -1,0 +1,209 @@
+//! What every journey starts from: an organisation, the application's database, and a namespace with the binary.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use wavepin::simulator::{Simulator, SimulatorOptions};
+
+use crate::cluster::{Installation, eventually, example};
+use crate::parts::{Database, Member, Postgres};
+
+/// The API key of every journey.
+pub(super) const KEY: &str = "omni_osk_a-journey-of-its-own";
+
+/// The application's tables, as the pattern's first users wrote them.
+const TABLES: &str = "
+CREATE TABLE dashboard_model (
+dashboard_id UUID NOT NULL, -- returned by /documents/import
+model_version_id INT NOT NULL,
+dashboard_slug VARCHAR NOT NULL, -- e.g. \"patient-summary\"
+created_at TIMESTAMP DEFAULT NOW(),
+updated_at TIMESTAMP DEFAULT NOW()
+);
+CREATE TABLE tenant_version (
+tenant_id VARCHAR NOT NULL,
+tenant_environment VARCHAR NOT NULL, -- \"staging\" | \"production\"
+model_version_id INT NOT NULL,
+updated_at TIMESTAMP DEFAULT NOW(),
+PRIMARY KEY (tenant_id, tenant_environment)
+);
+";
+
+/// What the application asks at a page view.
+const LOOK_UP: &str = "
+SELECT dm.dashboard_id
+FROM tenant_version tv
+JOIN dashboard_model dm
+ON dm.model_version_id = tv.model_version_id
+AND dm.dashboard_slug = 'patient-summary'
+WHERE tv.tenant_id = 'acme-corp'
+AND tv.tenant_environment = 'production';
+";
+
+/// Writes down every row that anybody writes.
+const WITNESS: &str = "
+CREATE TABLE row_write (n bigserial PRIMARY KEY, relation text NOT NULL, operation text NOT NULL, after text);
+CREATE FUNCTION witness() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    INSERT INTO public.row_write (relation, operation, after)
+    VALUES (TG_TABLE_SCHEMA || '.' || TG_TABLE_NAME, TG_OP, NEW::text);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER witness AFTER INSERT OR UPDATE OR DELETE ON dashboard_model
+    FOR EACH ROW EXECUTE FUNCTION witness();
+CREATE TRIGGER witness AFTER INSERT OR UPDATE OR DELETE ON tenant_version
+    FOR EACH ROW EXECUTE FUNCTION witness();
+";
+
+/// The same for every table of Wavepin's own, once they are there.
+const WITNESS_LEDGER: &str = "
+DO $$ DECLARE name text; BEGIN
+    FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'wavepin' LOOP
+        EXECUTE format('CREATE TRIGGER witness AFTER INSERT OR UPDATE OR DELETE ON wavepin.%I
+            FOR EACH ROW EXECUTE FUNCTION public.witness()', name);
+    END LOOP;
+END $$;
+";
+
+/// The files of the example, in the order in which a person would think of them.
+pub(super) const FILES: [&str; 4] = ["instance.yaml", "clinical-v1.yaml", "clinical-v2.yaml", "pins.yaml"];
+
+pub(super) const TENANTS: [&str; 3] = ["acme-corp", "globex", "initech"];
+
+pub(super) const SLUGS: [&str; 5] = [
+    "patient-summary",
+    "readmission-risk",
+    "ward-capacity",
+    "medication-review",
+    "billing-overview",
+];
+
+pub(super) struct Bed {
+    pub(super) simulator: Simulator,
+    pub(super) database: Database,
+    pub(super) cluster: Installation,
+}
+
+impl Bed {
+    pub(super) async fn new(prefix: &str) -> Self {
+        Self::on(Installation::new(prefix), prefix).await
+    }
+
+    pub(super) async fn on(cluster: Installation, prefix: &str) -> Self {
+        let options = SimulatorOptions {
+            api_key: KEY.to_owned(),
+            ..SimulatorOptions::default()
+        };
+        let database = Postgres::shared().database(&prefix.replace('-', "_"));
+        database.psql(TABLES);
+        database.psql(WITNESS);
+        Self {
+            simulator: Simulator::start(options).await.expect("the loopback has a free port"),
+            database,
+            cluster,
+        }
+    }
+
+    /// A file of the example. The instance uses the application's tables and its own Secret for the database, and has
+    /// `more` in its spec.
+    pub(super) fn manifest_with(&self, file: &str, more: &str) -> String {
+        let text = example(file, self.simulator.base_url(), KEY);
+        if file != "instance.yaml" {
+            return text;
+        }
+        let url = url::Url::parse(&self.database.url).expect("a URL");
+        let host = url.host_str().expect("a server");
+        let data = format!("stringData:\n  databaseUrl: {:?}\n", self.database.url);
+        let text = text
+            .replace("stringData:\n", &data)
+            .replace("hosts: \"127.0.0.1\"", &format!("hosts: \"127.0.0.1,{host}\""));
+        let mapping = "  mapping:\n    management: External\n    urlSecretRef: {name: omni, key: databaseUrl}\n";
+        format!("{text}{mapping}{more}")
+    }
+
+    pub(super) fn manifest(&self, file: &str) -> String {
+        self.manifest_with(file, "")
+    }
+
+    /// Starts the binary, with `more` arguments.
+    pub(super) fn controller(&self, name: &str, more: &[&str]) -> Member {
+        self.cluster.start(name, self.cluster.controller().args(more))
+    }
+
+    /// Waits until all objects are ready; shows those that are not.
+    #[track_caller]
+    pub(super) fn all_ready(&self, patience: &str) {
+        let timeout = format!("--timeout={patience}");
+        let wait = ["wait", "--for=condition=Ready", "omni,mv,tpin", "--all", &timeout];
+        let args = [&["-n", &self.cluster.namespace], &wait[..]].concat();
+        let waited = self.cluster.api_server.kubectl(&args);
+        assert!(waited.status.success(), "{waited}\n{}", self.conditions());
+    }
+
+    /// Every condition of every object, for messages.
+    pub(super) fn conditions(&self) -> String {
+        let objects = self.cluster.objects().into_iter();
+        let lines = objects.map(|object| format!("{} {}", object["metadata"]["name"], object["status"]));
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    /// Asks for a pass over everything, and waits until it is acknowledged.
+    #[track_caller]
+    pub(super) fn ask_for_passes(&self, word: &str) {
+        let request = format!("wavepin.dev/reconcile-requested-at={word}");
+        self.cluster
+            .kubectl(&["annotate", "--overwrite", "omni,mv,tpin", "--all", &request]);
+        eventually("every pass is acknowledged", Duration::from_secs(30), || {
+            let objects = self.cluster.objects();
+            objects
+                .iter()
+                .all(|object| object["status"]["lastHandledReconcileAt"] == word)
+        });
+    }
+
+    /// Witnesses writes to Wavepin's own tables from now on too.
+    pub(super) fn witness_ledger(&self) {
+        self.database.psql(WITNESS_LEDGER);
+    }
+
+    /// Who wrote how many rows so far: relation, operation, row as it is after.
+    pub(super) fn row_writes(&self) -> Vec<String> {
+        let writes = self
+            .database
+            .psql("SELECT relation, operation, after FROM row_write ORDER BY n");
+        writes.lines().map(str::to_owned).collect()
+    }
+
+    /// What the application finds for a tenant.
+    pub(super) fn look_up(&self, tenant: &str, environment: &str, slug: &str) -> String {
+        let question = LOOK_UP
+            .replace("'acme-corp'", &format!("'{tenant}'"))
+            .replace("'production'", &format!("'{environment}'"))
+            .replace("'patient-summary'", &format!("'{slug}'"));
+        self.database.psql(&question).trim().to_owned()
+    }
+}
+
+/// The entries of a list of the organisation's state.
+pub(super) fn list<'a>(state: &'a Value, name: &str) -> &'a [Value] {
+    state[name].as_array().expect("the state has this list")
+}
+
+/// The documents in a folder that are not in the trash.
+pub(super) fn documents<'a>(state: &'a Value, folder: &str) -> Vec<&'a Value> {
+    let all = list(state, "documents").iter();
+    all.filter(|document| document["folderPath"] == folder && document["deleted"] == false)
+        .collect()
+}
+
+/// The one shared model of a name.
+#[track_caller]
+pub(super) fn shared_model<'a>(state: &'a Value, name: &str) -> &'a Value {
+    let all = list(state, "models").iter();
+    let named: Vec<&Value> = all
+        .filter(|model| model["kind"] == "SHARED" && model["name"] == name && model["deleted"] == false)
+        .collect();
+    let [model] = named[..] else {
+        panic!("{} models are named {name:?}", named.len());
+    };
+    model
+}
