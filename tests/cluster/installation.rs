@@ -87,13 +87,13 @@ impl Installation {
         list["items"].as_array().cloned().expect("a list")
     }
 
-    /// The binary, to be started as a member of the family; the caller may change it.
+    /// The binary, to be started as a member of the family; the caller adds what it wants otherwise.
     pub(crate) fn controller(&self) -> Command {
         let create_token = ["-n", &self.home, "create", "token", "wavepin"];
         let token = self.api_server.kubectl(&create_token).success();
         let mut command = Command::new(env!("CARGO_BIN_EXE_wavepin"));
         command
-            .args(["controller", "--namespace", &self.namespace, "--lease", "2s"])
+            .args(["controller", "--namespace", &self.namespace])
             .args([
                 "--health-address",
                 "127.0.0.1:0",

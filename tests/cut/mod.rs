@@ -1,6 +1,6 @@
 //! Cutting a version, in process: the reconcilers against the simulator and a mapping in SQLite.
 
-mod bench;
+pub(crate) mod bench;
 mod breaking;
 mod crashes;
 mod refusals;

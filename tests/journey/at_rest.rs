@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_changes_after_convergence() {
     let bed = Bed::new("at-rest").await;
-    let controller = bed.controller("controller", &[]);
+    let controller = bed.controller("controller");
     let manifests = tempfile::tempdir().expect("the temporary folder takes folders");
     for file in FILES {
         // Short, so that passes come by time while we look.

@@ -69,13 +69,17 @@ pub(super) const FILES: [&str; 4] = ["instance.yaml", "clinical-v1.yaml", "clini
 
 pub(super) const TENANTS: [&str; 3] = ["acme-corp", "globex", "initech"];
 
-pub(super) const SLUGS: [&str; 5] = [
+const SLUGS: [&str; 5] = [
     "patient-summary",
     "readmission-risk",
     "ward-capacity",
     "medication-review",
     "billing-overview",
 ];
+
+/// The folders of the two versions.
+pub(super) const FIRST: &str = "clinical/v1";
+pub(super) const SECOND: &str = "clinical/v2";
 
 pub(super) struct Bed {
     pub(super) simulator: Simulator,
@@ -124,9 +128,10 @@ impl Bed {
         self.manifest_with(file, "")
     }
 
-    /// Starts the binary, with `more` arguments.
-    pub(super) fn controller(&self, name: &str, more: &[&str]) -> Member {
-        self.cluster.start(name, self.cluster.controller().args(more))
+    /// Starts the binary.
+    pub(super) fn controller(&self, name: &str) -> Member {
+        self.cluster
+            .start(name, self.cluster.controller().args(["--lease", "2s"]))
     }
 
     /// Waits until all objects are ready; shows those that are not.
@@ -173,14 +178,32 @@ impl Bed {
         writes.lines().map(str::to_owned).collect()
     }
 
+    /// The application's own question leads a tenant to the dashboards of a folder, and to those alone.
+    #[track_caller]
+    pub(super) fn is_on(&self, state: &Value, tenant: &str, environment: &str, folder: &str) {
+        let documents = documents(state, folder);
+        for slug in SLUGS {
+            let document = documents.iter().find(|document| document["name"] == name_of(slug));
+            let document = document.unwrap_or_else(|| panic!("{folder} has no {slug}"));
+            let found = self.look_up(tenant, environment, slug);
+            assert_eq!(document["dashboardId"], found, "{tenant} in {environment}, {slug}");
+        }
+    }
+
     /// What the application finds for a tenant.
-    pub(super) fn look_up(&self, tenant: &str, environment: &str, slug: &str) -> String {
+    fn look_up(&self, tenant: &str, environment: &str, slug: &str) -> String {
         let question = LOOK_UP
             .replace("'acme-corp'", &format!("'{tenant}'"))
             .replace("'production'", &format!("'{environment}'"))
             .replace("'patient-summary'", &format!("'{slug}'"));
         self.database.psql(&question).trim().to_owned()
     }
+}
+
+/// What a dashboard of the example is called.
+fn name_of(slug: &str) -> String {
+    let words = slug.split('-').map(|word| word[..1].to_uppercase() + &word[1..]);
+    words.collect::<Vec<String>>().join(" ")
 }
 
 /// The entries of a list of the organisation's state.

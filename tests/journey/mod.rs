@@ -4,4 +4,5 @@
 mod at_rest;
 mod bed;
 mod copies;
+mod kills;
 mod whole;

@@ -5,17 +5,14 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::bed::{Bed, FILES, SLUGS, TENANTS, documents, list, shared_model};
+use super::bed::{Bed, FILES, FIRST, SECOND, TENANTS, documents, list, shared_model};
 use super::copies::{Names, definition, essence, own_definitions};
-
-const FIRST: &str = "clinical/v1";
-const SECOND: &str = "clinical/v2";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_journey() {
     let bed = Bed::new("journey").await;
     let before = bed.simulator.state();
-    let controller = bed.controller("controller", &[]);
+    let controller = bed.controller("controller");
     let is_over = AtomicBool::new(false);
     let hidden = std::thread::scope(|scope| {
         let watcher = scope.spawn(|| watch_the_viewer(&bed, &is_over));
@@ -41,14 +38,14 @@ async fn the_journey() {
     the_copies_are_the_same_dashboards(&bed, &after);
     the_model_is_the_same_but_for_the_edits(&after);
     for tenant in TENANTS {
-        is_on(&bed, &after, tenant, "staging", SECOND);
-        is_on(&bed, &after, tenant, "production", FIRST);
+        bed.is_on(&after, tenant, "staging", SECOND);
+        bed.is_on(&after, tenant, "production", FIRST);
     }
     one_row_promotes(&bed);
     assert_eq!(after, bed.simulator.state(), "a promotion changes nothing in Omni");
-    is_on(&bed, &after, "acme-corp", "production", SECOND);
+    bed.is_on(&after, "acme-corp", "production", SECOND);
     for tenant in ["globex", "initech"] {
-        is_on(&bed, &after, tenant, "production", FIRST);
+        bed.is_on(&after, tenant, "production", FIRST);
     }
     bed.cluster.end("controller", controller);
     bed.simulator.shutdown().await;
@@ -161,23 +158,6 @@ fn the_model_is_the_same_but_for_the_edits(state: &Value) {
     let link = edited["dimensions"]["mrn"]["link"].to_string();
     assert!(link.contains("/dashboards/<Patient Summary>"), "{link}");
     assert_eq!(old, new);
-}
-
-/// The application's own question leads a tenant to the dashboards of a folder, and to those alone.
-#[track_caller]
-fn is_on(bed: &Bed, state: &Value, tenant: &str, environment: &str, folder: &str) {
-    for slug in SLUGS {
-        let words: Vec<String> = slug
-            .split('-')
-            .map(|word| word[..1].to_uppercase() + &word[1..])
-            .collect();
-        let name = words.join(" ");
-        let documents = documents(state, folder);
-        let document = documents.iter().find(|document| document["name"] == name);
-        let document = document.unwrap_or_else(|| panic!("{folder} has no {name}"));
-        let found = bed.look_up(tenant, environment, slug);
-        assert_eq!(document["dashboardId"], found, "{tenant} in {environment}, {slug}");
-    }
 }
 
 /// A patch of one pin moves one row, which the ledger puts on record, and Omni does not hear of it.
