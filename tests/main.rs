@@ -1,5 +1,6 @@
 //! One test binary: one API server and one PostgreSQL serve every module.
 #![expect(clippy::unwrap_used, reason = "a test fails where it unwraps")]
+#![expect(clippy::too_many_lines, reason = "a table or a journey is read as a whole")]
 
 mod cluster;
 mod cut;

@@ -13,8 +13,9 @@ use super::health::Gates;
 use super::passes::{Askers, Passes};
 use super::queue::{Pace, Queue, queue};
 use super::status::{StatusWriter, WRITES_AT_ONCE};
-use super::store::Store;
+use super::store::{Store, Stored};
 use super::table::Scope;
+use super::triggers::Triggers;
 use super::watch::{gate, watch};
 use super::{ControllerOptions, RunError};
 use crate::cluster::kind::{KindName, ObjectName};
@@ -35,6 +36,33 @@ struct Queues {
     versions: Queue<ObjectName>,
     environments: Queue<EnvironmentKey>,
     unreadable: Queue<(KindName, ObjectName)>,
+}
+
+/// What the watches of one scope need.
+struct Watching {
+    client: kube::Client,
+    scope: Scope,
+    store: Arc<Store>,
+    askers: Arc<Askers>,
+    gates: Gates,
+}
+
+impl Watching {
+    fn begin(&self, parts: &mut JoinSet<&'static str>) {
+        parts.spawn(named("the watch of OmniInstances", self.watch::<OmniInstance>()));
+        parts.spawn(named("the watch of ModelVersions", self.watch::<ModelVersion>()));
+        parts.spawn(named("the watch of TenantPins", self.watch::<TenantPin>()));
+    }
+
+    fn watch<K: Triggers + Stored>(&self) -> impl Future<Output = ()> + use<K> {
+        watch::<K>(
+            self.client.clone(),
+            self.scope.clone(),
+            Arc::clone(&self.store),
+            Arc::clone(&self.askers),
+            self.gates.clone(),
+        )
+    }
 }
 
 /// Works until the token is cancelled.
@@ -60,13 +88,7 @@ pub(super) async fn work(
     let writer = StatusWriter::new(client.clone(), Arc::clone(&store), Arc::clone(&askers), teller);
     let writer = Arc::new(writer);
     let passes = Passes {
-        world: World {
-            objects: Arc::clone(&store) as _,
-            clients,
-            clock: Arc::new(SystemClock),
-            slice: options.slice,
-            request_timeout: options.request_timeout,
-        },
+        world: world(&store, clients, options),
         client: client.clone(),
         store: Arc::clone(&store),
         writer: Arc::clone(&writer),
@@ -75,31 +97,15 @@ pub(super) async fn work(
 
     // What always runs; dropped, and with that ended, when the lead is lost.
     let mut parts = JoinSet::new();
-    for scope in &scopes {
-        let of = || {
-            (
-                client.clone(),
-                scope.clone(),
-                Arc::clone(&store),
-                Arc::clone(&askers),
-                gates.clone(),
-            )
+    for scope in scopes {
+        let watching = Watching {
+            client: client.clone(),
+            scope,
+            store: Arc::clone(&store),
+            askers: Arc::clone(&askers),
+            gates: gates.clone(),
         };
-        let (client, scope, store, askers, gates) = of();
-        parts.spawn(named(
-            "the watch of OmniInstances",
-            watch::<OmniInstance>(client, scope, store, askers, gates),
-        ));
-        let (client, scope, store, askers, gates) = of();
-        parts.spawn(named(
-            "the watch of ModelVersions",
-            watch::<ModelVersion>(client, scope, store, askers, gates),
-        ));
-        let (client, scope, store, askers, gates) = of();
-        parts.spawn(named(
-            "the watch of TenantPins",
-            watch::<TenantPin>(client, scope, store, askers, gates),
-        ));
+        watching.begin(&mut parts);
     }
     tokio::select! {
         () = gates.all_open() => info!("every list is complete; passes begin"),
@@ -129,6 +135,16 @@ pub(super) async fn work(
     info!("told to end: passes end after what they are doing");
     gates.end();
     end(parts, telling, passing, writer).await
+}
+
+fn world(store: &Arc<Store>, clients: Arc<dyn Clients>, options: &ControllerOptions) -> World {
+    World {
+        objects: Arc::clone(store) as _,
+        clients,
+        clock: Arc::new(SystemClock),
+        slice: options.slice,
+        request_timeout: options.request_timeout,
+    }
 }
 
 /// Lets passes end, then writes what is left.

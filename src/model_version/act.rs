@@ -304,10 +304,8 @@ impl Hands<'_> {
                 self.omni.grant_role(&group, &model, &role).await?;
                 let roles = seen.roles.entry(group).or_default();
                 roles.retain(|it| it.model_id.as_ref() != Some(&model));
-                roles.push(RoleGrant {
-                    role,
-                    model_id: Some(model),
-                });
+                let model_id = Some(model);
+                roles.push(RoleGrant { role, model_id });
             }
             Effect::PutFile {
                 model,
@@ -322,28 +320,13 @@ impl Hands<'_> {
                 if file.yaml.is_empty() {
                     files.remove(&name);
                 } else {
-                    files.insert(
-                        name,
-                        ModelFile {
-                            yaml: file.yaml,
-                            checksum: None,
-                        },
-                    );
+                    let checksum = None;
+                    files.insert(name, ModelFile { checksum, ..file });
                 }
                 seen.issues = None;
             }
             Effect::Merge { model, branch } => {
-                let message = format!("Version {} by Wavepin", self.desired.version);
-                let merge = self.omni.merge_branch(&model, &branch, &message).await?;
-                if merge.failed_drafts > 0 {
-                    let detail = format!("the merge left {} drafts unpublished", merge.failed_drafts);
-                    let kind = OmniErrorKind::Refused { status: 200, detail };
-                    return Err(OmniError {
-                        operation: "POST /v1/models/{id}/branch/{name}/merge",
-                        object: branch,
-                        kind,
-                    });
-                }
+                self.merge(&model, branch).await?;
                 seen.merged = true;
                 seen.branch_made = None;
                 seen.files.remove(&(model, None));
@@ -352,11 +335,8 @@ impl Hands<'_> {
                 self.omni.grant_folder(&folder, &group, &role).await?;
                 let permits = seen.permits.get_or_insert_with(Vec::new);
                 permits.retain(|it| it.user_group.as_ref() != Some(&group));
-                permits.push(FolderPermit {
-                    user_group: Some(group),
-                    user: None,
-                    role,
-                });
+                let (user_group, user) = (Some(group), None);
+                permits.push(FolderPermit { user_group, user, role });
             }
             Effect::RevokeFolder { folder, group } => {
                 self.omni.revoke_folder(&folder, &group).await?;
@@ -377,6 +357,20 @@ impl Hands<'_> {
             _ => {}
         }
         Ok(())
+    }
+
+    async fn merge(&self, model: &str, branch: String) -> Result<(), OmniError> {
+        let message = format!("Version {} by Wavepin", self.desired.version);
+        let merge = self.omni.merge_branch(model, &branch, &message).await?;
+        if merge.failed_drafts == 0 {
+            return Ok(());
+        }
+        let detail = format!("the merge left {} drafts unpublished", merge.failed_drafts);
+        Err(OmniError {
+            operation: "POST /v1/models/{id}/branch/{name}/merge",
+            object: branch,
+            kind: OmniErrorKind::Refused { status: 200, detail },
+        })
     }
 }
 

@@ -4,7 +4,7 @@ use super::VersionReport;
 use super::decide::Ending;
 use super::desired::{Desired, Origin};
 use super::observe::Observed;
-use crate::ports::Failure;
+use crate::ports::{Failure, VersionRecord};
 use crate::resources::DashboardsStatus;
 use crate::resources::conditions::{
     ACCEPTED, CONTENT_READY, Finding, IN_USE, MAPPED, MODEL_READY, READY, RECONCILING, Reason, VALIDATED, Verdict,
@@ -57,56 +57,9 @@ pub fn report(spec_hash: &str, desired: &Desired, seen: &Observed, stage: Stage<
             format!("{ready} of {total} dashboards are whole"),
         )),
     };
-    let mut findings = vec![accepted(failure.as_ref())];
-    let has_model = record.is_some_and(|it| match desired.origin {
-        Origin::Adopt(_) => it.model_id.is_some(),
-        Origin::Cut(_) => it.definition.is_some(),
-    });
-    findings.push(part(
-        MODEL_READY,
-        has_model,
-        Reason::ModelPresent,
-        "The model has the declared definition",
-        failure.as_ref(),
-    ));
-    findings.push(validated(desired, has_model, failure.as_ref()));
-    let has_content = total > 0 && seen.dashboards.len() >= total;
     let content = format!("{ready} of {total} dashboards are whole");
-    findings.push(part(
-        CONTENT_READY,
-        has_content,
-        Reason::ContentPresent,
-        &content,
-        failure.as_ref(),
-    ));
-    findings.push(part(
-        MAPPED,
-        complete,
-        Reason::RowsWritten,
-        "Every row of the version is written",
-        failure.as_ref(),
-    ));
-    findings.push(in_use(seen.tenants));
-    match &failure {
-        None => findings.push(Finding::holds(
-            READY,
-            Reason::Converged,
-            format!("Version {} is complete: {content}", desired.version),
-        )),
-        // What a complete version waits for, and progress on an added dashboard, take nothing from its tenants.
-        Some(failure) if complete && !failure.stalled && !failure.unseen => {
-            findings.push(Finding::holds(
-                READY,
-                Reason::Converged,
-                format!("Version {} is complete: {content}", desired.version),
-            ));
-            findings.push(Finding::holds(RECONCILING, failure.reason, failure.message.clone()));
-        }
-        Some(failure) => {
-            findings.push(failure.against(READY));
-            findings.push(failure.abnormal());
-        }
-    }
+    let mut findings = parts(desired, seen, record, failure.as_ref(), (ready, total));
+    findings.extend(verdicts(desired.version, &content, complete, failure.as_ref()));
     VersionReport {
         spec_hash: spec_hash.to_owned(),
         findings,
@@ -116,6 +69,58 @@ pub fn report(spec_hash: &str, desired: &Desired, seen: &Observed, stage: Stage<
         plan: Some(desired.plan.clone()),
         dashboards: (total > 0).then(|| dashboards(seen, total, ready)),
         foreign_links: foreign_links(seen),
+    }
+}
+
+/// What is there of the version, part by part; of the dashboards so many are ready of so many.
+fn parts(
+    desired: &Desired,
+    seen: &Observed,
+    record: Option<&VersionRecord>,
+    failure: Option<&Failure>,
+    (ready, total): (usize, usize),
+) -> Vec<Finding> {
+    let has_model = record.is_some_and(|it| match desired.origin {
+        Origin::Adopt(_) => it.model_id.is_some(),
+        Origin::Cut(_) => it.definition.is_some(),
+    });
+    let complete = record.is_some_and(|record| record.complete_at.is_some());
+    let model = "The model has the declared definition";
+    let content = format!("{ready} of {total} dashboards are whole");
+    let rows = "Every row of the version is written";
+    vec![
+        accepted(failure),
+        part(MODEL_READY, has_model, Reason::ModelPresent, model, failure),
+        validated(desired, has_model, failure),
+        part(
+            CONTENT_READY,
+            total > 0 && seen.dashboards.len() >= total,
+            Reason::ContentPresent,
+            &content,
+            failure,
+        ),
+        part(MAPPED, complete, Reason::RowsWritten, rows, failure),
+        in_use(seen.tenants),
+    ]
+}
+
+/// `Ready`, and what goes on or stands still beside it.
+fn verdicts(version: i32, content: &str, complete: bool, failure: Option<&Failure>) -> Vec<Finding> {
+    let ready = || {
+        Finding::holds(
+            READY,
+            Reason::Converged,
+            format!("Version {version} is complete: {content}"),
+        )
+    };
+    match failure {
+        None => vec![ready()],
+        // What a complete version waits for, and progress on an added dashboard, take nothing from its tenants.
+        Some(failure) if complete && !failure.stalled && !failure.unseen => {
+            let going_on = Finding::holds(RECONCILING, failure.reason, failure.message.clone());
+            vec![ready(), going_on]
+        }
+        Some(failure) => vec![failure.against(READY), failure.abnormal()],
     }
 }
 
@@ -163,7 +168,7 @@ fn validated(desired: &Desired, has_model: bool, failure: Option<&Failure>) -> F
 }
 
 fn in_use(tenants: u64) -> Finding {
-    // No number here: it would move the status with every pin. The metric counts.
+    // No number here: it would move the status with every pin.
     if tenants > 0 {
         Finding::holds(IN_USE, Reason::TenantsPinned, "Rows of tenants point at this version")
     } else {

@@ -84,39 +84,7 @@ impl Catalog {
                 Some(twin) => Err(format!("is declared twice, also in {twin}; take one of them out")),
                 None => Ok(()),
             };
-            let refused = match kind {
-                Kind::OmniInstance => put(
-                    &mut catalog.instances,
-                    &before.instances,
-                    &schemas.instance,
-                    &manifest,
-                    refused,
-                    first_seen,
-                ),
-                Kind::ModelVersion => put(
-                    &mut catalog.versions,
-                    &before.versions,
-                    &schemas.version,
-                    &manifest,
-                    refused,
-                    first_seen,
-                ),
-                Kind::TenantPin => put(
-                    &mut catalog.pins,
-                    &before.pins,
-                    &schemas.pin,
-                    &manifest,
-                    refused,
-                    first_seen,
-                ),
-                Kind::Secret => refused.and_then(|()| secrets::record(&manifest)).map(|secret| {
-                    catalog.secrets.insert(manifest.id(), secret);
-                }),
-                Kind::Unknown => Err(format!(
-                    "{} {} is no kind of {GROUP}; there are OmniInstance, ModelVersion and TenantPin, in {API_VERSION}",
-                    manifest.api_version, manifest.kind
-                )),
-            };
+            let refused = catalog.take(kind, &manifest, refused, (before, &schemas, first_seen));
             if let Err(why) = refused {
                 let object = Some(format!("{}/{}", manifest.kind, manifest.name));
                 catalog.refusals.push(Refusal {
@@ -127,6 +95,37 @@ impl Catalog {
             }
         }
         catalog
+    }
+
+    /// Keeps one manifest, or tells why not: for what is known so far, or for what its schema says.
+    fn take(
+        &mut self,
+        kind: Kind,
+        manifest: &Manifest,
+        so_far: Result<(), String>,
+        (before, schemas, first_seen): (&Self, &Schemas, Timestamp),
+    ) -> Result<(), String> {
+        match kind {
+            Kind::OmniInstance => {
+                let (all, known) = (&mut self.instances, &before.instances);
+                put(all, known, &schemas.instance, manifest, so_far, first_seen)
+            }
+            Kind::ModelVersion => {
+                let (all, known) = (&mut self.versions, &before.versions);
+                put(all, known, &schemas.version, manifest, so_far, first_seen)
+            }
+            Kind::TenantPin => {
+                let (all, known) = (&mut self.pins, &before.pins);
+                put(all, known, &schemas.pin, manifest, so_far, first_seen)
+            }
+            Kind::Secret => so_far.and_then(|()| secrets::record(manifest)).map(|secret| {
+                self.secrets.insert(manifest.id(), secret);
+            }),
+            Kind::Unknown => Err(format!(
+                "{} {} is no kind of {GROUP}; there are OmniInstance, ModelVersion and TenantPin, in {API_VERSION}",
+                manifest.api_version, manifest.kind
+            )),
+        }
     }
 
     fn skip(&mut self, manifest: &Manifest) {

@@ -65,6 +65,21 @@ impl Row<'_> {
             .find(|condition| condition.type_ == kind)
             .map_or("", |condition| of(condition))
     }
+
+    fn name(&self) -> String {
+        match self.id.0.as_str() {
+            "default" => self.id.1.clone(),
+            namespace => format!("{namespace}/{}", self.id.1),
+        }
+    }
+
+    fn ready(&self) -> String {
+        self.word(READY, |condition| &condition.status).to_owned()
+    }
+
+    fn why(&self) -> String {
+        self.word(READY, |condition| &condition.reason).to_owned()
+    }
 }
 
 fn rows<'all>(catalog: &Catalog, statuses: &'all Statuses) -> Vec<Row<'all>> {
@@ -95,73 +110,78 @@ fn rows<'all>(catalog: &Catalog, statuses: &'all Statuses) -> Vec<Row<'all>> {
 #[must_use]
 pub fn table(catalog: &Catalog, statuses: &Statuses) -> String {
     let all = rows(catalog, statuses);
-    let of_kind = |kind: &'static str| all.iter().filter(move |row| row.kind == kind);
-    let name = |row: &Row<'_>| {
-        if row.id.0 == "default" {
-            row.id.1.clone()
-        } else {
-            row.id.0.clone() + "/" + &row.id.1
-        }
-    };
-    let ready = |row: &Row<'_>| row.word(READY, |c| &c.status).to_owned();
-    let why = |row: &Row<'_>| row.word(READY, |c| &c.reason).to_owned();
-    let mut instances = vec![["OMNIINSTANCE", "READY", "WHY", "URL"].map(str::to_owned).to_vec()];
-    for (row, object) in of_kind("OmniInstance").zip(catalog.instances()) {
-        instances.push(vec![name(row), ready(row), why(row), object.spec.base_url.clone()]);
-    }
-    let mut versions = vec![
-        ["MODELVERSION", "VERSION", "READY", "WHY", "DASHBOARDS", "IN USE"]
-            .map(str::to_owned)
-            .to_vec(),
+    let tables = [
+        instances(catalog, &all),
+        versions(catalog, statuses, &all),
+        pins(catalog, statuses, &all),
     ];
-    for (row, object) in of_kind("ModelVersion").zip(catalog.versions()) {
-        let status = statuses.versions.get(&row.id);
-        let dashboards = status
-            .and_then(|status| status.dashboards.as_ref())
-            .map(|some| some.progress.clone());
-        let in_use = row.word(IN_USE, |c| &c.status).to_owned();
-        let version = object.spec.version.to_string();
-        versions.push(vec![
-            name(row),
-            version,
-            ready(row),
-            why(row),
-            dashboards.unwrap_or_default(),
-            in_use,
-        ]);
-    }
-    let mut pins = vec![
-        [
-            "TENANTPIN",
-            "TENANT",
-            "ENVIRONMENT",
-            "WANTED",
-            "VERSION",
-            "READY",
-            "WAITING",
-        ]
-        .map(str::to_owned)
-        .to_vec(),
-    ];
-    for (row, object) in of_kind("TenantPin").zip(catalog.pins()) {
-        let held = statuses.pins.get(&row.id).and_then(|status| status.version);
-        pins.push(vec![
-            name(row),
-            object.spec.tenant.clone(),
-            object.spec.environment.clone(),
-            object.spec.version.to_string(),
-            held.map_or_else(String::new, |version| version.to_string()),
-            ready(row),
-            row.word(WAITING, |c| &c.reason).to_owned(),
-        ]);
-    }
     let mut text = String::new();
-    for table in [instances, versions, pins].iter().filter(|table| table.len() > 1) {
+    for table in tables.iter().filter(|table| table.len() > 1) {
         text.push_str(&columns(table));
         text.push('\n');
     }
     text.push_str(&notes(&all));
     text
+}
+
+fn of_kind<'all>(all: &'all [Row<'all>], kind: &'static str) -> impl Iterator<Item = &'all Row<'all>> {
+    all.iter().filter(move |row| row.kind == kind)
+}
+
+fn heading<const N: usize>(words: [&str; N]) -> Vec<Vec<String>> {
+    vec![words.map(str::to_owned).to_vec()]
+}
+
+fn instances(catalog: &Catalog, all: &[Row<'_>]) -> Vec<Vec<String>> {
+    let mut table = heading(["OMNIINSTANCE", "READY", "WHY", "URL"]);
+    for (row, object) in of_kind(all, "OmniInstance").zip(catalog.instances()) {
+        table.push(vec![row.name(), row.ready(), row.why(), object.spec.base_url.clone()]);
+    }
+    table
+}
+
+fn versions(catalog: &Catalog, statuses: &Statuses, all: &[Row<'_>]) -> Vec<Vec<String>> {
+    let mut table = heading(["MODELVERSION", "VERSION", "READY", "WHY", "DASHBOARDS", "IN USE"]);
+    for (row, object) in of_kind(all, "ModelVersion").zip(catalog.versions()) {
+        let status = statuses.versions.get(&row.id);
+        let dashboards = status
+            .and_then(|status| status.dashboards.as_ref())
+            .map(|some| some.progress.clone());
+        table.push(vec![
+            row.name(),
+            object.spec.version.to_string(),
+            row.ready(),
+            row.why(),
+            dashboards.unwrap_or_default(),
+            row.word(IN_USE, |c| &c.status).to_owned(),
+        ]);
+    }
+    table
+}
+
+fn pins(catalog: &Catalog, statuses: &Statuses, all: &[Row<'_>]) -> Vec<Vec<String>> {
+    let mut table = heading([
+        "TENANTPIN",
+        "TENANT",
+        "ENVIRONMENT",
+        "WANTED",
+        "VERSION",
+        "READY",
+        "WAITING",
+    ]);
+    for (row, object) in of_kind(all, "TenantPin").zip(catalog.pins()) {
+        let held = statuses.pins.get(&row.id).and_then(|status| status.version);
+        table.push(vec![
+            row.name(),
+            object.spec.tenant.clone(),
+            object.spec.environment.clone(),
+            object.spec.version.to_string(),
+            held.map_or_else(String::new, |version| version.to_string()),
+            row.ready(),
+            row.word(WAITING, |c| &c.reason).to_owned(),
+        ]);
+    }
+    table
 }
 
 /// What goes on, what waits and what a person must change, a line each.

@@ -305,6 +305,11 @@ impl<'a> Dashboard<'a> {
                 folder,
             });
         }
+        self.compared(source, copy)
+    }
+
+    /// The source as its copy shall be, but for ids.
+    fn rebound(&self, source: &Exported) -> Value {
         let links = self.view.links(self.cut);
         let mut rebound = source.body.clone();
         rebind(
@@ -320,6 +325,12 @@ impl<'a> Dashboard<'a> {
                 Aliases::of(&definition::desired(files, &[], &links)).rewrite_model(model);
             }
         }
+        rebound
+    }
+
+    /// The copy in its folder, held against its source.
+    fn compared(&self, source: &Exported, copy: &Exported) -> Step {
+        let rebound = self.rebound(source);
         let no_tiles = BTreeMap::new();
         let tiles = self
             .work

@@ -6,7 +6,7 @@ use crate::model_version::act::Effect;
 use crate::model_version::definition;
 use crate::model_version::desired::Cut;
 use crate::model_version::observe::Look;
-use crate::ports::{IntentStep, ModelFile, ModelFiles, ModelRecord, NewModel, VersionChange};
+use crate::ports::{IntentStep, ModelFile, ModelFiles, ModelRecord, NewModel, ValidationIssue, VersionChange};
 use crate::resources::conditions::Reason;
 
 /// The model, or what must happen for it to be as declared.
@@ -178,15 +178,9 @@ fn desired_files(view: View<'_>, cut: &Cut) -> definition::Files {
 /// The branch: made, filled with what differs, validated, merged.
 fn branch(view: View<'_>, cut: &Cut, connection: &str, id: &str) -> Step {
     let name = Cut::branch_name(view.desired.version);
-    let listed = view
-        .seen
-        .models
-        .iter()
-        .flatten()
-        .filter(|it| it.id == id)
-        .flat_map(|it| &it.branches);
-    let listed = listed
-        .into_iter()
+    let models = view.seen.models.iter().flatten().filter(|it| it.id == id);
+    let mut branches = models.flat_map(|it| &it.branches);
+    let listed = branches
         .find(|branch| branch.name == name)
         .map(|branch| branch.id.clone());
     let Some(branch) = listed.or_else(|| view.seen.branch_made.clone()) else {
@@ -221,34 +215,38 @@ fn branch(view: View<'_>, cut: &Cut, connection: &str, id: &str) -> Step {
             file: ModelFile { yaml, checksum },
         });
     }
-    match &view.seen.issues {
-        None => Step::Look(Look::Issues {
+    let Some(issues) = &view.seen.issues else {
+        return Step::Look(Look::Issues {
             model: id.to_owned(),
             branch,
-        }),
-        Some(issues) => {
-            let errors: Vec<String> = issues
-                .iter()
-                .filter(|issue| issue.is_error)
-                .map(|issue| match &issue.place {
-                    Some(place) => format!("{place}: {}", issue.message),
-                    None => issue.message.clone(),
-                })
-                .collect();
-            if errors.is_empty() {
-                return Step::Do(Effect::Merge {
-                    model: id.to_owned(),
-                    branch: name,
-                });
-            }
-            let shown = errors.iter().take(5).cloned().collect::<Vec<_>>().join("; ");
-            halt(
-                Reason::ModelInvalid,
-                format!(
-                    "Omni's model validation finds {} errors, so the model stays unmerged: {shown}. Correct model.edits",
-                    errors.len()
-                ),
-            )
-        }
+        });
+    };
+    refused_by_validation(issues).unwrap_or_else(|| {
+        Step::Do(Effect::Merge {
+            model: id.to_owned(),
+            branch: name,
+        })
+    })
+}
+
+fn refused_by_validation(issues: &[ValidationIssue]) -> Option<Step> {
+    let errors: Vec<String> = issues
+        .iter()
+        .filter(|issue| issue.is_error)
+        .map(|issue| match &issue.place {
+            Some(place) => format!("{place}: {}", issue.message),
+            None => issue.message.clone(),
+        })
+        .collect();
+    if errors.is_empty() {
+        return None;
     }
+    let shown = errors.iter().take(5).cloned().collect::<Vec<_>>().join("; ");
+    Some(halt(
+        Reason::ModelInvalid,
+        format!(
+            "Omni's model validation finds {} errors, so the model stays unmerged: {shown}. Correct model.edits",
+            errors.len()
+        ),
+    ))
 }
