@@ -48,6 +48,16 @@ impl Installation {
         Self::of(namespace.clone(), namespace)
     }
 
+    /// Watching a fresh namespace from another, which outlives it.
+    #[track_caller]
+    pub(crate) fn apart(prefix: &str) -> Self {
+        let api_server = api_server_with_definitions();
+        let home = api_server.namespace(&format!("{prefix}-home"));
+        let installation = Self::of(home, api_server.namespace(prefix));
+        installation.grant(&installation.home);
+        installation
+    }
+
     fn of(home: String, namespace: String) -> Self {
         let installation = Self {
             api_server: api_server_with_definitions(),

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 use crate::parts::ApiServer;
 
-pub(crate) use installation::{Installation, eventually, example};
+pub(crate) use installation::{Installation, condition, eventually, example};
 
 /// The API server with our definitions.
 #[track_caller]

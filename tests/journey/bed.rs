@@ -200,6 +200,15 @@ impl Bed {
     }
 }
 
+/// What the API server wrote down of the requests for objects in the namespace, with what they carried.
+pub(super) fn audited(cluster: &Installation) -> Vec<Value> {
+    let log = std::fs::read_to_string(cluster.api_server.audit_log()).expect("the API server writes it");
+    let ours = log.lines().filter(|line| line.contains(&cluster.namespace));
+    ours.filter_map(|line| serde_json::from_str(line).ok())
+        .filter(|event: &Value| event["objectRef"]["namespace"] == cluster.namespace)
+        .collect()
+}
+
 /// What a dashboard of the example is called.
 fn name_of(slug: &str) -> String {
     let words = slug.split('-').map(|word| word[..1].to_uppercase() + &word[1..]);

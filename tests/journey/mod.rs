@@ -6,3 +6,4 @@ mod bed;
 mod copies;
 mod kills;
 mod whole;
+mod worst_order;
