@@ -15,6 +15,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::ports::{Clock, Next, SystemClock};
 
+/// The longest pause that is kept. Specs and answers of Omni may ask for ages, which no clock can count; to look once a
+/// month at what wants no looking costs nothing.
+const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
+
 /// How a queue paces its passes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pace {
@@ -54,7 +58,8 @@ pub(super) struct Asker<T> {
 impl<T> Asker<T> {
     /// Asks for a pass over this key now. One that waits already is enough; one that runs is followed by another.
     pub(super) fn ask(&self, message: T) {
-        let run_at = Instant::now() + self.gather;
+        let now = Instant::now();
+        let run_at = now.checked_add(self.gather).unwrap_or(now);
         // Without effect once the queue has ended, as it should be.
         let _ = self.requests.send(ScheduleRequest { message, run_at });
     }
@@ -190,7 +195,7 @@ impl<T: Hash + Eq + Clone> Book<T> {
                 delay(settled)
             }
         };
-        self.again(key, now + pause);
+        self.again(key, now + pause.min(LONGEST));
     }
 
     fn again(&self, message: T, run_at: Instant) {
@@ -371,6 +376,20 @@ mod tests {
         })
         .await;
         assert!(log[1].1 - log[0].1 >= after);
+    }
+
+    #[tokio::test]
+    async fn a_pause_of_ages_is_no_panic_and_others_go_on() {
+        for next in [
+            Next::After(Duration::MAX),
+            Next::Backoff {
+                after: Some(Duration::MAX),
+            },
+            Next::At(jiff::Timestamp::MAX),
+        ] {
+            let log = calls(pace(1), &["one", "two"], 2, move |_| Some(next)).await;
+            assert_ne!(log[0].0, log[1].0, "{next:?}");
+        }
     }
 
     #[tokio::test]

@@ -8,6 +8,9 @@ use serde_json::Value;
 
 use crate::ports::OmniErrorKind;
 
+/// The longest wait that is believed. A header may ask for more than any clock can count.
+const LONGEST_WAIT: Duration = Duration::from_secs(30 * 24 * 3600);
+
 /// Omni's words in an error body: `{detail}`, `{error: {message}}`, `{error: "…"}`, `{message}`.
 pub(super) fn words(body: &Value) -> Option<String> {
     let error = body.get("error");
@@ -94,15 +97,15 @@ fn successor(headers: &HeaderMap) -> Option<String> {
     Some(address.to_owned())
 }
 
-/// How long the server asks to wait: seconds, or the time until an HTTP date.
+/// How long the server asks to wait, a month at most: seconds, or the time until an HTTP date.
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
+        return Some(Duration::from_secs(seconds).min(LONGEST_WAIT));
     }
     let at = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
     let left = at.duration_since(jiff::Timestamp::now());
-    Some(Duration::try_from(left).unwrap_or(Duration::ZERO))
+    Some(Duration::try_from(left).unwrap_or(Duration::ZERO).min(LONGEST_WAIT))
 }
 
 #[cfg(test)]
@@ -127,6 +130,9 @@ mod tests {
             wait > Duration::from_secs(57) && wait <= Duration::from_secs(60),
             "{wait:?}"
         );
+        for ages in [&u64::MAX.to_string(), "Mon, 01 Jan 9990 00:00:00 GMT"] {
+            assert_eq!(retry_after(&headers(ages)), Some(LONGEST_WAIT));
+        }
         assert_eq!(retry_after(&headers("soon")), None);
         assert_eq!(retry_after(&HeaderMap::new()), None);
     }
