@@ -31,6 +31,9 @@ mod triggers;
 mod watch;
 mod work;
 
+#[cfg(test)]
+mod tests;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;

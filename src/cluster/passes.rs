@@ -1,6 +1,7 @@
 //! One pass of each kind: asks the reconciler, hands its reports to the status writer.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
@@ -22,6 +23,9 @@ use crate::omni_instance;
 use crate::ports::{Lookup, Next, Objects, World};
 use crate::resources::conditions::{ACCEPTED, Finding, READY, Reason, STALLED, apply};
 use crate::resources::{ModelVersion, OmniInstance, TenantPin};
+
+/// How often an object is looked at whose deletion waits for somebody else.
+const DELETING_PACE: Duration = Duration::from_secs(600);
 
 /// Who to ask for which pass.
 pub(super) struct Askers {
@@ -64,6 +68,11 @@ impl Passes {
         let Lookup::Found(object) = self.store.version(&name.namespace, &name.name) else {
             return None;
         };
+        if object.deleting {
+            // Somebody else's finalizer keeps it. A cut that goes on would outlive its declaration; what stands stays,
+            // and so does what the status says of it. The object's end, like every change of it, brings a pass.
+            return Some(Next::After(DELETING_PACE));
+        }
         let progress = VersionProgress {
             passes: self,
             name: &name,

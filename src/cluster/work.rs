@@ -31,7 +31,7 @@ const PASSES_END: Duration = Duration::from_secs(15);
 const FLUSH: Duration = Duration::from_secs(5);
 
 /// The receiving ends of all queues.
-struct Queues {
+pub(super) struct Queues {
     instances: Queue<ObjectName>,
     versions: Queue<ObjectName>,
     environments: Queue<EnvironmentKey>,
@@ -189,7 +189,7 @@ fn scopes(namespaces: &[String]) -> Vec<Scope> {
     namespaces.into_iter().map(Some).collect()
 }
 
-fn queues() -> (Askers, Queues) {
+pub(super) fn queues() -> (Askers, Queues) {
     // A version is bound by Omni's budget, not by us: many may wait for their turn of it at once.
     let (of_instances, instances) = queue(Pace::of(4));
     let (of_versions, versions) = queue(Pace::of(16));
