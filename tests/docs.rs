@@ -1,6 +1,10 @@
 //! The pages that must say what the code says.
 
+use std::collections::BTreeSet;
 use std::path::Path;
+use std::process::Command;
+
+use regex::Regex;
 
 use wavepin::resources::conditions::Reason;
 
@@ -39,6 +43,41 @@ fn every_annotation_is_documented() {
             page.contains(&format!("`wavepin.dev/{name}`")),
             "docs/reasons.md lacks wavepin.dev/{name}"
         );
+    }
+}
+
+/// What the pattern's first group finds.
+fn found(pattern: &str, text: &str) -> BTreeSet<String> {
+    let pattern = Regex::new(pattern).unwrap();
+    let finds = pattern.captures_iter(text);
+    finds.map(|find| find[1].to_owned()).collect()
+}
+
+#[test]
+fn the_flags_of_the_controller_are_documented_with_their_variables_and_defaults() {
+    let mut help = Command::new(env!("CARGO_BIN_EXE_wavepin"));
+    let help = help
+        .args(["controller", "--help"])
+        .env("COLUMNS", "1000")
+        .output()
+        .unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let page = page("controller.md");
+    let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| `--")).collect();
+    let rows = rows.join("\n");
+    let mut flags = found(r"(?m)^ +(?:-\w, )?(--[a-z-]+)", &help);
+    flags.remove("--help");
+    assert!(flags.len() >= 9, "{help}");
+    assert_eq!(found(r"(?m)^\| `(--[a-z-]+)` \|", &rows), flags);
+    assert_eq!(found(r"`([A-Z_]{4,})` \|", &rows), found(r"\[env: ([A-Z_]+)", &help));
+    for default in found(r"(?m)\[default: (.+)\]$", &help) {
+        assert!(
+            rows.contains(&format!("| `{default}` |")),
+            "docs/controller.md lacks the default {default}"
+        );
+    }
+    for flag in found(r"`(--[a-z-]+)`", &page) {
+        assert!(flags.contains(&flag), "there is no {flag}");
     }
 }
 

@@ -9,26 +9,14 @@ use serde_json::Value;
 use super::api_server_with_definitions;
 use crate::parts::{ApiServer, Family, Member};
 
-/// What a namespaced installation is granted; the Secret by its name, and never a list of Secrets.
-const RIGHTS: &str = "
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata: {name: wavepin}
-rules:
-  - {apiGroups: [wavepin.dev], resources: [omniinstances, modelversions, tenantpins], verbs: [get, list, watch]}
-  - apiGroups: [wavepin.dev]
-    resources: [omniinstances/status, modelversions/status, tenantpins/status]
-    verbs: [patch]
-  - {apiGroups: [''], resources: [secrets], resourceNames: [omni], verbs: [get]}
-  - {apiGroups: [events.k8s.io], resources: [events], verbs: [create, patch]}
-  - {apiGroups: [coordination.k8s.io], resources: [leases], verbs: [get, create, update]}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata: {name: wavepin}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: wavepin}
-subjects: [{kind: ServiceAccount, name: wavepin, namespace: HOME}]
-";
+/// A file of `examples/controller`, for a controller in the namespace `home`.
+fn for_home(file: &str, home: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/controller");
+    let manifest = std::fs::read_to_string(folder.join(file)).expect("the example is there");
+    let here = "namespace: wavepin\n";
+    assert!(manifest.contains(here), "{file} says where the controller runs");
+    manifest.replace(here, &format!("namespace: {home}\n"))
+}
 
 /// A namespace that the binary watches, from the same namespace or from another.
 pub(crate) struct Installation {
@@ -71,9 +59,9 @@ impl Installation {
         installation
     }
 
-    /// Grants the rights in a namespace.
+    /// Grants in a namespace what the documentation grants, and no more.
     pub(crate) fn grant(&self, namespace: &str) {
-        let rights = RIGHTS.replace("HOME", &self.home);
+        let rights = for_home("rbac.yaml", &self.home);
         let args = ["-n", namespace, "apply", "-f", "-"];
         self.api_server.kubectl_stdin(&args, &rights).success();
     }
@@ -155,4 +143,42 @@ pub(crate) fn eventually(what: &str, patience: Duration, mut holds: impl FnMut()
         assert!(Instant::now() < deadline, "not within {patience:?}: {what}");
         std::thread::sleep(Duration::from_millis(50));
     }
+}
+
+/// The rules of the first document.
+fn rules(manifest: &str) -> Vec<Value> {
+    let role = manifest.split("\n---\n").next().expect("one at least");
+    let role: Value = serde_saphyr::from_str(role).expect("YAML");
+    role["rules"].as_array().cloned().expect("a role has rules")
+}
+
+#[test]
+fn rights_for_all_namespaces_are_those_for_one_but_for_the_lease() {
+    let cluster = Installation::new("rights");
+    let everywhere = for_home("rbac-all-namespaces.yaml", &cluster.home);
+    let mut here = rules(&for_home("rbac.yaml", &cluster.home));
+    here.retain(|rule| rule["resources"] != serde_json::json!(["leases"]));
+    assert_eq!(rules(&everywhere), here);
+    let may = |verb: &str, what: &[&str]| {
+        let account = format!("--as=system:serviceaccount:{}:wavepin", cluster.home);
+        let args = [&["auth", "can-i", "--namespace=kube-system", &account, verb], what].concat();
+        cluster.api_server.kubectl(&args).stdout.trim() == "yes"
+    };
+    assert!(!may("list", &["tenantpins.wavepin.dev"]), "not yet");
+    cluster
+        .api_server
+        .kubectl_stdin(&["apply", "-f", "-"], &everywhere)
+        .success();
+    assert!(may("list", &["tenantpins.wavepin.dev"]) && may("get", &["secret/omni"]));
+    assert!(
+        !may("list", &["secrets"]) && !may("get", &["secret/another"]) && !may("update", &["tenantpins.wavepin.dev"])
+    );
+}
+
+#[test]
+fn the_api_server_takes_the_deployment() {
+    let cluster = Installation::new("deployment");
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/controller/deployment.yaml");
+    let taken = cluster.kubectl(&["apply", "--dry-run=server", "--validate=strict", "-f", file]);
+    assert!(taken.contains("deployment.apps/wavepin created"), "{taken}");
 }
