@@ -24,6 +24,7 @@ licences: ## Hold the dependencies' licences against tools/licences.txt
 	@tools/licences
 
 bench: ## Print the table of ratios that says how fast Wavepin is
+	@tools/get
 	cargo bench --locked
 
 crds: ## Write crds/ anew from the types

@@ -117,6 +117,11 @@ impl Drop for Family {
 pub(crate) struct Member(Child);
 
 impl Member {
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id()
+    }
+
     /// How it ended, nothing while it runs.
     pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         self.0
@@ -126,11 +131,11 @@ impl Member {
 
     /// Asks it to end (SIGTERM), as Kubernetes asks a container, and waits until it did.
     pub(crate) fn terminate(&mut self) -> ExitStatus {
-        let asked = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status();
+        let asked = Command::new("kill").args(["-TERM", &self.id().to_string()]).status();
         assert!(
             asked.is_ok_and(|status| status.success()),
             "process {} cannot be signalled",
-            self.0.id()
+            self.id()
         );
         self.0
             .wait()

@@ -1,0 +1,57 @@
+//! The table of ratios: how fast Wavepin is, next to limits and peers that are measured in the same run.
+
+mod cut;
+mod pins;
+mod table;
+
+#[path = "../../tests/parts/api_server.rs"]
+#[expect(dead_code, reason = "the tests use the rest of it")]
+mod api_server;
+#[path = "../../tests/parts/family.rs"]
+mod family;
+#[path = "../../tests/parts/postgres.rs"]
+mod postgres;
+#[path = "../../tests/parts/program.rs"]
+#[expect(dead_code, reason = "the tests use the rest of it")]
+mod program;
+
+use std::path::Path;
+use std::time::Duration;
+
+use cut::Budget;
+use table::Table;
+
+/// 500 requests a minute, ten times as fast on both sides: the program's own time weighs ten times as much as it would.
+/// The first as Omni counts, in one long window, of which half a cut goes at once; the second in windows so short that
+/// next to nothing does.
+const BUDGETS: [Budget; 2] = [
+    Budget {
+        requests: 500,
+        window: Duration::from_secs(6),
+    },
+    Budget {
+        requests: 50,
+        window: Duration::from_millis(600),
+    },
+];
+
+#[tokio::main]
+async fn main() {
+    let mut table = Table::default();
+    for budget in BUDGETS {
+        eprintln!("a cut of {} dashboards within {budget:?}", cut::DASHBOARDS);
+        cut::measure(budget).await.tell(&mut table);
+    }
+    eprintln!("{} pins", pins::PINS);
+    pins::measure().await.tell(&mut table);
+    println!("{table}");
+}
+
+/// A file of the example, with the simulator's address in place of the usual one.
+fn example(file: &str, base_url: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("examples/clinical")
+        .join(file);
+    let text = std::fs::read_to_string(&path).expect("the example is part of the checkout");
+    text.replace("http://127.0.0.1:4000", base_url)
+}
