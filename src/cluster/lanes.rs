@@ -1,22 +1,27 @@
-//! Two lanes of keyed work: what is new or changed goes before what is only looked at again.
+//! Three lanes of keyed work: what much else waits for goes before what is new or changed, and that before what is only
+//! looked at again.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::Hash;
 
-/// Which lane.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Which lane; the first ones go first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Lane {
+    /// Few objects, and passes over many others wait for what is said of them.
+    Awaited,
     /// New and changed objects: somebody waits for them.
     Fresh,
     /// All others.
     Resync,
 }
 
+const LANES: [Lane; 3] = [Lane::Awaited, Lane::Fresh, Lane::Resync];
+
 /// Jobs by key; the newest of a key replaces an older one that has not begun, and no key has two at once.
 #[derive(Debug)]
 pub(super) struct Lanes<K, J> {
-    fresh: VecDeque<K>,
-    resync: VecDeque<K>,
+    /// Whose turn it is, lane by lane.
+    queues: [VecDeque<K>; LANES.len()],
     waiting: HashMap<K, (Lane, J)>,
     begun: HashSet<K>,
 }
@@ -24,8 +29,7 @@ pub(super) struct Lanes<K, J> {
 impl<K, J> Default for Lanes<K, J> {
     fn default() -> Self {
         Self {
-            fresh: VecDeque::new(),
-            resync: VecDeque::new(),
+            queues: std::array::from_fn(|_| VecDeque::new()),
             waiting: HashMap::new(),
             begun: HashSet::new(),
         }
@@ -36,7 +40,7 @@ impl<K: Hash + Eq + Clone, J> Lanes<K, J> {
     /// Adds a job. One that waits keeps its place, unless the newer one is for the faster lane.
     pub(super) fn add(&mut self, key: K, lane: Lane, job: J) {
         let before = self.waiting.get(&key).map(|(lane, _)| *lane);
-        let lane = if before == Some(Lane::Fresh) { Lane::Fresh } else { lane };
+        let lane = before.map_or(lane, |before| before.min(lane));
         if before != Some(lane) && !self.begun.contains(&key) {
             self.queue(lane).push_back(key.clone());
         }
@@ -53,11 +57,10 @@ impl<K: Hash + Eq + Clone, J> Lanes<K, J> {
     /// The next job; [`done`](Self::done) must follow.
     pub(super) fn begin(&mut self) -> Option<(K, Lane, J)> {
         loop {
-            let (from, key) = match self.fresh.pop_front() {
-                Some(key) => (Lane::Fresh, key),
-                None => (Lane::Resync, self.resync.pop_front()?),
-            };
-            // A place in the slow lane is void once its job went over to the fast one.
+            let (from, key) = LANES
+                .into_iter()
+                .find_map(|lane| Some((lane, self.queue(lane).pop_front()?)))?;
+            // A place in a slow lane is void once its job went over to a faster one.
             if self.waiting.get(&key).is_some_and(|(lane, _)| *lane == from)
                 && let Some((lane, job)) = self.waiting.remove(&key)
             {
@@ -87,10 +90,7 @@ impl<K: Hash + Eq + Clone, J> Lanes<K, J> {
     }
 
     fn queue(&mut self, lane: Lane) -> &mut VecDeque<K> {
-        match lane {
-            Lane::Fresh => &mut self.fresh,
-            Lane::Resync => &mut self.resync,
-        }
+        &mut self.queues[lane as usize]
     }
 }
 
@@ -111,6 +111,16 @@ mod tests {
             order,
             [("c", Lane::Fresh, 2), ("b", Lane::Fresh, 2), ("a", Lane::Resync, 1)]
         );
+    }
+
+    #[test]
+    fn what_others_wait_for_goes_before_all_that_came_earlier() {
+        let mut lanes = Lanes::default();
+        lanes.add("pin", Lane::Fresh, 1);
+        lanes.add("version", Lane::Awaited, 1);
+        lanes.add("version", Lane::Fresh, 2);
+        let order: Vec<_> = std::iter::from_fn(|| lanes.begin()).collect();
+        assert_eq!(order, [("version", Lane::Awaited, 2), ("pin", Lane::Fresh, 1)]);
     }
 
     #[test]

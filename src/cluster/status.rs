@@ -1,4 +1,4 @@
-//! Writes statuses: only what changed, new and changed objects first, so many at once and no more.
+//! Writes statuses: only what changed, what others wait for first, so many at once and no more.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -103,11 +103,13 @@ impl StatusWriter {
         };
         let key = (kind, name);
         let mut lanes = lock(&self.lanes);
-        let lane = match lane {
-            Some(lane) => lane,
-            // An older report may be about to be written; this one then puts it right.
-            None if lanes.knows(&key) => Lane::Resync,
-            None => return,
+        let lane = match (kind, lane) {
+            // Not even an older report is about to be written, which this one would have to put right.
+            (_, None) if !lanes.knows(&key) => return,
+            // Behind the statuses of all pins it would be told too late that these need not be written: their next
+            // pass, which says something better of them, waits for it.
+            (KindName::OmniInstance | KindName::ModelVersion, _) => Lane::Awaited,
+            (KindName::TenantPin, lane) => lane.unwrap_or(Lane::Resync),
         };
         let failures = 0;
         lanes.add(
