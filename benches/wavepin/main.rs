@@ -39,10 +39,14 @@ const BUDGETS: [Budget; 2] = [
 async fn main() {
     let mut table = Table::default();
     for budget in BUDGETS {
-        eprintln!("a cut of {} dashboards within {budget:?}", cut::DASHBOARDS);
+        let Budget { requests, window } = budget;
+        eprintln!(
+            "a cut of {} dashboards, {requests} requests in {window:?}",
+            cut::DASHBOARDS
+        );
         cut::measure(budget).await.tell(&mut table);
     }
-    eprintln!("{} pins", pins::PINS);
+    eprintln!("{} pins, {} times", pins::PINS, pins::ROUNDS);
     pins::measure().await.tell(&mut table);
     println!("{table}");
 }

@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How often it is measured, each time with a controller, namespaces and a database of its own: what else the machine
 /// does weighs more on seconds than on minutes, and the median leaves it out.
-const ROUNDS: usize = 3;
+pub(crate) const ROUNDS: usize = 3;
 
 /// What the controller took in each round, and what the loops did.
 #[derive(Debug)]
