@@ -10,4 +10,5 @@ mod journey;
 mod mapping;
 mod omni_client;
 mod parts;
+mod quick_start;
 mod standalone;

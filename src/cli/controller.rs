@@ -51,9 +51,10 @@ pub(super) struct ControllerArgs {
         default_value = "60s"
     )]
     request_timeout: HumanDuration,
-    /// The namespace of the Lease that one replica leads by.
-    #[arg(long, value_name = "NAMESPACE", env = "POD_NAMESPACE", default_value = "default")]
-    lease_namespace: String,
+    /// The namespace of the Lease that one replica leads by. Without it, the ServiceAccount's in a Pod, and elsewhere
+    /// that of the kubeconfig's context.
+    #[arg(long, value_name = "NAMESPACE", env = "POD_NAMESPACE")]
+    lease_namespace: Option<String>,
     /// The name of that Lease. Operators that watch different namespaces from one namespace need one each.
     #[arg(
         long,
@@ -105,7 +106,7 @@ pub(super) async fn run(args: ControllerArgs) -> Exit {
             return Exit::Failed;
         }
     };
-    let (clients, options) = args.parts();
+    let (clients, options) = args.parts(client.default_namespace());
     let registry = ClientRegistry::new(Arc::new(ClusterSecrets::new(client.clone())), clients);
     info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -138,7 +139,8 @@ fn until_signal() -> std::io::Result<CancellationToken> {
 }
 
 impl ControllerArgs {
-    fn parts(self) -> (ClientOptions, ControllerOptions) {
+    /// `own_namespace`: the one that this process belongs to, as the cluster's client knows.
+    fn parts(self, own_namespace: &str) -> (ClientOptions, ControllerOptions) {
         let Self {
             namespaces,
             health_address,
@@ -165,7 +167,9 @@ impl ControllerArgs {
                 .collect(),
             health_address,
             lease: LeaseOptions {
-                namespace: lease_namespace,
+                namespace: lease_namespace
+                    .filter(|namespace| !namespace.is_empty())
+                    .unwrap_or_else(|| own_namespace.to_owned()),
                 name: lease_name,
                 duration: lease.0,
                 identity: identity(),
@@ -203,16 +207,23 @@ mod tests {
     fn a_database_with_its_password_is_not_shown() {
         let args = Just::parse_from(["wavepin", "--database-url", "postgres://user:hunter2@db/app"]);
         assert!(!format!("{args:?}").contains("hunter2"));
-        let (clients, _) = args.args.parts();
+        let (clients, _) = args.args.parts("own");
         assert!(clients.default_database.unwrap().expose_secret().contains("hunter2"));
     }
 
     #[test]
     fn namespaces_come_one_by_one_or_together_and_empty_values_are_none() {
         let args = Just::parse_from(["wavepin", "--namespace=a", "--namespace=b,c", "--database-url="]);
-        let (clients, options) = args.args.parts();
+        let (clients, options) = args.args.parts("own");
         assert_eq!(options.namespaces, ["a", "b", "c"]);
         assert!(clients.default_database.is_none());
         assert_eq!(options.lease.duration, Duration::from_secs(15));
+    }
+
+    #[test]
+    fn the_lease_stands_in_the_process_s_own_namespace_unless_another_is_named() {
+        let namespace = |args: &[&str]| Just::parse_from(args).args.parts("own").1.lease.namespace;
+        assert_eq!(namespace(&["wavepin", "--lease-namespace="]), "own");
+        assert_eq!(namespace(&["wavepin", "--lease-namespace=another"]), "another");
     }
 }

@@ -13,7 +13,7 @@ use crate::simulator::{DEFAULT_API_KEY, Knobs, Seed, Simulator, SimulatorOptions
 #[derive(Debug, Args)]
 pub(super) struct SimulatorArgs {
     /// The address to listen on; port 0 takes a free one.
-    #[arg(long, default_value = "127.0.0.1:4000")]
+    #[arg(long, env = "WAVEPIN_SIMULATOR_LISTEN", default_value = "127.0.0.1:4000")]
     listen: SocketAddr,
     /// The organization key that it accepts.
     #[arg(long, env = "WAVEPIN_SIMULATOR_KEY", default_value = DEFAULT_API_KEY, hide_env_values = true)]
