@@ -48,8 +48,6 @@ pub enum Exit {
     Usage = 2,
     /// Waiting for a gate or for a person.
     Waiting = 3,
-    /// Refused because it would not be safe.
-    Unsafe = 4,
     /// Omni answers differently from what Wavepin was built against.
     ContractDrift = 5,
 }

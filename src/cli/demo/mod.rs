@@ -220,11 +220,14 @@ impl Story {
         let screen = self.screen;
         screen.heading("Go on from here");
         screen.line("The same by hand, in two terminals:\n");
-        screen.block(None, "wavepin simulator\nwavepin apply -f examples/clinical");
-        screen.line("\nthen change examples/clinical/pins.yaml and apply again. On a cluster:\n");
         screen.block(
             None,
-            "kubectl apply -f crds/\nwavepin controller --database-url postgres://...",
+            "cargo install --locked --path .\nwavepin simulator\nwavepin apply -f examples/clinical",
+        );
+        screen.line("\nthen change examples/clinical/pins.yaml and apply again. On a cluster, with a simulator started\nanew:\n");
+        screen.block(
+            None,
+            "kubectl apply -f crds/\nwavepin controller --database-url sqlite:cluster.sqlite",
         );
         screen.block(None, "kubectl apply -f examples/clinical/\nkubectl get mv,tpin");
     }
