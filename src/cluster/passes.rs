@@ -52,6 +52,7 @@ pub(super) struct Passes {
     pub(super) client: kube::Client,
     pub(super) store: Arc<Store>,
     pub(super) writer: Arc<StatusWriter>,
+    pub(super) askers: Arc<Askers>,
     pub(super) stop: CancellationToken,
 }
 
@@ -60,6 +61,11 @@ impl Passes {
         let request = self.requested::<OmniInstance>(&name);
         let pass = omni_instance::reconcile(&self.world, &name.namespace, &name.name).await?;
         let next = pass.next;
+        if pass.has_mapping() {
+            for key in environment::abandoned(&self.world, &name.namespace, &name.name).await {
+                self.askers.environments.ask(key);
+            }
+        }
         self.writer.offer(name, Report::Instance(pass), request);
         Some(next)
     }
@@ -90,7 +96,7 @@ impl Passes {
 
     pub(super) async fn environment(&self, key: EnvironmentKey) -> Option<Next> {
         let mut requests = self.store.requested_of_pins(&key);
-        let pass = environment::reconcile(&self.world, &key).await;
+        let pass = environment::reconcile(&self.world, &key).await?;
         for report in pass.pins {
             let request = requests.remove(&report.name);
             let name = ObjectName::new(&key.namespace, &report.name);

@@ -66,7 +66,7 @@ impl Bench {
         let store = Arc::new(Store::default());
         let (teller, publisher) = events(client.clone(), "test");
         let (askers, queues) = queues();
-        let writer = StatusWriter::new(client.clone(), Arc::clone(&store), Arc::new(askers), teller);
+        let writer = StatusWriter::new(client.clone(), Arc::clone(&store), Arc::clone(&askers), teller);
         let writer = Arc::new(writer);
         let passes = Passes {
             world: World {
@@ -79,6 +79,7 @@ impl Bench {
             client,
             store: Arc::clone(&store),
             writer,
+            askers,
             stop: CancellationToken::new(),
         };
         Self {

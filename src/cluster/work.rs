@@ -84,7 +84,6 @@ pub(super) async fn work(
     let store = Arc::new(Store::default());
     let (teller, publisher) = events(client.clone(), &options.lease.identity);
     let (askers, queues) = queues();
-    let askers = Arc::new(askers);
     let writer = StatusWriter::new(client.clone(), Arc::clone(&store), Arc::clone(&askers), teller);
     let writer = Arc::new(writer);
     let passes = Passes {
@@ -92,6 +91,7 @@ pub(super) async fn work(
         client: client.clone(),
         store: Arc::clone(&store),
         writer: Arc::clone(&writer),
+        askers: Arc::clone(&askers),
         stop: stop.clone(),
     };
 
@@ -189,7 +189,7 @@ fn scopes(namespaces: &[String]) -> Vec<Scope> {
     namespaces.into_iter().map(Some).collect()
 }
 
-pub(super) fn queues() -> (Askers, Queues) {
+pub(super) fn queues() -> (Arc<Askers>, Queues) {
     // A version is bound by Omni's budget, not by us: many may wait for their turn of it at once.
     let (of_instances, instances) = queue(Pace::of(4));
     let (of_versions, versions) = queue(Pace::of(16));
@@ -211,7 +211,7 @@ pub(super) fn queues() -> (Askers, Queues) {
         environments,
         unreadable,
     };
-    (askers, queues)
+    (Arc::new(askers), queues)
 }
 
 fn begin(passing: &mut JoinSet<Result<(), JoinError>>, queues: Queues, passes: Arc<Passes>, stop: &CancellationToken) {

@@ -12,10 +12,10 @@ mod scene;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::ports::{Failure, Lookup, Next, Object, World};
+use crate::ports::{Failure, Lookup, Mapping, MappingError, Next, Object, World};
 use crate::resources::conditions::{Finding, Reason};
 use crate::resources::{OmniInstanceSpec, TenantPinSpec};
 
@@ -63,7 +63,7 @@ pub struct EnvironmentPass {
     pub next: Next,
 }
 
-/// One pass.
+/// One pass; `None` where there is neither a pin nor a claim, so that nothing is left to look after.
 ///
 /// 1. Look at the pins. They are reported whatever comes.
 /// 2. Find the instance. A pass without one says so on every pin, and one of a suspended instance does nothing else.
@@ -73,31 +73,82 @@ pub struct EnvironmentPass {
 /// 6. Nothing to write: report, and name the time at which something changes by itself.
 /// 7. Write, one effect after the other, and look again at what came of it (4). An effect that failed is told on the
 ///    pins that it was for, and is not tried twice in one pass.
-pub async fn reconcile(world: &World, key: &EnvironmentKey) -> EnvironmentPass {
+pub async fn reconcile(world: &World, key: &EnvironmentKey) -> Option<EnvironmentPass> {
     let pins = world.objects.pins(&key.namespace, &key.instance, &key.environment);
     let instance = match instance(world, key) {
-        Ok(instance) if instance.spec.suspend => return report::suspended(&pins, &instance),
+        // The instance's own pass finds the claims again when it is back, or no longer suspended.
+        Ok(instance) if instance.spec.suspend => return some_pins(&pins, || report::suspended(&pins, &instance)),
         Ok(instance) => instance,
-        Err(failure) => return report::unseen(&pins, &failure),
+        Err(failure) => return some_pins(&pins, || report::unseen(&pins, &failure)),
     };
     let mapping = match world.mapping(&instance).await {
         Ok((mapping, _)) => mapping,
-        Err(failure) => return report::unseen(&pins, &failure),
+        Err(failure) => return Some(report::unseen(&pins, &failure)),
     };
+    match decide_and_write(world, key, &instance, &pins, mapping.as_ref()).await {
+        Ok(pass) => pass,
+        Err(error) => {
+            let failure = world.told(&instance, Failure::from(&error));
+            Some(report::unseen(&pins, &failure))
+        }
+    }
+}
+
+/// The environments of an instance in which tenants are claimed though no pin is declared there: the last pin went
+/// while nobody looked, and no object is left that asks for a pass. Empty while the mapping cannot be used, which is
+/// for the instance's own pass to tell.
+pub async fn abandoned(world: &World, namespace: &str, instance: &str) -> Vec<EnvironmentKey> {
+    let Lookup::Found(declared) = world.objects.instance(namespace, instance) else {
+        return Vec::new();
+    };
+    if declared.spec.suspend {
+        return Vec::new();
+    }
+    let Ok((mapping, _)) = world.mapping(&declared).await else {
+        return Vec::new();
+    };
+    let claimed = mapping.claimed_environments().await.unwrap_or_else(|error| {
+        tracing::warn!(instance = declared.key(), %error, "environments without pins are not looked at now");
+        BTreeSet::new()
+    });
+    let without_pins = |environment: &String| world.objects.pins(namespace, instance, environment).is_empty();
+    let claimed = claimed.into_iter().filter(without_pins);
+    let key = |environment| EnvironmentKey {
+        namespace: namespace.to_owned(),
+        instance: instance.to_owned(),
+        environment,
+    };
+    claimed.map(key).collect()
+}
+
+/// A pass that says something of pins, if there are any.
+fn some_pins(pins: &Pins, pass: impl FnOnce() -> EnvironmentPass) -> Option<EnvironmentPass> {
+    (!pins.is_empty()).then(pass)
+}
+
+/// The steps from 4 on.
+async fn decide_and_write(
+    world: &World,
+    key: &EnvironmentKey,
+    instance: &Object<OmniInstanceSpec>,
+    pins: &Pins,
+    mapping: &dyn Mapping,
+) -> Result<Option<EnvironmentPass>, MappingError> {
     let mut failed = BTreeMap::new();
     let mut round = 1;
     loop {
-        let seen = match observe::observe(world, key, &instance, &pins, mapping.as_ref()).await {
-            Ok(seen) => seen,
-            Err(error) => return report::unseen(&pins, &world.told(&instance, Failure::from(&error))),
-        };
+        let seen = observe::observe(world, key, instance, pins, mapping).await?;
+        if pins.is_empty() && seen.view.claims.is_empty() {
+            return Ok(None);
+        }
         let mut decision = decide::decide(&seen);
         decision.plan.leave_out(|tenant| failed.contains_key(tenant));
         if decision.plan.is_empty() || round == ROUNDS {
-            return report::report(&seen, &decision, &failed, instance.spec.interval.into());
+            let interval = instance.spec.interval.into();
+            return Ok(Some(report::report(&seen, &decision, &failed, interval)));
         }
-        for (tenant, error) in act::carry_out(mapping.as_ref(), &key.environment, &decision.plan).await {
-            failed.insert(tenant, world.told(&instance, error));
+        for (tenant, error) in act::carry_out(mapping, &key.environment, &decision.plan).await {
+            failed.insert(tenant, world.told(instance, error));
         }
         round += 1;
     }

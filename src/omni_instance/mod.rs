@@ -10,7 +10,7 @@ mod report;
 mod tests;
 
 use crate::ports::{Lookup, Next, World};
-use crate::resources::conditions::Finding;
+use crate::resources::conditions::{Finding, MAPPING_READY, Verdict};
 
 /// What came of one pass over an instance.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +21,15 @@ pub struct InstancePass {
     pub findings: Vec<Finding>,
     /// When to look again.
     pub next: Next,
+}
+
+impl InstancePass {
+    /// Whether the mapping was seen to be ours and usable.
+    #[must_use]
+    pub fn has_mapping(&self) -> bool {
+        let ready = |finding: &Finding| finding.condition == MAPPING_READY && finding.verdict == Verdict::True;
+        self.findings.iter().any(ready)
+    }
 }
 
 /// One pass; `None` where the object is not there (any more), or does not parse.

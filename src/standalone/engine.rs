@@ -16,7 +16,7 @@ use super::schedule::{Due, Work};
 use super::statuses::{Key, Observer, Statuses, Subject, true_condition};
 use crate::environment::{self, EnvironmentKey, EnvironmentPass};
 use crate::model_version::{self, Progress, VersionReport};
-use crate::omni_instance;
+use crate::omni_instance::{self, InstancePass};
 use crate::ports::{Lookup, Objects as _, World};
 use crate::resources::conditions::{Finding, IN_USE, READY};
 
@@ -216,7 +216,7 @@ impl Engine {
             self.state().work.remove(&Key::Instance(id));
             return;
         };
-        let abandoned = self.abandoned_environments(&id).await;
+        let abandoned = self.abandoned_environments(&id, &pass).await;
         let mut state = self.state();
         let state = &mut *state;
         let moved = state.statuses.instance(&id, &pass, &*self.observer);
@@ -233,28 +233,13 @@ impl Engine {
         }
     }
 
-    /// With pruning: the environments in which tenants are claimed. Those of which no pin is left are in no file.
-    async fn abandoned_environments(&self, id: &Id) -> Vec<EnvironmentKey> {
-        let Lookup::Found(instance) = self.declared.instance(&id.0, &id.1) else {
-            return Vec::new();
-        };
-        if !self.declared.absence_is_deletion(&id.0) || instance.spec.suspend {
-            return Vec::new();
+    /// With pruning: the environments in which tenants are claimed and of which no pin is left in any file.
+    async fn abandoned_environments(&self, id: &Id, pass: &InstancePass) -> Vec<EnvironmentKey> {
+        if pass.has_mapping() && self.declared.absence_is_deletion(&id.0) {
+            environment::abandoned(&self.world, &id.0, &id.1).await
+        } else {
+            Vec::new()
         }
-        // The instance's own pass tells why the mapping cannot be used.
-        let Ok((mapping, _)) = self.world.mapping(&instance).await else {
-            return Vec::new();
-        };
-        let claimed = mapping.claimed_environments().await.unwrap_or_else(|error| {
-            tracing::warn!(instance = instance.key(), %error, "environments without pins are not pruned now");
-            BTreeSet::new()
-        });
-        let key = |environment| EnvironmentKey {
-            namespace: id.0.clone(),
-            instance: id.1.clone(),
-            environment,
-        };
-        claimed.into_iter().map(key).collect()
     }
 
     async fn version(&self, id: Id, deadline: Instant) {
@@ -273,7 +258,10 @@ impl Engine {
     }
 
     async fn environment(&self, key: EnvironmentKey) {
-        let pass = environment::reconcile(&self.world, &key).await;
+        let Some(pass) = environment::reconcile(&self.world, &key).await else {
+            self.state().work.remove(&Key::Environment(key));
+            return;
+        };
         let in_use = self.wrongly_unused(&key, &pass);
         let mut state = self.state();
         let state = &mut *state;

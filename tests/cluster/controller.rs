@@ -12,8 +12,9 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use wavepin::cluster::{ControllerOptions, LeaseOptions, RunError, run};
-use wavepin::ports::{Clients, ConnectError, Mapping, Object, Omni};
-use wavepin::resources::{ModelVersion, OmniInstance, OmniInstanceSpec, TenantPin};
+use wavepin::mapping::{MappingOptions, connect};
+use wavepin::ports::{Claim, Clients, ConnectError, Mapping, Object, Omni};
+use wavepin::resources::{ModelVersion, OmniInstance, OmniInstanceSpec, PinDeletionPolicy, TenantPin};
 
 use super::api_server_with_definitions;
 use crate::parts::ApiServer;
@@ -37,6 +38,20 @@ impl Clients for NoSecrets {
     fn forget_credentials(&self, _: &Object<OmniInstanceSpec>) {}
 }
 
+/// A mapping, and no Omni.
+struct MappingOnly(Arc<dyn Mapping>);
+
+#[async_trait]
+impl Clients for MappingOnly {
+    async fn omni(&self, _: &Object<OmniInstanceSpec>) -> Result<Arc<dyn Omni>, ConnectError> {
+        missing()
+    }
+    async fn mapping(&self, _: &Object<OmniInstanceSpec>) -> Result<Arc<dyn Mapping>, ConnectError> {
+        Ok(Arc::clone(&self.0))
+    }
+    fn forget_credentials(&self, _: &Object<OmniInstanceSpec>) {}
+}
+
 /// A controller over one namespace, in this process.
 struct Controller {
     stop: CancellationToken,
@@ -46,6 +61,10 @@ struct Controller {
 
 impl Controller {
     fn start(client: kube::Client, namespace: &str, identity: &str) -> Self {
+        Self::with(Arc::new(NoSecrets), client, namespace, identity)
+    }
+
+    fn with(clients: Arc<dyn Clients>, client: kube::Client, namespace: &str, identity: &str) -> Self {
         let free = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("the loopback has a free port");
         let probes = free.local_addr().expect("it is bound");
         drop(free);
@@ -63,7 +82,7 @@ impl Controller {
             request_timeout: Duration::from_secs(5),
         };
         let token = stop.clone();
-        let running = tokio::spawn(async move { run(client, Arc::new(NoSecrets), options, token).await });
+        let running = tokio::spawn(async move { run(client, clients, options, token).await });
         Self { stop, running, probes }
     }
 
@@ -318,5 +337,37 @@ async fn a_gate_that_is_shut_is_named_with_the_way_to_open_it() {
     kubectl(&["create", "role", "kinds", verbs, kinds]);
     kubectl(&["create", "rolebinding", "kinds", "--role=kinds", &subject]);
     controller.is_ready_and("leading").await;
+    controller.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn claims_of_an_environment_that_no_pin_speaks_of_are_looked_at() {
+    let seen = fresh();
+    let mapping = connect(&"sqlite::memory:".into(), MappingOptions::default())
+        .await
+        .unwrap();
+    let owner = format!("{}/omni", seen.namespace);
+    mapping.prepare(&owner, None).await.unwrap();
+    let claim = Claim {
+        tenant: "acme".to_owned(),
+        holder: "where-nobody-looks/acme".to_owned(),
+        deletion: PinDeletionPolicy::Retain,
+    };
+    mapping.set_claims("production", &[claim]).await.unwrap();
+    let clients = Arc::new(MappingOnly(Arc::clone(&mapping)));
+    let controller = Controller::with(clients, seen.api_server.client(), &seen.namespace, "one");
+    let manifest = json!({"apiVersion": "wavepin.dev/v1alpha1", "kind": "OmniInstance",
+        "metadata": {"name": "omni", "annotations": {"wavepin.dev/take-mapping-from": "where-nobody-looks/omni"}},
+        "spec": {"baseUrl": "https://acme.example", "apiKeySecretRef": {"name": "omni", "key": "apiKey"}}});
+    let instances = seen.objects::<OmniInstance>();
+    let params = PatchParams::apply("test").force();
+    instances
+        .patch("omni", &params, &Patch::Apply(&manifest))
+        .await
+        .unwrap();
+    eventually("the claim is given up", async || {
+        mapping.claimed_environments().await.unwrap().is_empty()
+    })
+    .await;
     controller.end().await;
 }

@@ -53,7 +53,7 @@ async fn a_deleted_pin_does_to_its_row_what_its_policy_says(
         .pin(pin("acme", ACME, 1).with(|pin| pin.spec.deletion_policy = policy));
     house.pass().await;
     house.stage.declared.delete("acme");
-    house.pass().await;
+    assert_eq!(house.look("production").await.is_some(), keeps);
     assert_eq!(house.row().await, row);
     let left: i64 = sqlx::query_scalar("SELECT count(*) FROM wavepin_claim")
         .fetch_one(&mut house.connection().await)
@@ -65,6 +65,33 @@ async fn a_deleted_pin_does_to_its_row_what_its_policy_says(
     let back = house.pass().await;
     assert_eq!(verdict(&back.pins[0], READY), Some((Verdict::True, Reason::Converged)));
     assert_eq!(house.row().await, Some(1));
+}
+
+#[tokio::test]
+async fn an_environment_without_pins_is_passed_over_for_its_claims_only() {
+    let house = House::new().await;
+    let world = &house.stage.world;
+    house.stage.declared.pin(pin("acme", ACME, 1));
+    house.pass().await;
+    assert_eq!(abandoned(world, "apps", "omni").await, []);
+    house.stage.declared.delete("acme");
+    let claimed = abandoned(world, "apps", "omni").await;
+    let [key] = &claimed[..] else { panic!("{claimed:?}") };
+    assert_eq!(key.environment, "production");
+    assert_eq!(reconcile(world, key).await, None, "its claim was given up");
+    assert_eq!(abandoned(world, "apps", "omni").await, []);
+
+    house.stage.declared.keeps.store(true, Ordering::Relaxed);
+    house.stage.declared.pin(pin("acme", ACME, 1));
+    house.pass().await;
+    house.stage.declared.delete("acme");
+    let kept = reconcile(world, key).await;
+    assert!(
+        kept.is_some_and(|pass| pass.pins.is_empty()),
+        "a claim that is kept is looked at"
+    );
+    house.stage.declared.instance(instance(spec(true)));
+    assert_eq!(reconcile(world, key).await, None, "nothing is to be said of a pin");
 }
 
 #[tokio::test]

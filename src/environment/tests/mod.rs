@@ -12,7 +12,7 @@ use sqlx::{Connection as _, SqliteConnection};
 use tempfile::TempDir;
 
 use super::scene::{ACME, With, at, pin};
-use super::{EnvironmentKey, EnvironmentPass, PinReport, reconcile};
+use super::{EnvironmentKey, EnvironmentPass, PinReport, abandoned, reconcile};
 use crate::mapping::{MappingOptions, connect};
 use crate::ports::fakes::{Declared, Stage, Wired, instance};
 use crate::ports::{CompleteVersion, ConnectError, LOOK_AGAIN, Mapping, MappingError, MappingErrorKind, Next};
@@ -58,6 +58,11 @@ impl House {
     }
 
     async fn pass_of(&self, environment: &str) -> EnvironmentPass {
+        let pass = self.look(environment).await;
+        pass.expect("something is left to look after")
+    }
+
+    async fn look(&self, environment: &str) -> Option<EnvironmentPass> {
         let key = EnvironmentKey {
             namespace: "apps".to_owned(),
             instance: "omni".to_owned(),

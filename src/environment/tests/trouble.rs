@@ -75,7 +75,7 @@ async fn an_instance_that_is_not_there_is_waited_for() {
         instance: "later".to_owned(),
         environment: "production".to_owned(),
     };
-    let pass = reconcile(&house.stage.world, &key).await;
+    let pass = reconcile(&house.stage.world, &key).await.unwrap();
     let report = &pass.pins[0];
     assert_eq!(
         verdict(report, RECONCILING),
