@@ -157,9 +157,10 @@ impl From<&ConnectError> for Failure {
             ConnectError::Missing { message } => {
                 Self::passing(Reason::SecretMissing, message).next(Next::After(SECRET_PACE))
             }
-            ConnectError::Refused { reason, message } => {
-                Self::stalled(*reason, message).next(Next::After(CREDENTIAL_PACE))
-            }
+            // What is to be corrected stands in the Secret more often than in the spec.
+            ConnectError::Refused { reason, message } => Self::stalled(*reason, message)
+                .credential()
+                .next(Next::After(CREDENTIAL_PACE)),
             ConnectError::Secret { source } => Self::passing(Reason::SecretMissing, source.to_string()).unseen(),
             ConnectError::Database { source } => Self::from(source),
         }
@@ -195,6 +196,16 @@ mod tests {
         assert_eq!(failure.next, Next::After(CREDENTIAL_PACE));
         assert!(failure.message.contains("GET /v1/whoami") && failure.message.contains("apiKeySecretRef"));
         assert_eq!(failure.abnormal().condition, STALLED);
+    }
+
+    #[test]
+    fn a_secret_that_forbids_its_use_is_read_again_at_the_next_try() {
+        let failure = Failure::from(&ConnectError::Refused {
+            reason: Reason::HostNotAllowed,
+            message: "not to this host".to_owned(),
+        });
+        assert!(failure.stalled && failure.credential);
+        assert_eq!(failure.next, Next::After(CREDENTIAL_PACE));
     }
 
     #[test]

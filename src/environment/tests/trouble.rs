@@ -96,7 +96,7 @@ async fn an_instance_that_is_not_there_is_waited_for() {
 )]
 #[case::a_host_that_is_not_allowed(
     || ConnectError::Refused { reason: Reason::HostNotAllowed, message: "db.example is not in wavepin.dev/hosts".to_owned() },
-    STALLED, Reason::HostNotAllowed, 0
+    STALLED, Reason::HostNotAllowed, 1
 )]
 #[case::no_database(
     || ConnectError::Database { source: failing(MappingErrorKind::Unreachable { why: "connection refused".to_owned() }) },
