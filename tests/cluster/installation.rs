@@ -85,6 +85,13 @@ impl Installation {
         list["items"].as_array().cloned().expect("a list")
     }
 
+    /// One object, as `kind/name`.
+    #[track_caller]
+    pub(crate) fn object(&self, name: &str) -> Value {
+        let object = self.kubectl(&["get", name, "--output=json"]);
+        serde_json::from_str(&object).expect("kubectl prints JSON")
+    }
+
     /// The binary, to be started as a member of the family; the caller adds what it wants otherwise.
     pub(crate) fn controller(&self) -> Command {
         let create_token = ["-n", &self.home, "create", "token", "wavepin"];

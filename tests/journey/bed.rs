@@ -1,11 +1,11 @@
 //! What every journey starts from: an organisation, the application's database, and a namespace with the binary.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use wavepin::simulator::{Simulator, SimulatorOptions};
 
-use crate::cluster::{Installation, eventually, example};
+use crate::cluster::{Installation, condition, eventually, example};
 use crate::parts::{Database, Member, Postgres};
 
 /// The API key of every journey.
@@ -128,6 +128,25 @@ impl Bed {
         self.manifest_with(file, "")
     }
 
+    /// The two documents of the instance's file.
+    pub(super) fn secret_and_instance(&self) -> (String, String) {
+        let both = self.manifest("instance.yaml");
+        let (secret, instance) = both.split_once("\n---\n").expect("two documents");
+        (secret.to_owned(), instance.to_owned())
+    }
+
+    /// Applies the Secret with these values and no others.
+    pub(super) fn apply_secret(&self, values: &[(&str, &str)]) {
+        let (secret, _) = self.secret_and_instance();
+        let (head, _) = secret.split_once("stringData:\n").expect("it has values");
+        let values = values.iter().map(|(key, value)| format!("  {key}: {value:?}\n"));
+        // What was `stringData` is `data` by now, which applying other `stringData` does not take away.
+        self.cluster
+            .kubectl(&["delete", "secret", "omni", "--ignore-not-found"]);
+        self.cluster
+            .apply(&format!("{head}stringData:\n{}", values.collect::<String>()));
+    }
+
     /// Starts the binary.
     pub(super) fn controller(&self, name: &str) -> Member {
         self.cluster
@@ -151,12 +170,46 @@ impl Bed {
         lines.collect::<Vec<_>>().join("\n")
     }
 
-    /// Asks for a pass over everything, and waits until it is acknowledged.
+    /// The message of a condition that is true for a reason, once it is.
     #[track_caller]
-    pub(super) fn ask_for_passes(&self, word: &str) {
+    pub(super) fn told(&self, object: &str, kind: &str, reason: &str) -> String {
+        self.told_of(object, kind, reason, "")
+    }
+
+    /// Likewise, once the message speaks of something.
+    #[track_caller]
+    pub(super) fn told_of(&self, object: &str, kind: &str, reason: &str, what: &str) -> String {
+        let deadline = Instant::now() + Duration::from_secs(25);
+        loop {
+            let found = self.cluster.object(object);
+            if let Some(found) = condition(&found, kind)
+                && found["status"] == "True"
+                && found["reason"] == reason
+                && let Some(message) = found["message"].as_str()
+                && message.contains(what)
+            {
+                return message.to_owned();
+            }
+            let status = &found["status"];
+            assert!(
+                Instant::now() < deadline,
+                "{object} is not {kind}: {reason}, {what:?}: {status:#}"
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Asks for a pass over everything.
+    pub(super) fn look_again(&self, word: &str) {
         let request = format!("wavepin.dev/reconcile-requested-at={word}");
         self.cluster
             .kubectl(&["annotate", "--overwrite", "omni,mv,tpin", "--all", &request]);
+    }
+
+    /// Likewise, and waits until it is acknowledged.
+    #[track_caller]
+    pub(super) fn ask_for_passes(&self, word: &str) {
+        self.look_again(word);
         eventually("every pass is acknowledged", Duration::from_secs(30), || {
             let objects = self.cluster.objects();
             objects

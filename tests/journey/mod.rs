@@ -2,8 +2,10 @@
 //! own tables in a real PostgreSQL. What came of it is asked of the organisation and of `psql`, not of Wavepin.
 
 mod at_rest;
+mod bad_input;
 mod bed;
 mod copies;
 mod kills;
+mod secrets;
 mod whole;
 mod worst_order;

@@ -13,10 +13,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 async fn the_worst_order_converges_without_stalling() {
     let bed = Bed::on(Installation::apart("worst"), "worst").await;
     let controller = bed.controller("controller");
-    let both = bed.manifest("instance.yaml");
-    let (secret, instance) = both.split_once("\n---\n").expect("two documents");
+    let (secret, instance) = bed.secret_and_instance();
     let [v1, v2, pins] = ["clinical-v1.yaml", "clinical-v2.yaml", "pins.yaml"].map(|file| bed.manifest(file));
-    for manifest in [&pins, &v2, &v1, instance, secret] {
+    for manifest in [&pins, &v2, &v1, &instance, &secret] {
         bed.cluster.apply(manifest);
         eventually("all were looked at", PATIENCE, || {
             let is_seen = |object: &Value| object["status"]["observedGeneration"] == object["metadata"]["generation"];
@@ -43,18 +42,14 @@ async fn the_worst_order_converges_without_stalling() {
         bed.database.psql("SELECT count(*) FROM wavepin.claim").trim() == "0"
     });
     back(&pins, "the pins");
-    gone(instance);
+    gone(&instance);
     eventually("the others notice that the instance is gone", PATIENCE, || {
         let mut objects = bed.cluster.objects().into_iter();
         let waits = |reconciling: &Value| reconciling["reason"] == "InstanceNotReady";
         objects.all(|object| condition(&object, "Reconciling").is_some_and(waits))
     });
-    back(instance, "the instance");
-    for (manifest, what) in [
-        (&v1, "the source"),
-        (&v2, "the version"),
-        (&secret.to_owned(), "the Secret"),
-    ] {
+    back(&instance, "the instance");
+    for (manifest, what) in [(&v1, "the source"), (&v2, "the version"), (&secret, "the Secret")] {
         gone(manifest);
         bed.ask_for_passes(&what.replace(' ', "-"));
         back(manifest, what);
