@@ -27,13 +27,14 @@ impl<T> Default for Kept<T> {
 }
 
 impl<T: Clone> Kept<T> {
-    /// The adapter of this origin, made if there is none. The instance's earlier one goes only after that.
+    /// The adapter of this origin, made if there is none, and the instance's earlier one where it has another origin.
+    /// That one goes only after this one was made.
     pub(super) fn get_or_make<E>(
         &self,
         instance: &str,
         origin: Origin,
         make: impl FnOnce() -> Result<T, E>,
-    ) -> Result<T, E> {
+    ) -> Result<(T, Option<T>), E> {
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         entries.retain(|_, entry| entry.used_at.elapsed() < UNUSED_FOR);
         let known = entries.values().find(|entry| entry.origin == origin);
@@ -46,7 +47,8 @@ impl<T: Clone> Kept<T> {
             adapter: adapter.clone(),
             used_at: Instant::now(),
         };
-        entries.insert(instance.to_owned(), entry);
-        Ok(adapter)
+        let before = entries.insert(instance.to_owned(), entry);
+        let replaced = before.filter(|before| before.origin != origin);
+        Ok((adapter, replaced.map(|before| before.adapter)))
     }
 }

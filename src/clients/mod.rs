@@ -8,6 +8,7 @@ mod destination;
 mod kept;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -53,7 +54,14 @@ pub struct ClientRegistry {
     options: ClientOptions,
     limiters: Limiters,
     omnis: Kept<Arc<OmniClient>>,
-    mappings: Kept<Arc<OnceCell<Arc<dyn Mapping>>>>,
+    mappings: Kept<Arc<KeptMapping>>,
+}
+
+/// A mapping that is connected at its first use.
+#[derive(Default)]
+struct KeptMapping {
+    mapping: OnceCell<Arc<dyn Mapping>>,
+    replaced: Arc<AtomicBool>,
 }
 
 impl ClientRegistry {
@@ -174,7 +182,7 @@ impl Clients for ClientRegistry {
                 ))
             })
         };
-        let omni = self.omnis.get_or_make(&instance.key(), origin, make)?;
+        let (omni, _) = self.omnis.get_or_make(&instance.key(), origin, make)?;
         Ok(omni)
     }
 
@@ -191,17 +199,22 @@ impl Clients for ClientRegistry {
         // The owner is part of it, since a mapping takes the fence for one owner in its life.
         let origin = fingerprint([url.expose_secret(), schema, management, owner]);
         let make = || Ok::<_, ConnectError>(Arc::default());
-        let cell: Arc<OnceCell<_>> = self.mappings.get_or_make(&own, origin, make)?;
+        let (kept, replaced): (Arc<KeptMapping>, _) = self.mappings.get_or_make(&own, origin, make)?;
+        // Before the new one takes the fence: passes that still use the old one then know why they lost it.
+        if let Some(replaced) = replaced {
+            replaced.replaced.store(true, Ordering::SeqCst);
+        }
         let connect = || async {
             let options = MappingOptions {
                 schema: spec.schema.clone(),
                 management: spec.management,
+                replaced: Arc::clone(&kept.replaced),
                 ..MappingOptions::default()
             };
             mapping::connect(&url, options).await
         };
         // Two passes at once must not make two: the second would shut out the first at the fence.
-        let mapping = cell.get_or_try_init(connect).await;
+        let mapping = kept.mapping.get_or_try_init(connect).await;
         mapping.cloned().map_err(|source| ConnectError::Database { source })
     }
 

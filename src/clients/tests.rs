@@ -8,7 +8,7 @@ use rstest::rstest;
 use serde_json::json;
 
 use super::*;
-use crate::ports::{SecretError, SecretRecord};
+use crate::ports::{Failure, SecretError, SecretRecord};
 
 /// One Secret in memory, whatever its name, and how often it was read.
 pub(super) struct FakeSecrets(Mutex<(Option<SecretRecord>, usize)>);
@@ -211,6 +211,33 @@ async fn a_mapping_is_kept_and_shared_by_instances_of_one_owner_only() {
         same(&first, &registry.mapping(&owned).await.unwrap()),
         "one owner, one fence"
     );
+}
+
+#[tokio::test]
+async fn a_rotated_database_url_is_no_contest_with_the_pass_that_still_has_the_old_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = sqlite_url(&folder);
+    let secrets = FakeSecrets::new([("url", url.as_str())]);
+    let registry = registry(&secrets, ClientOptions::default());
+    let acme = with_database("acme");
+    let running = registry.mapping(&acme).await.unwrap();
+    running.prepare("default/acme", None).await.unwrap();
+    secrets.set([("url", format!("{url}?mode=rwc").as_str())]);
+    registry.forget_credentials(&acme);
+    let renewed = registry.mapping(&acme).await.unwrap();
+    renewed.prepare("default/acme", None).await.unwrap();
+    let lost = async |mapping: &dyn Mapping| {
+        let written = mapping.record_version(1, "adopt", "holder").await.unwrap_err();
+        let failure = Failure::from(&written);
+        (failure.stalled, failure.reason)
+    };
+    assert_eq!(lost(&*running).await, (false, Reason::Progressing));
+    assert!(!Failure::from(&running.prepare("default/acme", None).await.unwrap_err()).stalled);
+
+    let options = MappingOptions::default();
+    let other_program = mapping::connect(&url.into(), options).await.unwrap();
+    other_program.prepare("default/acme", None).await.unwrap();
+    assert_eq!(lost(&*renewed).await, (true, Reason::MappingContended));
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ pub(super) async fn carry_out(mapping: &dyn Mapping, environment: &str, plan: &P
         };
         let all = matches!(
             error.kind,
-            MappingErrorKind::Unreachable { .. } | MappingErrorKind::Contended
+            MappingErrorKind::Unreachable { .. } | MappingErrorKind::Contended | MappingErrorKind::Superseded
         );
         let hit = if all {
             &plan.flips[done..]

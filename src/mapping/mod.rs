@@ -15,6 +15,7 @@ mod postgres;
 mod sqlite;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
@@ -35,6 +36,20 @@ pub struct MappingOptions {
     pub connect_timeout: Duration,
     /// How long one statement may take, waiting for locks included.
     pub statement_timeout: Duration,
+    /// Set by whoever made this mapping when it makes another in its place, from a new URL say: then a fence that was
+    /// raised is no contest of two programs, and passes with the next look.
+    pub replaced: Arc<AtomicBool>,
+}
+
+impl MappingOptions {
+    /// What a raised fence means.
+    fn fence_raised(&self) -> MappingErrorKind {
+        if self.replaced.load(Ordering::SeqCst) {
+            MappingErrorKind::Superseded
+        } else {
+            MappingErrorKind::Contended
+        }
+    }
 }
 
 impl Default for MappingOptions {
@@ -44,6 +59,7 @@ impl Default for MappingOptions {
             management: Management::default(),
             connect_timeout: Duration::from_secs(10),
             statement_timeout: Duration::from_secs(30),
+            replaced: Arc::default(),
         }
     }
 }

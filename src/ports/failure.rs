@@ -145,6 +145,7 @@ impl From<&MappingError> for Failure {
                 Reason::MappingContended,
                 format!("{text}. End one of the two writers, or give one another mapping.owner; then restart this one"),
             ),
+            MappingErrorKind::Superseded => Self::passing(Reason::Progressing, text),
             MappingErrorKind::Ambiguous { .. } => Self::stalled(Reason::MappingAmbiguous, text),
             MappingErrorKind::Conflict { .. } => Self::stalled(Reason::MappingConflict, text),
         }
@@ -217,6 +218,7 @@ mod tests {
             omni(OmniErrorKind::RateLimited { retry_after: None }),
             mapping(MappingErrorKind::Unreachable { why: why() }),
             mapping(MappingErrorKind::Refused { why: why() }),
+            mapping(MappingErrorKind::Superseded),
             Failure::from(&ConnectError::Missing { message: why() }),
         ] {
             assert!(!failure.stalled, "{failure:?}");

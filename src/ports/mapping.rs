@@ -292,6 +292,9 @@ pub enum MappingErrorKind {
     /// A newer writer raised the fence.
     #[snafu(display("another writer of the same owner raised the fence; this one has stopped writing"))]
     Contended,
+    /// Likewise, and the newer writer is of this process: the database URL has changed, and the next look uses it.
+    #[snafu(display("the mapping's database URL was changed meanwhile; the next look goes on with the new one"))]
+    Superseded,
     /// The same version and slug stand in more than one row.
     #[snafu(display("{what}"))]
     Ambiguous {

@@ -133,7 +133,7 @@ impl PgMapping {
             Some(_) => Ok(session),
             None => {
                 session.rollback().await?;
-                Err(MappingErrorKind::Contended.into())
+                Err(self.options.fence_raised().into())
             }
         }
     }

@@ -62,7 +62,7 @@ impl PgMapping {
         match row {
             Some((owner, token)) if owner == taken.owner && token == taken.token => Ok(()),
             Some((owner, _)) if owner != taken.owner => Err(MappingErrorKind::Owned { owner }.into()),
-            _ => Err(MappingErrorKind::Contended.into()),
+            _ => Err(self.options.fence_raised().into()),
         }
     }
 

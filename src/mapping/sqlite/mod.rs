@@ -34,6 +34,7 @@ const CONNECTIONS: u32 = 4;
 #[derive(Debug)]
 pub struct SqliteMapping {
     pool: SqlitePool,
+    options: MappingOptions,
     fence: RwLock<Option<Fence>>,
 }
 
@@ -88,6 +89,7 @@ impl SqliteMapping {
             .map_err(|source| connecting(kind_of(Failure::Sql(source))))?;
         Ok(Self {
             pool,
+            options,
             fence: RwLock::new(None),
         })
     }
@@ -123,7 +125,7 @@ impl SqliteMapping {
             .await?;
         match held {
             Some(_) => Ok(transaction),
-            None => Err(MappingErrorKind::Contended.into()),
+            None => Err(self.options.fence_raised().into()),
         }
     }
 }
