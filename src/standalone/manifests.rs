@@ -161,7 +161,7 @@ impl Reading {
     pub fn add(&mut self, file: &Path, text: &str) {
         let mut document = 0;
         for part in documents(text) {
-            if is_empty(&part) {
+            if is_empty(part.text) {
                 continue;
             }
             document += 1;
@@ -169,7 +169,7 @@ impl Reading {
                 file: file.to_owned(),
                 document,
             };
-            match parse(&part) {
+            match parse(part) {
                 Ok(Value::Null) => document -= 1,
                 Ok(body) => self.add_body(&place, body),
                 Err(why) => self.refuse(&place, None, why),
@@ -200,26 +200,30 @@ impl Reading {
     }
 }
 
-/// Cuts a text at its document markers, keeping line numbers: each part starts with as many empty lines as stand
-/// before it. YAML allows `---` at the start of a line for nothing else, not even inside a block of text, so the
-/// documents around a broken one can still be read.
-fn documents(text: &str) -> Vec<String> {
-    let mut parts = vec![String::new()];
-    for (number, line) in text.lines().enumerate() {
-        let rest = line
-            .strip_prefix("---")
-            .filter(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r']));
-        if let Some(rest) = rest {
-            let mut next = "\n".repeat(number);
-            next.push_str(rest);
-            parts.push(next);
-        } else if let Some(part) = parts.last_mut() {
-            part.push_str(line);
+/// One document of a text.
+#[derive(Debug, Clone, Copy)]
+struct Part<'a> {
+    /// How many lines of the file stand before it.
+    lines_before: usize,
+    text: &'a str,
+}
+
+/// Cuts a text at its document markers. YAML allows `---` at the start of a line for nothing else, not even inside a
+/// block of text, so the documents around a broken one can still be read.
+fn documents(text: &str) -> Vec<Part<'_>> {
+    let mut parts = Vec::new();
+    let (mut lines_before, mut start, mut at) = (0, 0, 0);
+    for (number, line) in text.split_inclusive('\n').enumerate() {
+        let rest = line.strip_prefix("---");
+        if rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n'])) {
+            let text = &text[start..at];
+            parts.push(Part { lines_before, text });
+            (lines_before, start) = (number, at + "---".len());
         }
-        if let Some(part) = parts.last_mut() {
-            part.push('\n');
-        }
+        at += line.len();
     }
+    let text = &text[start..];
+    parts.push(Part { lines_before, text });
     parts
 }
 
@@ -229,11 +233,16 @@ fn is_empty(part: &str) -> bool {
         .all(|line| line.is_empty() || line.starts_with('#') || line == "...")
 }
 
-/// Parses one document. Errors name line and column but never quote the text, which may be a Secret's.
-fn parse(text: &str) -> Result<Value, String> {
-    let options = serde_saphyr::options! { with_snippet: false };
-    serde_saphyr::from_str_with_options(text, options)
-        .map_err(|error| format!("is no YAML: {error}; correct it or take the file out of the folder"))
+/// Parses one document. Errors name line and column of the file but never quote the text, which may be a Secret's.
+fn parse(part: Part<'_>) -> Result<Value, String> {
+    let options = || serde_saphyr::options! { with_snippet: false };
+    serde_saphyr::from_str_with_options(part.text, options()).or_else(|_| {
+        // Read again behind as many empty lines, so that its lines are counted as the file's; of broken documents only,
+        // since in a long file it costs as much as all that stands before.
+        let padded = "\n".repeat(part.lines_before) + part.text;
+        serde_saphyr::from_str_with_options(&padded, options())
+            .map_err(|error| format!("is no YAML: {error}; correct it or take the file out of the folder"))
+    })
 }
 
 fn object_name(body: &Value) -> Option<String> {
@@ -337,6 +346,16 @@ mod tests {
             refusal.why.contains("line 7") || refusal.why.contains("line 8"),
             "{refusal}"
         );
+    }
+
+    #[test]
+    fn a_long_file_costs_no_more_than_its_own_length() {
+        let text = format!("---\n{PIN}").repeat(12_000);
+        let parts = documents(&text);
+        assert_eq!(parts.len(), 12_001);
+        let lines_before = parts[12_000].lines_before;
+        assert_eq!(lines_before, 11_999 * 5);
+        assert!(parts.iter().map(|part| part.text.len()).sum::<usize>() <= text.len());
     }
 
     #[test]
