@@ -212,15 +212,17 @@ impl Engine {
     }
 
     async fn instance(&self, id: Id) {
+        let key = Key::Instance(id.clone());
+        self.begin(&key);
         let Some(pass) = omni_instance::reconcile(&self.world, &id.0, &id.1).await else {
-            self.state().work.remove(&Key::Instance(id));
+            self.nothing_there(&key);
             return;
         };
         let abandoned = self.abandoned_environments(&id, &pass).await;
         let mut state = self.state();
         let state = &mut *state;
         let moved = state.statuses.instance(&id, &pass, &*self.observer);
-        self.settle(state, Key::Instance(id.clone()), pass.next, &pass.findings);
+        self.settle(state, key, pass.next, &pass.findings);
         for key in abandoned {
             state.work.entry(Key::Environment(key)).or_insert_with(Work::now);
         }
@@ -247,9 +249,10 @@ impl Engine {
         if !self.due().0.contains(&key) {
             return;
         }
+        self.begin(&key);
         let progress = Telling::new(self, &id, deadline);
         let Some(pass) = model_version::reconcile(&self.world, &id.0, &id.1, &progress).await else {
-            self.state().work.remove(&key);
+            self.nothing_there(&key);
             return;
         };
         let mut state = self.state();
@@ -258,8 +261,9 @@ impl Engine {
     }
 
     async fn environment(&self, key: EnvironmentKey) {
+        self.begin(&Key::Environment(key.clone()));
         let Some(pass) = environment::reconcile(&self.world, &key).await else {
-            self.state().work.remove(&Key::Environment(key));
+            self.nothing_there(&Key::Environment(key));
             return;
         };
         let in_use = self.wrongly_unused(&key, &pass);
@@ -300,6 +304,20 @@ impl Engine {
                 })
             })
             .collect()
+    }
+
+    fn begin(&self, key: &Key) {
+        if let Some(work) = self.state().work.get_mut(key) {
+            work.begin();
+        }
+    }
+
+    /// Forgets what a pass did not find, unless it came during the pass.
+    fn nothing_there(&self, key: &Key) {
+        let work = &mut self.state().work;
+        if work.get(key).is_some_and(|work| work.due == Due::Settled) {
+            work.remove(key);
+        }
     }
 
     fn settle(&self, state: &mut State, key: Key, next: crate::ports::Next, findings: &[Finding]) {
@@ -394,5 +412,78 @@ impl Progress for Telling<'_> {
         self.engine.stop.is_cancelled()
             || Instant::now() >= self.deadline
             || spec_hash(&self.engine.declared, self.id) != self.spec_hash
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use async_trait::async_trait;
+
+    use super::super::{Catalog, CatalogOptions, Reading};
+    use super::*;
+    use crate::ports::{Clients, ConnectError, Mapping, Object, Omni, SystemClock};
+    use crate::resources::OmniInstanceSpec;
+    use crate::resources::conditions::Transition;
+
+    struct Nobody;
+
+    impl Observer for Nobody {
+        fn transition(&self, _: &Subject, _: &Transition) {}
+        fn progress(&self, _: &Subject, _: u32, _: u32) {}
+        fn resting(&self, _: Option<Duration>) {}
+    }
+
+    /// Has no Secret; the first time that it looks for one, files change.
+    #[derive(Default)]
+    struct Missing {
+        engine: OnceLock<Arc<Engine>>,
+        passes: AtomicUsize,
+    }
+
+    #[async_trait]
+    impl Clients for Missing {
+        async fn omni(&self, _: &Object<OmniInstanceSpec>) -> Result<Arc<dyn Omni>, ConnectError> {
+            panic!("Omni is asked for after the mapping only")
+        }
+        async fn mapping(&self, _: &Object<OmniInstanceSpec>) -> Result<Arc<dyn Mapping>, ConnectError> {
+            if self.passes.fetch_add(1, Ordering::SeqCst) == 0 {
+                self.engine.get().unwrap().look_at_everything();
+            }
+            let message = "Secret omni is not there".to_owned();
+            Err(ConnectError::Missing { message })
+        }
+        fn forget_credentials(&self, _: &Object<OmniInstanceSpec>) {}
+    }
+
+    #[tokio::test]
+    async fn what_moves_during_a_pass_brings_another() {
+        let instance = "apiVersion: wavepin.dev/v1alpha1\nkind: OmniInstance\nmetadata: {name: acme}\nspec:\n  \
+                        baseUrl: https://acme.omniapp.co\n  apiKeySecretRef: {name: omni, key: apiKey}\n";
+        let mut reading = Reading::default();
+        reading.add(Path::new("instance.yaml"), instance);
+        let options = CatalogOptions {
+            prune: false,
+            now: Timestamp::now(),
+        };
+        let declared = Arc::new(Declared::new(Catalog::new(reading, &Catalog::default(), options)));
+        let clients = Arc::new(Missing::default());
+        let world = World {
+            objects: declared.clone(),
+            clients: clients.clone(),
+            clock: Arc::new(SystemClock),
+            slice: Duration::from_secs(5),
+            request_timeout: Duration::from_secs(5),
+        };
+        let stop = CancellationToken::new();
+        let engine = Arc::new(Engine::new(world, declared, Arc::new(Nobody), stop, false));
+        assert!(clients.engine.set(Arc::clone(&engine)).is_ok());
+        let ended = engine.run(Instant::now() + Duration::from_secs(20)).await;
+        assert_eq!(ended, Ended::Settled);
+        assert_eq!(clients.passes.load(Ordering::SeqCst), 2);
     }
 }

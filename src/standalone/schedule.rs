@@ -38,9 +38,24 @@ impl Work {
         }
     }
 
-    /// What follows from a pass. `stay`: the program stays and looks again (`--watch`); otherwise work that is done,
+    /// A pass begins: it takes up all that moved so far, and nothing that moves from now on.
+    pub(super) fn begin(&mut self) {
+        self.due = Due::Settled;
+    }
+
+    /// What follows from a pass that [began](Self::begin). What moved meanwhile stays due. `stay`: the program stays and looks again (`--watch`); otherwise work that is done,
     /// that waits for a gate or that only a person can mend is settled.
     pub(super) fn after_pass(self, next: Next, findings: &[Finding], now: Timestamp, stay: bool) -> Self {
+        let after = self.after_this_pass(next, findings, now, stay);
+        let due = match (self.due, after.due) {
+            (Due::At(woken), Due::At(planned)) => Due::At(woken.min(planned)),
+            (Due::At(woken), Due::Settled) => Due::At(woken),
+            (Due::Settled, planned) => planned,
+        };
+        Self { due, ..after }
+    }
+
+    fn after_this_pass(self, next: Next, findings: &[Finding], now: Timestamp, stay: bool) -> Self {
         let going_on = |finding: &&Finding| finding.condition == RECONCILING && finding.verdict == Verdict::True;
         let alone = |finding: &Finding| !waits_for_another_object(finding.reason);
         // Nothing that goes on is said of an environment without pins, nor of a pass that broke off early.
@@ -108,6 +123,12 @@ mod tests {
         "2026-01-01T00:00:00Z".parse().unwrap()
     }
 
+    fn begun() -> Work {
+        let mut work = Work::now();
+        work.begin();
+        work
+    }
+
     fn in_seconds(seconds: u64) -> Due {
         later(now(), Duration::from_secs(seconds))
     }
@@ -119,11 +140,12 @@ mod tests {
     #[test]
     fn tries_grow_apart_and_end_unless_the_program_stays() {
         let findings = reconciling(Reason::OmniUnreachable);
-        let mut work = Work::now();
+        let mut work = begun();
         let mut pauses = Vec::new();
         for _ in 0..6 {
             work = work.after_pass(Next::Backoff { after: None }, &findings, now(), false);
             pauses.push(work.due);
+            work.begin();
         }
         assert_eq!(pauses, [1, 2, 4, 8, 16, 30].map(in_seconds));
         let given_up = work.after_pass(Next::Backoff { after: None }, &findings, now(), false);
@@ -144,7 +166,8 @@ mod tests {
     #[test]
     fn a_success_forgets_the_tries() {
         let findings = reconciling(Reason::Progressing);
-        let tried = Work::now().after_pass(Next::Backoff { after: None }, &findings, now(), false);
+        let mut tried = begun().after_pass(Next::Backoff { after: None }, &findings, now(), false);
+        tried.begin();
         let worked = tried.after_pass(Next::Again, &findings, now(), false);
         assert_eq!(worked, Work::now());
     }
@@ -152,7 +175,7 @@ mod tests {
     #[test]
     fn what_goes_on_by_itself_is_awaited_and_what_waits_for_others_is_not() {
         let after = |reason| {
-            Work::now()
+            begun()
                 .after_pass(Next::After(Duration::from_secs(5)), &reconciling(reason), now(), false)
                 .due
         };
@@ -160,7 +183,7 @@ mod tests {
         assert_eq!(after(Reason::SecretMissing), Due::Settled);
         assert_eq!(after(Reason::SourceNotReady), Due::Settled);
         let absent = reconciling(Reason::InstanceNotReady);
-        let backed_off = Work::now().after_pass(Next::Backoff { after: None }, &absent, now(), false);
+        let backed_off = begun().after_pass(Next::Backoff { after: None }, &absent, now(), false);
         assert_eq!(
             backed_off.due,
             Due::Settled,
@@ -177,11 +200,11 @@ mod tests {
             "quarter close",
         )];
         assert_eq!(
-            Work::now().after_pass(Next::At(opens), &gate, now(), false).due,
+            begun().after_pass(Next::At(opens), &gate, now(), false).due,
             Due::Settled
         );
         assert_eq!(
-            Work::now().after_pass(Next::At(opens), &gate, now(), true).due,
+            begun().after_pass(Next::At(opens), &gate, now(), true).due,
             Due::At(opens)
         );
     }
