@@ -16,6 +16,7 @@
 
 mod events;
 mod health;
+mod in_use;
 mod kind;
 mod lanes;
 mod lead;

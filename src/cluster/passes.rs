@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use super::in_use;
 use super::kind::{KindName, ObjectName};
 use super::merge::status_patch;
 use super::queue::Asker;
@@ -97,6 +98,10 @@ impl Passes {
     pub(super) async fn environment(&self, key: EnvironmentKey) -> Option<Next> {
         let mut requests = self.store.requested_of_pins(&key);
         let pass = environment::reconcile(&self.world, &key).await?;
+        // Before the reports are written: the statuses say what was.
+        for name in in_use::changed(&self.store, &key, &pass) {
+            self.askers.versions.ask(name);
+        }
         for report in pass.pins {
             let request = requests.remove(&report.name);
             let name = ObjectName::new(&key.namespace, &report.name);

@@ -80,16 +80,21 @@ async fn the_worst_order_converges_without_a_stall_and_the_next_process_writes_n
         3,
         "{rows}"
     );
-    // Rows came after the versions were last looked at; asked for, a pass sees at once that they are in use.
-    cluster.kubectl(&["annotate", "mv", "--all", "wavepin.dev/reconcile-requested-at=now"]);
-    eventually("both versions are in use", Duration::from_secs(30), || {
+    let versions = |holds: &dyn Fn(&Value) -> bool| {
         let objects = cluster.objects().into_iter();
         let mut versions = objects.filter(|object| object["kind"] == "ModelVersion");
-        versions.all(|object| {
-            object["status"]["lastHandledReconcileAt"] == "now"
-                && condition(&object, "InUse").is_some_and(|used| used["status"] == "True")
-        })
+        versions.all(|object| holds(&object))
+    };
+    // Rows came after the versions were last looked at, and bring a look of their own.
+    eventually("both versions are in use", Duration::from_secs(30), || {
+        versions(&|object| condition(object, "InUse").is_some_and(|used| used["status"] == "True"))
     });
+    cluster.kubectl(&["annotate", "mv", "--all", "wavepin.dev/reconcile-requested-at=now"]);
+    eventually(
+        "both have acknowledged the pass asked for",
+        Duration::from_secs(30),
+        || versions(&|object| object["status"]["lastHandledReconcileAt"] == "now"),
+    );
     cluster.end("first", first);
 
     let events = cluster.kubectl(&["get", "events.events.k8s.io", "--output=json"]);

@@ -1,0 +1,57 @@
+//! Versions whose use by tenants began or ended with a pass over an environment.
+
+use std::collections::BTreeSet;
+
+use super::kind::ObjectName;
+use super::store::Store;
+use crate::environment::{EnvironmentKey, EnvironmentPass};
+use crate::ports::Objects;
+use crate::resources::conditions::IN_USE;
+use crate::resources::{ModelVersion, TenantPin};
+
+/// The versions of which `InUse` says something else than the rows do since this pass: their own passes would notice
+/// only after the interval. Rows that were moved for others of a version that stays in use concern nobody, so that a
+/// promotion brings no pass that asks Omni.
+pub(super) fn changed(store: &Store, key: &EnvironmentKey, pass: &EnvironmentPass) -> Vec<ObjectName> {
+    let mut came = BTreeSet::new();
+    let mut left = BTreeSet::new();
+    for report in pass.pins.iter().filter(|report| report.row_seen) {
+        let name = ObjectName::new(&key.namespace, &report.name);
+        let held = store
+            .record::<TenantPin>(&name)
+            .and_then(|record| record.status.version);
+        if held != report.version {
+            came.extend(report.version);
+            left.extend(held);
+        }
+    }
+    if came.is_empty() && left.is_empty() {
+        return Vec::new();
+    }
+    let versions = store.versions(&key.namespace, &key.instance);
+    let names = versions.iter().filter_map(|version| {
+        let name = ObjectName::new(&version.namespace, &version.name);
+        let status = &store.record::<ModelVersion>(&name)?.status;
+        let mut conditions = status.conditions.iter();
+        let in_use = conditions.any(|condition| condition.type_ == IN_USE && condition.status == "True");
+        let number = version.spec.version;
+        let begins = status.sealed == Some(true) && !in_use && came.contains(&number);
+        let ends = in_use && left.contains(&number) && !is_held(store, key, pass, number);
+        (begins || ends).then_some(name)
+    });
+    names.collect()
+}
+
+/// Whether a pin holds the version: here as the pass found it, elsewhere as the statuses say.
+fn is_held(store: &Store, key: &EnvironmentKey, pass: &EnvironmentPass, version: i32) -> bool {
+    let mut others = store.environments(&ObjectName::new(&key.namespace, &key.instance));
+    others.retain(|other| other != key);
+    let holds = |other: &EnvironmentKey| {
+        let pins = store.pins(&other.namespace, &other.instance, &other.environment);
+        pins.iter().any(|pin| {
+            let record = store.record::<TenantPin>(&ObjectName::new(&pin.namespace, &pin.name));
+            record.is_some_and(|record| record.status.version == Some(version))
+        })
+    };
+    pass.pins.iter().any(|report| report.version == Some(version)) || others.iter().any(holds)
+}
