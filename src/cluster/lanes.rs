@@ -1,8 +1,10 @@
 //! Three lanes of keyed work: what much else waits for goes before what is new or changed, and that before what is only
 //! looked at again.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::hash::Hash;
+
+use tokio::time::Instant;
 
 /// Which lane; the first ones go first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,7 +25,11 @@ pub(super) struct Lanes<K, J> {
     /// Whose turn it is, lane by lane.
     queues: [VecDeque<K>; LANES.len()],
     waiting: HashMap<K, (Lane, J)>,
+    /// Besides those that are being done, those that rest: a newer job of the key waits for the end of the rest.
     begun: HashSet<K>,
+    /// By the end of the rest, and then by the order in which they came.
+    resting: BTreeMap<(Instant, u64), (K, Lane, J)>,
+    rests: u64,
 }
 
 impl<K, J> Default for Lanes<K, J> {
@@ -32,6 +38,8 @@ impl<K, J> Default for Lanes<K, J> {
             queues: std::array::from_fn(|_| VecDeque::new()),
             waiting: HashMap::new(),
             begun: HashSet::new(),
+            resting: BTreeMap::new(),
+            rests: 0,
         }
     }
 }
@@ -47,15 +55,32 @@ impl<K: Hash + Eq + Clone, J> Lanes<K, J> {
         self.waiting.insert(key, (lane, job));
     }
 
-    /// Puts a job back that could not be done, unless a newer one waits.
-    pub(super) fn put_back(&mut self, key: K, lane: Lane, job: J) {
-        if !self.waiting.contains_key(&key) {
-            self.add(key, lane, job);
+    /// Puts a job that began and could not be done aside until then. It comes again unless a newer one waits by then.
+    pub(super) fn rest(&mut self, key: K, lane: Lane, job: J, until: Instant) {
+        self.rests += 1;
+        self.resting.insert((until, self.rests), (key, lane, job));
+    }
+
+    /// When the next rest ends.
+    pub(super) fn next_rest(&self) -> Option<Instant> {
+        self.resting.keys().next().map(|(until, _)| *until)
+    }
+
+    fn end_rests(&mut self, now: Instant) {
+        while let Some(first) = self.resting.first_entry()
+            && first.key().0 <= now
+        {
+            let (key, lane, job) = first.remove();
+            if !self.waiting.contains_key(&key) {
+                self.waiting.insert(key.clone(), (lane, job));
+            }
+            self.done(&key);
         }
     }
 
-    /// The next job; [`done`](Self::done) must follow.
-    pub(super) fn begin(&mut self) -> Option<(K, Lane, J)> {
+    /// The next job; [`done`](Self::done) or [`rest`](Self::rest) must follow.
+    pub(super) fn begin(&mut self, now: Instant) -> Option<(K, Lane, J)> {
+        self.end_rests(now);
         loop {
             let (from, key) = LANES
                 .into_iter()
@@ -106,7 +131,7 @@ mod tests {
         lanes.add("c", Lane::Fresh, 1);
         lanes.add("b", Lane::Fresh, 2);
         lanes.add("c", Lane::Resync, 2);
-        let order: Vec<_> = std::iter::from_fn(|| lanes.begin()).collect();
+        let order: Vec<_> = std::iter::from_fn(|| lanes.begin(Instant::now())).collect();
         assert_eq!(
             order,
             [("c", Lane::Fresh, 2), ("b", Lane::Fresh, 2), ("a", Lane::Resync, 1)]
@@ -119,36 +144,43 @@ mod tests {
         lanes.add("pin", Lane::Fresh, 1);
         lanes.add("version", Lane::Awaited, 1);
         lanes.add("version", Lane::Fresh, 2);
-        let order: Vec<_> = std::iter::from_fn(|| lanes.begin()).collect();
+        let order: Vec<_> = std::iter::from_fn(|| lanes.begin(Instant::now())).collect();
         assert_eq!(order, [("version", Lane::Awaited, 2), ("pin", Lane::Fresh, 1)]);
     }
 
     #[test]
     fn a_key_has_never_two_jobs_at_once_and_none_is_lost() {
+        let now = Instant::now();
         let mut lanes = Lanes::default();
         lanes.add("a", Lane::Fresh, 1);
-        assert_eq!(lanes.begin(), Some(("a", Lane::Fresh, 1)));
+        assert_eq!(lanes.begin(now), Some(("a", Lane::Fresh, 1)));
         lanes.add("a", Lane::Resync, 2);
-        lanes.put_back("a", Lane::Fresh, 1);
-        assert_eq!(lanes.begin(), None, "the first has not ended");
+        assert_eq!(lanes.begin(now), None, "the first has not ended");
+        lanes.rest("a", Lane::Fresh, 1, now);
         assert!(!lanes.is_empty());
-        lanes.done(&"a");
         assert_eq!(
-            lanes.begin(),
+            lanes.begin(now),
             Some(("a", Lane::Resync, 2)),
-            "and the older one is not put back"
+            "and the older one does not come again"
         );
         lanes.done(&"a");
         assert!(lanes.is_empty());
     }
 
     #[test]
-    fn a_job_that_is_put_back_comes_again() {
+    fn a_job_that_rests_comes_again_in_time_and_keeps_nobody_waiting() {
+        let now = Instant::now();
+        let later = now + std::time::Duration::from_secs(1);
         let mut lanes = Lanes::default();
         lanes.add("a", Lane::Fresh, 1);
-        let (key, lane, job) = lanes.begin().unwrap();
-        lanes.put_back(key, lane, job);
-        lanes.done(&"a");
-        assert_eq!(lanes.begin(), Some(("a", Lane::Fresh, 1)));
+        lanes.add("b", Lane::Fresh, 1);
+        let (key, _, job) = lanes.begin(now).unwrap();
+        lanes.rest(key, Lane::Resync, job, later);
+        assert_eq!(lanes.next_rest(), Some(later));
+        assert_eq!(lanes.begin(now), Some(("b", Lane::Fresh, 1)));
+        assert_eq!(lanes.begin(now), None);
+        assert!(lanes.knows(&"a"));
+        assert_eq!(lanes.begin(later), Some(("a", Lane::Resync, 1)));
+        assert_eq!(lanes.next_rest(), None);
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use kube::api::{Api, Patch, PatchParams};
 use tokio::sync::Notify;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{debug, warn};
 
 use super::events::Teller;
@@ -73,6 +73,8 @@ enum Written {
     Settled,
     /// It failed and may succeed later.
     Failed,
+    /// It may not be written; a person may grant the right.
+    Forbidden,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -96,13 +98,14 @@ impl StatusWriter {
     /// Sees to it that the object has the status of this report, if it still has the spec that the report speaks of.
     pub(super) fn offer(&self, name: ObjectName, report: Report, request: Option<String>) {
         let kind = report.kind();
+        // Held over the look: an older report that is written between the look and the end would else be left standing.
+        let mut lanes = lock(&self.lanes);
         let lane = match &report {
             Report::Instance(report) => self.lane::<OmniInstance, _>(&name, report, request.as_deref()),
             Report::Version(report) => self.lane::<ModelVersion, _>(&name, report, request.as_deref()),
             Report::Pin(report) => self.lane::<TenantPin, _>(&name, report, request.as_deref()),
         };
         let key = (kind, name);
-        let mut lanes = lock(&self.lanes);
         let lane = match (kind, lane) {
             // Not even an older report is about to be written, which this one would have to put right.
             (_, None) if !lanes.knows(&key) => return,
@@ -162,24 +165,36 @@ impl StatusWriter {
     /// One of the workers; ends never by itself.
     pub(super) async fn work(&self) {
         loop {
-            let begun = lock(&self.lanes).begin();
+            let (begun, next_rest) = {
+                let mut lanes = lock(&self.lanes);
+                (lanes.begin(Instant::now()), lanes.next_rest())
+            };
             let Some((key, lane, mut job)) = begun else {
-                self.work.notified().await;
+                tokio::select! {
+                    () = self.work.notified() => {}
+                    () = sleep_until(next_rest.unwrap_or_else(Instant::now)), if next_rest.is_some() => {}
+                }
                 continue;
             };
             // Of many that came at once only one worker may have been told.
             self.work.notify_one();
-            if let Written::Failed = self.write(&key.1, &job).await {
-                let pause = Duration::from_millis(250) * (1 << job.failures.min(5));
-                job.failures += 1;
-                tokio::time::sleep(pause).await;
-                lock(&self.lanes).put_back(key.clone(), lane, job);
-            }
-            let mut lanes = lock(&self.lanes);
-            lanes.done(&key);
-            if lanes.is_empty() {
-                self.idle.notify_waiters();
-            }
+            let (lane, most_doublings) = match self.write(&key.1, &job).await {
+                Written::Settled => {
+                    let mut lanes = lock(&self.lanes);
+                    lanes.done(&key);
+                    if lanes.is_empty() {
+                        self.idle.notify_waiters();
+                    }
+                    continue;
+                }
+                Written::Failed => (lane, 5),
+                // One namespace without the right must not keep the others' objects waiting: behind them, and seldom.
+                Written::Forbidden => (Lane::Resync, 8),
+            };
+            // Rests aside: a worker that slept here could write nothing else meanwhile.
+            let pause = Duration::from_millis(250) * (1 << job.failures.min(most_doublings));
+            job.failures = job.failures.saturating_add(1);
+            lock(&self.lanes).rest(key, lane, job, Instant::now() + pause);
         }
     }
 
@@ -326,9 +341,34 @@ fn refused(kind: KindName, name: &ObjectName, error: CallError) -> Written {
             warn!(kind = kind.as_str(), %name, %error, "the API server refuses the status; are the CRDs of this release applied?");
             Written::Settled
         }
+        CallError::Api(kube::Error::Api(status)) if status.is_forbidden() => {
+            warn!(kind = kind.as_str(), %name, %error, "the status may not be written; grant Wavepin's ServiceAccount patch on it");
+            Written::Forbidden
+        }
         _ => {
             warn!(kind = kind.as_str(), %name, %error, "failed to write the status; it is tried again");
             Written::Failed
         }
+    }
+}
+
+#[cfg(test)]
+impl StatusWriter {
+    /// Plays a worker whose write of this key ends while another thread offers: it offers once `offer` is called, and
+    /// the write has ended by the time that the lanes are free again.
+    pub(super) fn while_an_older_one_ends<T>(
+        self: &Arc<Self>,
+        key: &JobKey,
+        offer: impl FnOnce(&Arc<Self>) -> T,
+        end: impl FnOnce(),
+    ) -> T {
+        let mut lanes = lock(&self.lanes);
+        lanes.begin(Instant::now());
+        let offering = offer(self);
+        // Long enough for the thread to have looked and to stand before the lanes, should it look first.
+        std::thread::sleep(Duration::from_millis(100));
+        end();
+        lanes.done(key);
+        offering
     }
 }

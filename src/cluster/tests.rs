@@ -11,17 +11,20 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use super::events::{Publisher, events};
-use super::kind::ObjectName;
+use super::kind::{KindName, ObjectName};
 use super::passes::Passes;
-use super::status::StatusWriter;
+use super::status::{Report, StatusWriter, WRITES_AT_ONCE};
 use super::store::{Store, Stored};
 use super::table::tests::guarded;
 use super::work::{Queues, queues};
+use crate::environment::{EnvironmentKey, EnvironmentPass, PinReport};
 use crate::mapping::{MappingOptions, connect};
 use crate::omni::{Limiter, OmniClient, OmniOptions};
+use crate::omni_instance::InstancePass;
 use crate::ports::fakes::Wired;
 use crate::ports::{Clients, Next, SystemClock, World};
-use crate::resources::{ModelVersion, OmniInstance};
+use crate::resources::conditions::{Finding, RECONCILING, Reason};
+use crate::resources::{ModelVersion, OmniInstance, TenantPin};
 
 /// What the API server answers to a method and a path.
 type Answer = Box<dyn Fn(&Method, &str) -> (StatusCode, Value) + Send + Sync>;
@@ -45,6 +48,7 @@ async fn client(answer: Answer) -> kube::Client {
 struct Bench {
     passes: Passes,
     store: Arc<Store>,
+    writer: Arc<StatusWriter>,
     _queues: Queues,
     _publisher: Publisher,
     _folder: TempDir,
@@ -78,13 +82,14 @@ impl Bench {
             },
             client,
             store: Arc::clone(&store),
-            writer,
+            writer: Arc::clone(&writer),
             askers,
             stop: CancellationToken::new(),
         };
         Self {
             passes,
             store,
+            writer,
             _queues: queues,
             _publisher: publisher,
             _folder: folder,
@@ -139,4 +144,149 @@ async fn a_version_whose_deletion_waits_for_somebody_else_is_left_alone() {
         matches!(next, Some(Next::After(pause)) if pause >= Duration::from_secs(60)),
         "a hot loop: {next:?}"
     );
+}
+
+/// What a pass says of an instance that waits for its Secret.
+fn report(bench: &Bench, name: &str) -> Report {
+    let record = bench.store.record::<OmniInstance>(&ObjectName::new("n", name)).unwrap();
+    Report::Instance(InstancePass {
+        spec_hash: record.object.spec_hash.clone(),
+        findings: vec![Finding::holds(
+            RECONCILING,
+            Reason::SecretMissing,
+            "Secret omni is not there",
+        )],
+        next: Next::Again,
+    })
+}
+
+fn named(mut object: Value, name: &str) -> Value {
+    object["metadata"]["name"] = json!(name);
+    object["metadata"]["uid"] = json!(name);
+    object
+}
+
+#[tokio::test]
+async fn a_namespace_that_refuses_every_status_keeps_no_other_waiting() {
+    let (wrote, mut written) = tokio::sync::mpsc::unbounded_channel();
+    let bench = Bench::new(Box::new(move |method, path| {
+        if !path.contains("/allowed") {
+            return refuse_all()(method, path);
+        }
+        // Nobody listens any more once the test has seen the first.
+        let _ = wrote.send(());
+        let mut object = named(instance(), "allowed");
+        object["metadata"]["resourceVersion"] = json!("2");
+        (StatusCode::OK, object)
+    }))
+    .await;
+    for number in 0..400 {
+        let name = format!("refused-{number}");
+        bench.declare::<OmniInstance>(named(instance(), &name));
+        bench
+            .writer
+            .offer(ObjectName::new("n", &name), report(&bench, &name), None);
+    }
+    bench.declare::<OmniInstance>(named(instance(), "allowed"));
+    let offered = report(&bench, "allowed");
+    bench.writer.offer(ObjectName::new("n", "allowed"), offered, None);
+    let mut workers = tokio::task::JoinSet::new();
+    for _ in 0..WRITES_AT_ONCE {
+        let writer = Arc::clone(&bench.writer);
+        workers.spawn(async move { writer.work().await });
+    }
+    let waited = tokio::time::timeout(Duration::from_secs(3), written.recv()).await;
+    assert!(waited.is_ok(), "the workers sleep");
+}
+
+#[tokio::test]
+async fn a_report_is_not_dropped_while_an_older_one_is_about_to_be_written() {
+    let bench = Bench::new(refuse_all()).await;
+    bench.declare::<OmniInstance>(instance());
+    let name = ObjectName::new("n", "acme");
+    let older = Report::Instance(InstancePass {
+        spec_hash: bench
+            .store
+            .record::<OmniInstance>(&name)
+            .unwrap()
+            .object
+            .spec_hash
+            .clone(),
+        findings: Vec::new(),
+        next: Next::Again,
+    });
+    bench.writer.offer(name.clone(), older, None);
+    let newer = report(&bench, "acme");
+    // The status says already what the newer report says; the older one is under way and would undo it.
+    let mut as_newer = instance();
+    let now = "2026-01-01T00:00:00Z";
+    as_newer["status"] = json!({"observedGeneration": 1, "conditions": [{"type": RECONCILING, "status": "True",
+        "reason": "SecretMissing", "message": "Secret omni is not there", "observedGeneration": 1,
+        "lastTransitionTime": now}]});
+    as_newer["metadata"]["resourceVersion"] = json!("2");
+    bench.declare::<OmniInstance>(as_newer.clone());
+    let offering = bench.writer.while_an_older_one_ends(
+        &(KindName::OmniInstance, name.clone()),
+        |writer| {
+            let (writer, name) = (Arc::clone(writer), name.clone());
+            std::thread::spawn(move || writer.offer(name, newer, None))
+        },
+        || {
+            let mut as_older = as_newer.clone();
+            as_older["status"] = json!({"observedGeneration": 1});
+            as_older["metadata"]["resourceVersion"] = json!("3");
+            bench.declare::<OmniInstance>(as_older);
+        },
+    );
+    offering.join().unwrap();
+    let flushed = tokio::time::timeout(Duration::from_millis(50), bench.writer.flush()).await;
+    assert!(flushed.is_err(), "the newer report waits to be written");
+}
+
+#[tokio::test]
+async fn a_version_is_looked_at_when_its_first_tenant_comes_or_its_last_one_goes() {
+    let bench = Bench::new(refuse_all()).await;
+    let sealed = |name: &str, number: i32, in_use: &str| {
+        let mut version = version(name, number);
+        version["status"] = json!({"sealed": true, "conditions": [{"type": "InUse", "status": in_use,
+            "reason": "Unused", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"}]});
+        version
+    };
+    bench.declare::<ModelVersion>(sealed("v1", 1, "True"));
+    bench.declare::<ModelVersion>(sealed("v2", 2, "False"));
+    let pin = |name: &str, environment: &str, holds: i32| {
+        let spec = json!({"instanceRef": {"name": "acme"}, "tenant": name, "environment": environment, "version": 2});
+        let mut pin = object("TenantPin", name, &spec);
+        pin["status"] = json!({"version": holds});
+        bench.declare::<TenantPin>(pin);
+    };
+    let key = EnvironmentKey {
+        namespace: "n".to_owned(),
+        instance: "acme".to_owned(),
+        environment: "staging".to_owned(),
+    };
+    let changed = |rows: &[(&str, i32)]| {
+        let report = |&(name, version): &(&str, i32)| PinReport {
+            name: name.to_owned(),
+            spec_hash: String::new(),
+            findings: Vec::new(),
+            row_seen: true,
+            version: Some(version),
+            previous_version: None,
+            since: None,
+        };
+        let pass = EnvironmentPass {
+            pins: rows.iter().map(report).collect(),
+            next: Next::Again,
+        };
+        let names = super::in_use::changed(&bench.store, &key, &pass);
+        names.into_iter().map(|name| name.name).collect::<Vec<_>>()
+    };
+    pin("one", "staging", 1);
+    pin("two", "staging", 1);
+    assert!(changed(&[("one", 1), ("two", 1)]).is_empty(), "nothing moved");
+    assert_eq!(changed(&[("one", 2), ("two", 1)]), ["v2"], "the other is still in use");
+    assert_eq!(changed(&[("one", 2), ("two", 2)]), ["v1", "v2"]);
+    pin("elsewhere", "production", 1);
+    assert_eq!(changed(&[("one", 2), ("two", 2)]), ["v2"], "in use elsewhere");
 }
