@@ -26,8 +26,7 @@ async fn bad_input_on_a_cluster() {
 
     bed.cluster.apply(&secret);
     bed.look_again("mended");
-    bed.cluster
-        .kubectl(&["wait", "--for=condition=Ready", "omni/clinical", "--timeout=20s"]);
+    bed.all_ready("20s");
     for file in &FILES[1..] {
         bed.cluster.apply(&bed.manifest(file));
     }

@@ -149,8 +149,7 @@ impl Bed {
 
     /// Starts the binary.
     pub(super) fn controller(&self, name: &str) -> Member {
-        self.cluster
-            .start(name, self.cluster.controller().args(["--lease", "2s"]))
+        self.cluster.start(name, &mut self.cluster.controller())
     }
 
     /// Waits until all objects are ready; shows those that are not.
@@ -163,11 +162,12 @@ impl Bed {
         assert!(waited.status.success(), "{waited}\n{}", self.conditions());
     }
 
-    /// Every condition of every object, for messages.
+    /// Every status, and how the controller's log ends, for messages.
     pub(super) fn conditions(&self) -> String {
         let objects = self.cluster.objects().into_iter();
         let lines = objects.map(|object| format!("{} {}", object["metadata"]["name"], object["status"]));
-        lines.collect::<Vec<_>>().join("\n")
+        let log = self.cluster.family.last_words("controller");
+        format!("{}\n{log}", lines.collect::<Vec<_>>().join("\n"))
     }
 
     /// The message of a condition that is true for a reason, once it is.
@@ -190,10 +190,10 @@ impl Bed {
             {
                 return message.to_owned();
             }
-            let status = &found["status"];
             assert!(
                 Instant::now() < deadline,
-                "{object} is not {kind}: {reason}, {what:?}: {status:#}"
+                "{object} is not {kind}: {reason}, {what:?}:\n{}",
+                self.conditions()
             );
             std::thread::sleep(Duration::from_millis(50));
         }

@@ -15,7 +15,7 @@ async fn the_secret_appears_nowhere() {
     let (secret, instance) = bed.secret_and_instance();
     let start = |name: &str, format: &str| {
         let mut controller = bed.cluster.controller();
-        controller.args(["--lease", "2s", "--log", "trace", "--log-format", format]);
+        controller.args(["--log", "trace", "--log-format", format]);
         bed.cluster.start(name, &mut controller)
     };
 
