@@ -32,6 +32,9 @@ pub(super) struct Credentials {
     fresh_for: Duration,
     lacking_for: Duration,
     read: Mutex<HashMap<(String, String), Read>>,
+    /// When a Secret was last forgotten. For a while it is read as often as one that lacks something: another pass may
+    /// have read it before it was corrected.
+    doubted: Mutex<HashMap<(String, String), Instant>>,
 }
 
 #[derive(Clone)]
@@ -51,6 +54,7 @@ impl Credentials {
             fresh_for,
             lacking_for,
             read: Mutex::default(),
+            doubted: Mutex::default(),
         }
     }
 
@@ -88,9 +92,11 @@ impl Credentials {
         })
     }
 
-    /// The Secret is read again at its next use.
+    /// The Secret is read again at its next use, and often for a while.
     pub(super) fn forget(&self, namespace: &str, reference: &SecretKeyRef) {
-        self.read().remove(&(namespace.to_owned(), reference.name.clone()));
+        let name = (namespace.to_owned(), reference.name.clone());
+        self.read().remove(&name);
+        self.doubted().insert(name, Instant::now());
     }
 
     async fn record(&self, namespace: &str, reference: &SecretKeyRef) -> Result<Option<SecretRecord>, ConnectError> {
@@ -98,7 +104,11 @@ impl Credentials {
         let known = self.read().get(&name).cloned();
         if let Some(Read { at, record }) = known {
             let lacks = record.as_ref().is_none_or(|it| value_of(it, &reference.key).is_none());
-            let lasts = if lacks { self.lacking_for } else { self.fresh_for };
+            let lasts = if lacks || self.is_doubted(&name) {
+                self.lacking_for
+            } else {
+                self.fresh_for
+            };
             if at.elapsed() < lasts {
                 return Ok(record);
             }
@@ -112,6 +122,17 @@ impl Credentials {
         let record_now = record.clone();
         read.insert(name, Read { at, record });
         Ok(record_now)
+    }
+
+    /// Whether it was forgotten lately: longer than from one refusal of its value to the next.
+    fn is_doubted(&self, name: &(String, String)) -> bool {
+        let mut doubted = self.doubted();
+        doubted.retain(|_, at| at.elapsed() < 2 * self.fresh_for);
+        doubted.contains_key(name)
+    }
+
+    fn doubted(&self) -> MutexGuard<'_, HashMap<(String, String), Instant>> {
+        self.doubted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn read(&self) -> MutexGuard<'_, HashMap<(String, String), Read>> {
@@ -157,6 +178,17 @@ mod tests {
         credentials.forget("default", &reference("apiKey"));
         assert_eq!(value(&credentials, "apiKey").await.unwrap(), "two");
         assert_eq!(secrets.reads(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_secret_that_was_read_again_before_it_was_corrected_is_not_held_for_fresh() {
+        let secrets = FakeSecrets::new([("apiKey", "refused")]);
+        let credentials = Credentials::aging(Arc::clone(&secrets) as _, FRESH_FOR, Duration::ZERO);
+        value(&credentials, "apiKey").await.unwrap();
+        credentials.forget("default", &reference("apiKey"));
+        assert_eq!(value(&credentials, "apiKey").await.unwrap(), "refused");
+        secrets.set([("apiKey", "corrected")]);
+        assert_eq!(value(&credentials, "apiKey").await.unwrap(), "corrected");
     }
 
     #[tokio::test]
