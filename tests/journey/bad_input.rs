@@ -25,8 +25,7 @@ async fn bad_input_on_a_cluster() {
     assert!(bed.simulator.requests().iter().all(|request| request.method == "GET"));
 
     bed.cluster.apply(&secret);
-    bed.look_again("mended");
-    bed.all_ready("20s");
+    bed.is_mended();
     for file in &FILES[1..] {
         bed.cluster.apply(&bed.manifest(file));
     }

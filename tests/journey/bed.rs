@@ -179,7 +179,7 @@ impl Bed {
     /// Likewise, once the message speaks of something.
     #[track_caller]
     pub(super) fn told_of(&self, object: &str, kind: &str, reason: &str, what: &str) -> String {
-        let deadline = Instant::now() + Duration::from_secs(25);
+        let deadline = Instant::now() + Duration::from_secs(45);
         loop {
             let found = self.cluster.object(object);
             if let Some(found) = condition(&found, kind)
@@ -197,6 +197,19 @@ impl Bed {
             );
             std::thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    /// Asks for passes until the instance is ready: one may use the Secret as it was seconds ago.
+    #[track_caller]
+    pub(super) fn is_mended(&self) {
+        let mut requests = 0;
+        eventually("the instance is ready", Duration::from_secs(25), || {
+            requests += 1;
+            self.look_again(&format!("mended-{requests}"));
+            let wait = ["wait", "--for=condition=Ready", "omni/clinical", "--timeout=1s"];
+            let args = [&["-n", &self.cluster.namespace], &wait[..]].concat();
+            self.cluster.api_server.kubectl(&args).status.success()
+        });
     }
 
     /// Asks for a pass over everything.

@@ -29,7 +29,7 @@ async fn the_secret_appears_nowhere() {
     bed.look_again("revoked");
     bed.told("omni/clinical", "Stalled", "KeyRefused");
     bed.cluster.apply(&secret);
-    bed.look_again("mended");
+    bed.is_mended();
     for file in &FILES[1..] {
         bed.cluster.apply(&bed.manifest(file));
     }
