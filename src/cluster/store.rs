@@ -10,7 +10,7 @@ use kube::runtime::watcher::Event;
 use super::kind::{Kind, ObjectName};
 use super::table::{Change, Entry, Record, Scope, Table};
 use crate::environment::EnvironmentKey;
-use crate::ports::{Lookup, Object, Objects};
+use crate::ports::{Absence, Lookup, Object, Objects};
 use crate::resources::{
     ModelVersion, ModelVersionSpec, OmniInstance, OmniInstanceSpec, TenantPin, TenantPinSpec, annotations,
 };
@@ -190,9 +190,14 @@ impl Objects for Store {
         })
     }
 
-    fn absence_is_deletion(&self, namespace: &str) -> bool {
-        read(&self.instances).complete(namespace)
-            && read(&self.versions).complete(namespace)
-            && read(&self.pins).complete(namespace)
+    fn absence(&self, namespace: &str, name: &str) -> Absence {
+        let others = [
+            read(&self.instances).complete(namespace),
+            read(&self.versions).complete(namespace),
+        ];
+        if others.contains(&false) {
+            return Absence::Unknown;
+        }
+        read(&self.pins).absence(&ObjectName::new(namespace, name))
     }
 }

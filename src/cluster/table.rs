@@ -9,7 +9,7 @@ use kube::core::DeserializeGuard;
 use kube::runtime::watcher::Event;
 
 use super::kind::{Kind, ObjectName};
-use crate::ports::Object;
+use crate::ports::{Absence, Object};
 use crate::resources::{ANNOTATION_PREFIX, spec_hash};
 
 /// One namespace, or `None`: all of them.
@@ -106,7 +106,11 @@ pub(super) struct Table<K: Kind> {
     entries: HashMap<String, HashMap<String, Entry<K>>>,
     groups: BTreeMap<K::Group, Members<K::Spec>>,
     listing: HashMap<Scope, HashSet<ObjectName>>,
-    listed: HashSet<Scope>,
+    /// Since when the objects of a scope are known.
+    listed: HashMap<Scope, Timestamp>,
+    /// What went, and is not back: deleted before our eyes, or missing in a list that was made again (a cluster may
+    /// have been put back to an older state meanwhile). A few dozen bytes a name, for as long as the process lives.
+    gone: HashMap<ObjectName, Absence>,
 }
 
 impl<K: Kind> Default for Table<K> {
@@ -115,7 +119,8 @@ impl<K: Kind> Default for Table<K> {
             entries: HashMap::new(),
             groups: BTreeMap::new(),
             listing: HashMap::new(),
-            listed: HashSet::new(),
+            listed: HashMap::new(),
+            gone: HashMap::new(),
         }
     }
 }
@@ -140,9 +145,22 @@ impl<K: Kind> Table<K> {
 
     /// Whether the objects of this namespace have all been seen.
     pub(super) fn complete(&self, namespace: &str) -> bool {
-        self.listed
-            .iter()
-            .any(|scope| scope.as_deref().is_none_or(|listed| listed == namespace))
+        self.complete_since(namespace).is_some()
+    }
+
+    fn complete_since(&self, namespace: &str) -> Option<Timestamp> {
+        let covers = |scope: &Scope| scope.as_deref().is_none_or(|listed| listed == namespace);
+        let listed = self.listed.iter().filter(|(scope, _)| covers(scope));
+        listed.map(|(_, since)| *since).min()
+    }
+
+    /// What it means that an object is not there.
+    pub(super) fn absence(&self, name: &ObjectName) -> Absence {
+        match (self.gone.get(name), self.complete_since(&name.namespace)) {
+            (_, None) => Absence::Unknown,
+            (Some(gone), Some(_)) => *gone,
+            (None, Some(since)) => Absence::Since(since),
+        }
     }
 
     /// Takes in what a watch of `scope` showed, and tells what that changed.
@@ -162,15 +180,23 @@ impl<K: Kind> Table<K> {
                 self.put(name, entry).into_iter().collect()
             }
             Event::InitDone => {
-                self.listed.insert(scope.clone());
+                let now = Timestamp::now();
+                self.listed.entry(scope.clone()).or_insert(now);
                 let seen = self.listing.remove(scope).unwrap_or_default();
-                self.gone_since(scope, &seen)
+                let changes = self.gone_since(scope, &seen);
+                let missing = changes.iter().map(|change| (change.name.clone(), Absence::Since(now)));
+                self.gone.extend(missing);
+                changes
             }
             Event::Apply(object) => {
                 let (name, entry) = entry_of(object);
                 self.put(name, entry).into_iter().collect()
             }
-            Event::Delete(object) => self.remove(entry_of(object).0).into_iter().collect(),
+            Event::Delete(object) => {
+                let (name, _) = entry_of(object);
+                self.gone.insert(name.clone(), Absence::Deleted);
+                self.remove(name).into_iter().collect()
+            }
         }
     }
 
@@ -213,6 +239,7 @@ impl<K: Kind> Table<K> {
         {
             return None;
         }
+        self.gone.remove(&name);
         self.unindex(before.as_ref());
         if let Entry::Readable(record) = &entry {
             let object = &record.object;
@@ -403,6 +430,29 @@ pub(super) mod tests {
         let changes = table.take_in(&None, Event::InitDone);
         assert_eq!(names(&table, "staging"), ["a"]);
         assert!(changes.len() == 1 && changes[0].name.name == "b" && changes[0].after.is_none());
+    }
+
+    #[test]
+    fn only_what_was_seen_to_go_counts_as_deleted_at_once() {
+        let absence = |table: &Table<TenantPin>, name: &str| table.absence(&ObjectName::new("n", name));
+        let mut table: Table<TenantPin> = Table::default();
+        assert_eq!(absence(&table, "never"), Absence::Unknown);
+        table = listed(&[pin("a", "staging", 1, json!(1)), pin("b", "staging", 2, json!(1))]);
+        let Absence::Since(first) = absence(&table, "never") else {
+            panic!("nobody saw it go")
+        };
+        table.take_in(&None, Event::Delete(guarded(pin("a", "staging", 3, json!(1)))));
+        assert_eq!(absence(&table, "a"), Absence::Deleted);
+        table.take_in(&None, Event::Init);
+        table.take_in(&None, Event::InitDone);
+        let missed = absence(&table, "b");
+        assert!(matches!(missed, Absence::Since(at) if at > first), "{missed:?}");
+        assert_eq!(
+            (absence(&table, "a"), absence(&table, "never")),
+            (Absence::Deleted, Absence::Since(first))
+        );
+        table.take_in(&None, Event::Apply(guarded(pin("a", "staging", 4, json!(1)))));
+        assert_eq!(absence(&table, "a"), Absence::Since(first), "another has the name now");
     }
 
     #[test]

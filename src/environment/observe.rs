@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{EnvironmentKey, Pins};
-use crate::ports::{Claim, EnvironmentView, Lookup, Mapping, MappingError, Object, VersionRecord, World};
+use crate::ports::{Absence, Claim, EnvironmentView, Lookup, Mapping, MappingError, Object, VersionRecord, World};
 use crate::resources::{MappingSpec, OmniInstanceSpec, TenantPinSpec, annotations};
 
 /// Everything that a decision may rest on.
@@ -33,11 +33,19 @@ pub(super) enum Holder {
     Stands,
     /// It is not seen here, which proves nothing: it keeps its claim.
     Unseen,
+    /// It is not there, and nobody saw it go: it keeps its claim until this time, by this process's clock.
+    Missing(Timestamp),
     /// It is there, and declares something else now: the claim is free.
     Left,
     /// It was deleted: the claim is free, and its deletion policy counts.
     Deleted,
 }
+
+/// For how long a pin that nobody saw go must have been absent before it counts as deleted. A cluster that is built
+/// anew on the same database, or put back to an older state, gets its pins from git one after the other: without the
+/// grace the first of a thousand would have the rows of the others deleted. Long enough for GitOps to apply all of
+/// them, short enough that a pin which was deleted during an outage is not waited out by hand.
+const ABSENCE_GRACE: SignedDuration = SignedDuration::from_mins(15);
 
 /// Reads what there is to know. Writes nothing.
 pub(super) async fn observe(
@@ -89,20 +97,22 @@ fn elsewhere(world: &World, key: &EnvironmentKey, instance: &Object<OmniInstance
     let Some((namespace, name)) = claim.holder.split_once('/') else {
         return Holder::Unseen;
     };
-    let deleted = world.objects.absence_is_deletion(namespace);
+    let absent = |unknown| match world.objects.absence(namespace, name) {
+        Absence::Unknown => unknown,
+        Absence::Deleted => Holder::Deleted,
+        Absence::Since(since) => match since.checked_add(ABSENCE_GRACE) {
+            Ok(until) if until > world.clock.now() => Holder::Missing(until),
+            _ => Holder::Deleted,
+        },
+    };
     match world.objects.pin(namespace, name) {
         Lookup::Unreadable(_) => Holder::Stands,
-        Lookup::Absent if deleted => Holder::Deleted,
         // The mapping was taken over from an owner whose objects live where nobody looks.
-        Lookup::Absent if namespace != key.namespace && takes_over(instance) => Holder::Left,
-        Lookup::Absent => Holder::Unseen,
+        Lookup::Absent if namespace != key.namespace && takes_over(instance) => absent(Holder::Left),
+        Lookup::Absent => absent(Holder::Unseen),
         // Tenant and environment cannot be changed: another object has the name now.
         Lookup::Found(pin) if pin.spec.tenant != claim.tenant || pin.spec.environment != key.environment => {
-            if deleted {
-                Holder::Deleted
-            } else {
-                Holder::Left
-            }
+            absent(Holder::Left)
         }
         Lookup::Found(pin) if shares_mapping(world, instance, &pin) => Holder::Stands,
         Lookup::Found(_) => Holder::Left,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::decide::{Decision, Kept, Lacking, Row, Standing, refusal};
-use super::observe::Observed;
+use super::observe::{Holder, Observed};
 use super::{EnvironmentPass, PinReport, Pins};
 use crate::ports::{Failure, LOOK_AGAIN, Next, Object};
 use crate::resources::conditions::{ACCEPTED, Finding, PINNED, READY, RECONCILING, Reason, STALLED, WAITING};
@@ -131,7 +131,7 @@ fn findings(pin: &Object<TenantPinSpec>, row: &Row<'_>, standing: &Standing, fai
     }
     match standing {
         Standing::Invalid(refusal) => invalid(pin, refusal),
-        Standing::Conflict { holder, stands } => unacceptable(Reason::Conflict, &text(claimed(holder, *stands))),
+        Standing::Conflict { holder, fate } => unacceptable(Reason::Conflict, &text(claimed(holder, *fate))),
         Standing::Deleting => {
             let rest = "the pin is being deleted; until it is gone its row stays as it is".to_owned();
             works(pin, Reason::Progressing, &text(rest))
@@ -185,12 +185,15 @@ fn unwritten(pin: &Object<TenantPinSpec>, failure: &Failure, pinned: Option<Stri
 }
 
 /// Who has the claim, and how it can be had.
-fn claimed(holder: &str, stands: bool) -> String {
-    let way_out = if stands {
-        "delete one of the two"
-    } else {
-        "it is not seen here, which does not prove that it was deleted: its namespace is not watched, or the folder is \
-         applied without pruning"
+fn claimed(holder: &str, fate: Holder) -> String {
+    let way_out = match fate {
+        Holder::Missing(until) => format!(
+            "it is not there, but nobody saw it go, so that it may still come back: it counts as deleted from {until}"
+        ),
+        Holder::Unseen => "it is not seen here, which does not prove that it was deleted: its namespace is not \
+                           watched, or the folder is applied without pruning"
+            .to_owned(),
+        _ => "delete one of the two".to_owned(),
     };
     format!("pin {holder} claimed the tenant here first, and only it counts; {way_out}")
 }

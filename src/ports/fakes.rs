@@ -1,13 +1,12 @@
 //! A world for tests of whole passes: declared objects and a clock in memory; mapping and Omni as the test wires them.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{Clients, Clock, ConnectError, Lookup, Mapping, Object, Objects, Omni, World};
+use super::{Absence, Clients, Clock, ConnectError, Lookup, Mapping, Object, Objects, Omni, World};
 use crate::resources::{ModelVersionSpec, OmniInstanceSpec, TenantPinSpec};
 
 /// Objects that a test declares.
@@ -17,8 +16,8 @@ pub(crate) struct Declared {
     pins: Mutex<Vec<Arc<Object<TenantPinSpec>>>>,
     /// The names of pins that do not parse.
     pub(crate) broken: Mutex<Vec<String>>,
-    /// Absence says nothing, as in a folder that is applied without pruning.
-    pub(crate) keeps: AtomicBool,
+    /// What absence means; by default that the object was seen to be deleted.
+    pub(crate) absence: Mutex<Option<Absence>>,
 }
 
 fn inside<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -37,6 +36,11 @@ impl Declared {
     pub(crate) fn pin(&self, pin: Object<TenantPinSpec>) {
         self.delete(&pin.name);
         inside(&self.pins).push(Arc::new(pin));
+    }
+
+    /// Absence says nothing from now on, as in a folder that is applied without pruning.
+    pub(crate) fn keep(&self) {
+        *inside(&self.absence) = Some(Absence::Unknown);
     }
 
     /// Deletes a pin.
@@ -77,8 +81,8 @@ impl Objects for Declared {
         pins.sort_by(|one, other| one.name.cmp(&other.name));
         pins
     }
-    fn absence_is_deletion(&self, _: &str) -> bool {
-        !self.keeps.load(Ordering::Relaxed)
+    fn absence(&self, _: &str, _: &str) -> Absence {
+        inside(&self.absence).unwrap_or(Absence::Deleted)
     }
 }
 

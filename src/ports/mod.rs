@@ -23,7 +23,7 @@ pub use mapping::{
     IntentStep, Mapping, MappingError, MappingErrorKind, Move, PinEvent, PinEventKind, RowRemoval, Shape, SourceStamp,
     VersionChange, VersionRecord,
 };
-pub use objects::{Lookup, Object, Objects};
+pub use objects::{Absence, Lookup, Object, Objects};
 pub use omni::{
     Branch, Connection, DocumentRecord, Exported, FolderPermit, FolderRecord, Identity, ImportRequest, Imported,
     KeyScope, Merge, ModelFile, ModelFiles, ModelKind, ModelRecord, NewModel, Omni, OmniError, OmniErrorKind,

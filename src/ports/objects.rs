@@ -49,6 +49,18 @@ pub enum Lookup<S> {
     Found(Arc<Object<S>>),
 }
 
+/// What the absence of an object means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Absence {
+    /// Nothing: a namespace that is not watched, a folder that is applied without pruning.
+    Unknown,
+    /// It is not there since this time at least, and nobody saw it go. It may have been deleted while nobody looked,
+    /// or not be back yet: a cluster that is built anew gets its objects one after the other.
+    Since(Timestamp),
+    /// It was deleted.
+    Deleted,
+}
+
 /// Looks up what is declared. Answers from memory, complete since before the first pass.
 pub trait Objects: Send + Sync {
     /// One instance.
@@ -61,7 +73,6 @@ pub trait Objects: Send + Sync {
     fn pin(&self, namespace: &str, name: &str) -> Lookup<TenantPinSpec>;
     /// Every pin of this instance and environment, sorted by name.
     fn pins(&self, namespace: &str, instance: &str, environment: &str) -> Vec<Arc<Object<TenantPinSpec>>>;
-    /// Whether an object of this namespace that is not there was deleted. False where its absence says nothing: a
-    /// namespace that is not watched, a folder that is applied without pruning.
-    fn absence_is_deletion(&self, namespace: &str) -> bool;
+    /// What it means that no pin has this name, or that the one that had it before is not there any more.
+    fn absence(&self, namespace: &str, name: &str) -> Absence;
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use async_trait::async_trait;
 
 use super::catalog::{Catalog, Entries, Entry};
-use crate::ports::{Lookup, Object, Objects, SecretError, SecretRecord, Secrets};
+use crate::ports::{Absence, Lookup, Object, Objects, SecretError, SecretRecord, Secrets};
 use crate::resources::{ModelVersionSpec, OmniInstanceSpec, TenantPinSpec};
 
 /// What is declared now: a catalog that can be exchanged for a newer one while passes go on.
@@ -33,6 +33,17 @@ impl Declared {
     /// Takes a newer catalog.
     pub fn replace(&self, catalog: Catalog) {
         *self.catalog.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(catalog);
+    }
+
+    /// Whether what these files lack was deleted. Only with pruning, only where they declare an instance, and never
+    /// while a document was refused: it may be the one that is missed.
+    pub(super) fn absence_is_deletion(&self, namespace: &str) -> bool {
+        let catalog = self.catalog();
+        let namespaces: BTreeSet<&str> = catalog
+            .instances()
+            .map(|instance| instance.namespace.as_str())
+            .collect();
+        catalog.is_whole() && namespaces.contains(namespace)
     }
 }
 
@@ -77,15 +88,12 @@ impl Objects for Declared {
             .collect()
     }
 
-    /// Only with pruning, only where these files declare an instance, and never while a document was refused: it may
-    /// be the one that is missed.
-    fn absence_is_deletion(&self, namespace: &str) -> bool {
-        let catalog = self.catalog();
-        let namespaces: BTreeSet<&str> = catalog
-            .instances()
-            .map(|instance| instance.namespace.as_str())
-            .collect();
-        catalog.is_whole() && namespaces.contains(namespace)
+    fn absence(&self, namespace: &str, _: &str) -> Absence {
+        if self.absence_is_deletion(namespace) {
+            Absence::Deleted
+        } else {
+            Absence::Unknown
+        }
     }
 }
 

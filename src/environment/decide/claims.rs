@@ -32,7 +32,7 @@ pub(super) fn settle(seen: &Observed) -> Claims<'_> {
     for claim in seen.view.claims.values() {
         let tenant = claim.tenant.as_str();
         let holder = seen.holders.get(tenant).copied().unwrap_or(Holder::Unseen);
-        if matches!(holder, Holder::Stands | Holder::Unseen) {
+        if matches!(holder, Holder::Stands | Holder::Unseen | Holder::Missing(_)) {
             claims.owners.insert(tenant, claim.holder.clone());
             if let Some(changed) = changed(claim, pins.get(&claim.holder).copied()) {
                 claims.set.push(changed);

@@ -61,8 +61,8 @@ pub(super) enum Standing {
     Conflict {
         /// The other, as `<namespace>/<name>`.
         holder: String,
-        /// It is there; otherwise nothing here proves that it is not.
-        stands: bool,
+        /// What became of it.
+        fate: Holder,
     },
     /// Its row holds what it wishes.
     Pinned,
@@ -162,7 +162,7 @@ pub(super) fn decide(seen: &Observed) -> Decision {
             removals: claims.remove,
             ..Plan::default()
         },
-        wake: None,
+        wake: seen.holders.values().filter_map(missing_until).min(),
         awaits: false,
     };
     let mut flips: BTreeMap<(i32, &'static str), Vec<Move>> = BTreeMap::new();
@@ -173,7 +173,7 @@ pub(super) fn decide(seen: &Observed) -> Decision {
             _ if pin.deleting => Standing::Deleting,
             (None, Some(holder)) if *holder != pin.key() => Standing::Conflict {
                 holder: holder.clone(),
-                stands: seen.holders.get(&pin.spec.tenant) != Some(&Holder::Unseen),
+                fate: fate(seen, &pin.spec.tenant, holder),
             },
             // Every pin that is well-formed and stays has a claim or meets another's.
             (None, _) => settle_row(seen, pin, &mut decision, &mut flips),
@@ -190,6 +190,21 @@ pub(super) fn decide(seen: &Observed) -> Decision {
         })
         .collect();
     decision
+}
+
+/// What became of the one that has a tenant; whoever gets the claim now is there.
+fn fate(seen: &Observed, tenant: &str, owner: &str) -> Holder {
+    let had = seen.view.claims.get(tenant).is_some_and(|claim| claim.holder == owner);
+    let fate = seen.holders.get(tenant).filter(|_| had);
+    fate.copied().unwrap_or(Holder::Stands)
+}
+
+/// When a claim whose holder is missing becomes free.
+fn missing_until(holder: &Holder) -> Option<Timestamp> {
+    match holder {
+        Holder::Missing(until) => Some(*until),
+        _ => None,
+    }
 }
 
 /// Decides about the row of a pin that has its claim.

@@ -274,7 +274,10 @@ fn of_two_pins_the_older_claims_and_of_two_as_old_the_first_by_name() {
     let scene = Scene::new([young, pin("c", ACME, 2), pin("b", ACME, 3)]);
     let decision = scene.decide();
     let holder = "apps/b".to_owned();
-    let conflict = Standing::Conflict { holder, stands: true };
+    let conflict = Standing::Conflict {
+        holder,
+        fate: Holder::Stands,
+    };
     assert_eq!(decision.standings, [conflict.clone(), Standing::Moving, conflict]);
     assert_eq!(decision.plan.claims, [claim(ACME, "b")]);
     assert_eq!(flips(&decision.plan), [(None, 3, BY_SPEC)]);
@@ -285,7 +288,13 @@ fn a_claim_outranks_age() {
     let young = pin("young", ACME, 2).with(|pin| pin.first_seen = at(9));
     let scene = Scene::new([pin("old", ACME, 1), young]).claimed("young").row(Some(2));
     let holder = "apps/young".to_owned();
-    assert_eq!(scene.standing("old"), Standing::Conflict { holder, stands: true });
+    assert_eq!(
+        scene.standing("old"),
+        Standing::Conflict {
+            holder,
+            fate: Holder::Stands
+        }
+    );
     assert!(scene.decide().plan.is_empty());
 }
 
@@ -293,7 +302,13 @@ fn a_claim_outranks_age() {
 fn a_holder_that_is_not_seen_here_still_holds() {
     let holder = "away/unseen".to_owned();
     let scene = Scene::new([pin("other", ACME, 1)]).claim(ACME, &holder, PinDeletionPolicy::Delete, Holder::Unseen);
-    assert_eq!(scene.standing("other"), Standing::Conflict { holder, stands: false });
+    assert_eq!(
+        scene.standing("other"),
+        Standing::Conflict {
+            holder,
+            fate: Holder::Unseen
+        }
+    );
     assert!(scene.decide().plan.is_empty());
 }
 
@@ -381,7 +396,13 @@ fn a_holder_that_is_being_deleted_keeps_its_claim_and_moves_nothing() {
         .row(Some(1));
     assert_eq!(scene.standing("leaving"), Standing::Deleting);
     let holder = "apps/leaving".to_owned();
-    assert_eq!(scene.standing("next"), Standing::Conflict { holder, stands: true });
+    assert_eq!(
+        scene.standing("next"),
+        Standing::Conflict {
+            holder,
+            fate: Holder::Stands
+        }
+    );
     assert!(scene.decide().plan.is_empty());
 }
 

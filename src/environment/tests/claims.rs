@@ -46,7 +46,9 @@ async fn a_deleted_pin_does_to_its_row_what_its_policy_says(
     #[case] claims: i64,
 ) {
     let house = House::new().await;
-    house.stage.declared.keeps.store(keeps, Ordering::Relaxed);
+    if keeps {
+        house.stage.declared.keep();
+    }
     house
         .stage
         .declared
@@ -81,7 +83,7 @@ async fn an_environment_without_pins_is_passed_over_for_its_claims_only() {
     assert_eq!(reconcile(world, key).await, None, "its claim was given up");
     assert_eq!(abandoned(world, "apps", "omni").await, []);
 
-    house.stage.declared.keeps.store(true, Ordering::Relaxed);
+    house.stage.declared.keep();
     house.stage.declared.pin(pin("acme", ACME, 1));
     house.pass().await;
     house.stage.declared.delete("acme");
@@ -92,6 +94,42 @@ async fn an_environment_without_pins_is_passed_over_for_its_claims_only() {
     );
     house.stage.declared.instance(instance(spec(true)));
     assert_eq!(reconcile(world, key).await, None, "nothing is to be said of a pin");
+}
+
+#[tokio::test]
+async fn rows_of_pins_that_nobody_saw_go_stay_until_the_grace_is_over() {
+    let house = House::new().await;
+    let deleting = |name: &str| pin(name, name, 1).with(|pin| pin.spec.deletion_policy = PinDeletionPolicy::Delete);
+    for name in ["acme", "globex", "initech"] {
+        house.stage.declared.pin(deleting(name));
+    }
+    house.pass().await;
+    let rows = house.rows().await;
+    assert_eq!(rows.len(), 3);
+
+    // A new cluster on the same database: of three pins the first is back, and the lists are complete since 200.
+    for name in ["globex", "initech"] {
+        house.stage.declared.delete(name);
+    }
+    house.stage.declared.pin(pin("rival", "globex", 2));
+    *house.stage.declared.absence.lock().unwrap() = Some(Absence::Since(at(200)));
+    let pass = house.pass().await;
+    assert_eq!(house.rows().await, rows, "no row goes, and no claim passes on");
+    assert_eq!(pass.next, Next::At(at(1100)));
+    let [acme, rival] = &pass.pins[..] else {
+        panic!("{pass:?}")
+    };
+    assert_eq!(verdict(acme, READY), Some((Verdict::True, Reason::Converged)));
+    assert!(ready(rival).contains("counts as deleted from"), "{}", ready(rival));
+
+    *house.stage.declared.absence.lock().unwrap() = Some(Absence::Since(at(100)));
+    house.pass().await;
+    let row = |tenant: &str, version| (tenant.to_owned(), "production".to_owned(), version);
+    assert_eq!(
+        house.rows().await,
+        [row("acme", 1), row("globex", 2)],
+        "at the end of the grace"
+    );
 }
 
 #[tokio::test]
@@ -158,7 +196,7 @@ async fn claims_from_where_nobody_looks_pass_on_with_the_mapping(
     house.pass().await;
     house.by_hand("UPDATE wavepin_claim SET holder = 'old/first'").await;
     house.stage.declared.delete("first");
-    house.stage.declared.keeps.store(true, Ordering::Relaxed);
+    house.stage.declared.keep();
     let mut instance = instance(spec(false));
     let word = take_from.map(|from| ("take-mapping-from".to_owned(), from.to_owned()));
     instance.requests.extend(word);

@@ -5,7 +5,6 @@ mod moves;
 mod trouble;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use rstest::rstest;
 use sqlx::{Connection as _, SqliteConnection};
@@ -15,7 +14,7 @@ use super::scene::{ACME, With, at, pin};
 use super::{EnvironmentKey, EnvironmentPass, PinReport, abandoned, reconcile};
 use crate::mapping::{MappingOptions, connect};
 use crate::ports::fakes::{Declared, Stage, Wired, instance};
-use crate::ports::{CompleteVersion, ConnectError, LOOK_AGAIN, Mapping, MappingError, MappingErrorKind, Next};
+use crate::ports::{Absence, CompleteVersion, ConnectError, LOOK_AGAIN, Mapping, MappingError, MappingErrorKind, Next};
 use crate::resources::PinDeletionPolicy;
 use crate::resources::conditions::{ACCEPTED, Finding, PINNED, READY, RECONCILING, Reason, STALLED, Verdict, WAITING};
 
