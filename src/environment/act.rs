@@ -1,9 +1,16 @@
 //! What a pass writes: one effect after the other, each safe to do twice.
+//!
+//! An effect for many tenants is one transaction. Where the database refuses it because of one of them, or that
+//! one's row is locked, the effect is halved until the culprit stands alone: the others are not kept waiting.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::decide::Plan;
-use crate::ports::{Failure, Mapping, MappingError, MappingErrorKind};
+use crate::ports::{Claim, Failure, Flip, Mapping, MappingError, MappingErrorKind, RowRemoval};
+
+/// How many locks a pass waits for before it leaves the rest of an effect to the next pass: enough to find two
+/// locked rows among a thousand.
+const LOCK_WAITS: usize = 24;
 
 /// Carries a plan out and returns what failed, by tenant.
 ///
@@ -11,51 +18,158 @@ use crate::ports::{Failure, Mapping, MappingError, MappingErrorKind};
 /// look decides anew.
 pub(super) async fn carry_out(mapping: &dyn Mapping, environment: &str, plan: &Plan) -> BTreeMap<String, Failure> {
     let mut failed = BTreeMap::new();
-    if let Err(error) = keep_books(mapping, environment, plan).await {
-        // No row moves on books that could not be kept.
-        note(&mut failed, plan.tenants(), &error);
-        return failed;
-    }
-    for (done, flip) in plan.flips.iter().enumerate() {
-        let Err(error) = mapping.flip(flip).await else {
-            continue;
-        };
-        let all = matches!(
-            error.kind,
-            MappingErrorKind::Unreachable { .. } | MappingErrorKind::Contended | MappingErrorKind::Superseded
-        );
-        let hit = if all {
-            &plan.flips[done..]
-        } else {
-            std::slice::from_ref(flip)
-        };
-        let moves = hit.iter().flat_map(|flip| &flip.moves);
-        note(&mut failed, moves.map(|one| one.tenant.as_str()), &error);
-        if all {
-            break;
+    let mut waits = LOCK_WAITS;
+    let mut effects = effects(plan);
+    while let Some(effect) = effects.pop_front() {
+        let keeps_books = !matches!(effect, Effect::Flip(_));
+        // The larger parts first, so that most are through when the waiting is given up.
+        let mut parts = VecDeque::from([effect]);
+        while let Some(mut part) = parts.pop_front() {
+            // No row moves on books that could not be kept.
+            part.retain(|tenant| !failed.contains_key(tenant));
+            if part.tenants().is_empty() {
+                continue;
+            }
+            let Err(error) = part.send(mapping, environment).await else {
+                continue;
+            };
+            let culprit = culprit(&error.kind, &mut waits);
+            if culprit == Culprit::OneTenant && part.tenants().len() > 1 {
+                parts.extend(part.halves());
+                continue;
+            }
+            note(&mut failed, [&part], &error);
+            if culprit != Culprit::OneTenant {
+                note(&mut failed, parts.drain(..).collect::<Vec<_>>().iter(), &error);
+            }
+            if culprit == Culprit::Database || (keeps_books && culprit == Culprit::Effect) {
+                note(&mut failed, &effects, &error);
+                return failed;
+            }
         }
     }
     failed
 }
 
-/// Records what other hands did, and who has which tenant; deletes the rows that go with their pins.
-async fn keep_books(mapping: &dyn Mapping, environment: &str, plan: &Plan) -> Result<(), MappingError> {
-    if !plan.outside.is_empty() {
-        mapping.record_outside(environment, &plan.outside).await?;
-    }
-    if !plan.claims.is_empty() {
-        mapping.set_claims(environment, &plan.claims).await?;
-    }
-    if !plan.releases.is_empty() {
-        mapping.release_claims(environment, &plan.releases).await?;
-    }
-    if !plan.removals.is_empty() {
-        mapping.remove_rows(environment, &plan.removals).await?;
-    }
-    Ok(())
+/// What one call of the mapping writes, for one tenant or for many.
+enum Effect {
+    Outside(Vec<(String, Option<i32>, Option<i32>, i32)>),
+    Claims(Vec<Claim>),
+    Releases(Vec<String>),
+    Removals(Vec<RowRemoval>),
+    Flip(Flip),
 }
 
-fn note<'a>(failed: &mut BTreeMap<String, Failure>, tenants: impl IntoIterator<Item = &'a str>, error: &MappingError) {
+/// The effects of a plan in their order: what other hands did, and who has which tenant; the rows that go with their
+/// pins; the rows that move.
+fn effects(plan: &Plan) -> VecDeque<Effect> {
+    let books = [
+        Effect::Outside(plan.outside.clone()),
+        Effect::Claims(plan.claims.clone()),
+        Effect::Releases(plan.releases.clone()),
+        Effect::Removals(plan.removals.clone()),
+    ];
+    let flips = plan.flips.iter().cloned().map(Effect::Flip);
+    books.into_iter().chain(flips).collect()
+}
+
+impl Effect {
+    fn tenants(&self) -> Vec<&str> {
+        match self {
+            Self::Outside(changes) => changes.iter().map(|(tenant, ..)| tenant.as_str()).collect(),
+            Self::Claims(claims) => claims.iter().map(|claim| claim.tenant.as_str()).collect(),
+            Self::Releases(tenants) => tenants.iter().map(String::as_str).collect(),
+            Self::Removals(removals) => removals.iter().map(|removal| removal.tenant.as_str()).collect(),
+            Self::Flip(flip) => flip.moves.iter().map(|one| one.tenant.as_str()).collect(),
+        }
+    }
+
+    fn retain(&mut self, keep: impl Fn(&str) -> bool) {
+        match self {
+            Self::Outside(changes) => changes.retain(|(tenant, ..)| keep(tenant)),
+            Self::Claims(claims) => claims.retain(|claim| keep(&claim.tenant)),
+            Self::Releases(tenants) => tenants.retain(|tenant| keep(tenant)),
+            Self::Removals(removals) => removals.retain(|removal| keep(&removal.tenant)),
+            Self::Flip(flip) => flip.moves.retain(|one| keep(&one.tenant)),
+        }
+    }
+
+    /// The same for one half of the tenants, and for the other.
+    fn halves(self) -> [Self; 2] {
+        fn split<T>(mut all: Vec<T>) -> [Vec<T>; 2] {
+            let second = all.split_off(all.len() / 2);
+            [all, second]
+        }
+        match self {
+            Self::Outside(changes) => split(changes).map(Self::Outside),
+            Self::Claims(claims) => split(claims).map(Self::Claims),
+            Self::Releases(tenants) => split(tenants).map(Self::Releases),
+            Self::Removals(removals) => split(removals).map(Self::Removals),
+            Self::Flip(mut flip) => {
+                let moves = std::mem::take(&mut flip.moves);
+                split(moves).map(|moves| Self::Flip(Flip { moves, ..flip.clone() }))
+            }
+        }
+    }
+
+    async fn send(&self, mapping: &dyn Mapping, environment: &str) -> Result<(), MappingError> {
+        match self {
+            Self::Outside(changes) => mapping.record_outside(environment, changes).await,
+            Self::Claims(claims) => mapping.set_claims(environment, claims).await,
+            Self::Releases(tenants) => mapping.release_claims(environment, tenants).await,
+            Self::Removals(removals) => mapping.remove_rows(environment, removals).await,
+            Self::Flip(flip) => mapping.flip(flip).await.map(|_| ()),
+        }
+    }
+}
+
+/// What a failure lies with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Culprit {
+    /// Perhaps with one of the tenants: a value that the application's table does not take, a lock on one row.
+    OneTenant,
+    /// With the effect: with all of its tenants.
+    Effect,
+    /// With the database: nothing else would succeed now.
+    Database,
+}
+
+fn culprit(kind: &MappingErrorKind, waits: &mut usize) -> Culprit {
+    match kind {
+        MappingErrorKind::Refused { .. } => Culprit::OneTenant,
+        MappingErrorKind::Locked { .. } if *waits > 0 => {
+            *waits -= 1;
+            Culprit::OneTenant
+        }
+        MappingErrorKind::Unreachable { .. } | MappingErrorKind::Contended | MappingErrorKind::Superseded => {
+            Culprit::Database
+        }
+        _ => Culprit::Effect,
+    }
+}
+
+fn note<'e>(
+    failed: &mut BTreeMap<String, Failure>,
+    effects: impl IntoIterator<Item = &'e Effect>,
+    error: &MappingError,
+) {
     let failure = Failure::from(error);
-    failed.extend(tenants.into_iter().map(|tenant| (tenant.to_owned(), failure.clone())));
+    for tenant in effects.into_iter().flat_map(Effect::tenants) {
+        failed.entry(tenant.to_owned()).or_insert_with(|| failure.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pass_waits_for_so_many_locks_and_no_more() {
+        let mut waits = LOCK_WAITS;
+        let locked = MappingErrorKind::Locked { why: "busy".to_owned() };
+        for _ in 0..LOCK_WAITS {
+            assert_eq!(culprit(&locked, &mut waits), Culprit::OneTenant);
+        }
+        assert_eq!(culprit(&locked, &mut waits), Culprit::Effect);
+    }
 }

@@ -99,12 +99,21 @@ fn next(now: Timestamp, decision: &Decision, failed: &BTreeMap<String, Failure>,
     } else {
         interval
     };
+    let mut failing = None;
     for failure in failed.values() {
         match failure.next {
             Next::At(at) => wake = Some(wake.map_or(at, |wake| wake.min(at))),
             Next::After(after) => pause = pause.min(after),
-            backoff @ (Next::Again | Next::Backoff { .. }) => return backoff,
+            Next::Again => return Next::Again,
+            backoff @ Next::Backoff { .. } => failing = Some(backoff),
         }
+    }
+    if let Some(backoff) = failing {
+        if wake.is_none() && !decision.awaits {
+            return backoff;
+        }
+        // What others wait for is not put off by pauses that grow.
+        pause = pause.min(AWAIT_PACE);
     }
     if !decision.plan.is_empty() {
         // Other hands moved rows in every round of this pass.

@@ -137,7 +137,8 @@ impl From<&MappingError> for Failure {
             MappingErrorKind::Unreachable { .. } => {
                 Self::passing(Reason::MappingUnreachable, text).unseen().credential()
             }
-            MappingErrorKind::Refused { .. } => Self::passing(Reason::MappingUnreachable, text).credential(),
+            MappingErrorKind::Refused { .. } => Self::passing(Reason::MappingUnreachable, text),
+            MappingErrorKind::Locked { .. } => Self::passing(Reason::Progressing, text),
             MappingErrorKind::Rights { .. } => Self::stalled(Reason::MappingRights, text),
             MappingErrorKind::Schema { .. } => Self::stalled(Reason::MappingSchema, text),
             MappingErrorKind::Owned { .. } => Self::stalled(Reason::MappingOwned, text),
@@ -163,6 +164,10 @@ impl From<&ConnectError> for Failure {
                 .credential()
                 .next(Next::After(CREDENTIAL_PACE)),
             ConnectError::Secret { source } => Self::passing(Reason::SecretMissing, source.to_string()).unseen(),
+            // The URL may be what is refused.
+            ConnectError::Database { source } if matches!(source.kind, MappingErrorKind::Refused { .. }) => {
+                Self::from(source).credential()
+            }
             ConnectError::Database { source } => Self::from(source),
         }
     }

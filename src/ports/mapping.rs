@@ -307,6 +307,12 @@ pub enum MappingErrorKind {
         /// Version, slug and both ids.
         what: String,
     },
+    /// Another transaction of the application holds a lock for too long; nothing was written.
+    #[snafu(display("another transaction holds a lock for longer than is waited for: {why}; end it if it is stuck"))]
+    Locked {
+        /// The driver's words.
+        why: String,
+    },
     /// The database refused for another reason; nothing was written.
     #[snafu(display("the mapping database refused: {why}"))]
     Refused {

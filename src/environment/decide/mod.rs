@@ -7,7 +7,7 @@ mod row;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -124,18 +124,6 @@ impl Plan {
             && self.releases.is_empty()
             && self.removals.is_empty()
             && self.flips.is_empty()
-    }
-
-    /// Every tenant for whom something is to be written.
-    pub(super) fn tenants(&self) -> BTreeSet<&str> {
-        let flipped = self.flips.iter().flat_map(|flip| &flip.moves);
-        let outside = self.outside.iter().map(|(tenant, ..)| tenant.as_str());
-        outside
-            .chain(self.claims.iter().map(|claim| claim.tenant.as_str()))
-            .chain(self.releases.iter().map(String::as_str))
-            .chain(self.removals.iter().map(|removal| removal.tenant.as_str()))
-            .chain(flipped.map(|one| one.tenant.as_str()))
-            .collect()
     }
 
     /// Takes out everything that is for one of these tenants.
@@ -263,10 +251,15 @@ pub(super) fn refusal(spec: &TenantPinSpec) -> Option<String> {
         ("spec.environment", spec.environment.as_str(), 63),
         ("spec.instanceRef.name", spec.instance_ref.name.as_str(), 253),
     ];
-    for (field, text, most) in lengths {
+    let required = spec.requires.as_ref().map(|requires| requires.environment.as_str());
+    let required = required.map(|environment| ("spec.requires.environment", environment, 63));
+    for (field, text, most) in lengths.into_iter().chain(required) {
         let length = text.chars().count();
         if length == 0 || length > most {
             return Some(format!("{field} has {length} characters; give it 1 to {most}"));
+        }
+        if text.contains(|character: char| character.is_ascii_control()) {
+            return Some(format!("{field} is {text:?}; take its control characters out"));
         }
     }
     if spec.version < 1 {
@@ -274,9 +267,6 @@ pub(super) fn refusal(spec: &TenantPinSpec) -> Option<String> {
         return Some(format!("spec.version is {version}; versions are whole numbers from 1"));
     }
     let requires = spec.requires.as_ref()?;
-    if requires.environment.is_empty() {
-        return Some("spec.requires.environment is empty; name the environment to run in first".to_owned());
-    }
     (requires.environment == spec.environment).then(|| {
         let environment = &spec.environment;
         format!(

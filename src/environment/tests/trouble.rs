@@ -142,3 +142,111 @@ fn failing(kind: MappingErrorKind) -> MappingError {
         kind,
     }
 }
+
+#[rstest]
+#[case::inserts(None)]
+#[case::updates(Some(2))]
+#[tokio::test]
+async fn one_row_that_is_refused_keeps_no_other_from_moving(#[case] before: Option<i32>) {
+    let house = House::new().await;
+    let tenants = ["acme", "globex", "hooli", "initech", "umbrella"];
+    if let Some(before) = before {
+        for tenant in tenants {
+            house.stage.declared.pin(pin(tenant, tenant, before));
+        }
+        house.pass().await;
+    }
+    house
+        .by_hand(
+            "CREATE TRIGGER unknown BEFORE INSERT ON tenant_version WHEN new.tenant_id = 'hooli' \
+             BEGIN SELECT RAISE(ABORT, 'no such tenant'); END;
+             CREATE TRIGGER still_unknown BEFORE UPDATE ON tenant_version WHEN new.tenant_id = 'hooli' \
+             BEGIN SELECT RAISE(ABORT, 'no such tenant'); END",
+        )
+        .await;
+    for tenant in tenants {
+        house.stage.declared.pin(pin(tenant, tenant, 1));
+    }
+    let pass = house.pass().await;
+    for report in &pass.pins {
+        let (verdict, says) = (verdict(report, READY), ready(report).contains("no such tenant"));
+        if report.name == "hooli" {
+            assert_eq!(
+                (verdict, says),
+                (Some((Verdict::False, Reason::MappingUnreachable)), true)
+            );
+        } else {
+            assert_eq!((verdict, says), (Some((Verdict::True, Reason::Converged)), false));
+        }
+    }
+    let moved = house.rows().await.iter().filter(|(.., version)| *version == 1).count();
+    assert_eq!(moved, 4);
+    assert_eq!(
+        *house.stage.wired.forgotten.lock().unwrap(),
+        0,
+        "no credential is at fault"
+    );
+    assert_eq!(pass.next, Next::Backoff { after: None });
+
+    house.stage.declared.pin(pin("acme", ACME, 2).held(Some(1001)));
+    assert_eq!(
+        house.pass().await.next,
+        Next::At(at(1001)),
+        "what ends by itself is not put off"
+    );
+}
+
+#[tokio::test]
+async fn one_row_that_cannot_be_deleted_keeps_no_other_from_it() {
+    let house = House::new().await;
+    let tenants = ["acme", "globex", "hooli"];
+    for tenant in tenants {
+        let deleting = pin(tenant, tenant, 1).with(|pin| pin.spec.deletion_policy = PinDeletionPolicy::Delete);
+        house.stage.declared.pin(deleting);
+    }
+    house.stage.declared.pin(pin("stays", "stays", 1));
+    house.pass().await;
+    house
+        .by_hand(
+            "CREATE TRIGGER referred BEFORE DELETE ON tenant_version WHEN old.tenant_id = 'globex' \
+             BEGIN SELECT RAISE(ABORT, 'still referred to'); END",
+        )
+        .await;
+    for tenant in tenants {
+        house.stage.declared.delete(tenant);
+    }
+    house.stage.declared.pin(pin("stays", "stays", 2));
+    let pass = house.pass().await;
+    let left: Vec<_> = house
+        .rows()
+        .await
+        .into_iter()
+        .map(|(tenant, _, version)| (tenant, version))
+        .collect();
+    assert_eq!(left, [("globex".to_owned(), 1), ("stays".to_owned(), 2)]);
+    assert_eq!(verdict(&pass.pins[0], READY), Some((Verdict::True, Reason::Converged)));
+}
+
+#[rstest]
+#[case::tenant(pin("bad", "a\u{0}b", 1), "spec.tenant")]
+#[case::environment_required(pin("bad", "globex", 1).requiring("sta\nging", 0), "spec.requires.environment")]
+#[tokio::test]
+async fn a_control_character_is_refused_before_the_database_meets_it(
+    #[case] bad: crate::ports::Object<crate::resources::TenantPinSpec>,
+    #[case] field: &str,
+) {
+    let house = House::new().await;
+    house.stage.declared.pin(bad);
+    house.stage.declared.pin(pin("good", ACME, 1));
+    let pass = house.pass().await;
+    let [bad, good] = &pass.pins[..] else {
+        panic!("{pass:?}")
+    };
+    assert_eq!(verdict(bad, STALLED), Some((Verdict::True, Reason::Invalid)));
+    assert!(
+        ready(bad).contains(field) && ready(bad).contains("control characters"),
+        "{}",
+        ready(bad)
+    );
+    assert_eq!(verdict(good, READY), Some((Verdict::True, Reason::Converged)));
+}

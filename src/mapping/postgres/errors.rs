@@ -32,9 +32,12 @@ pub(super) fn kind_of(failure: Failure, grants: impl FnOnce() -> String) -> Mapp
                  restore them"
             ),
         },
-        // Out of connections, shutting down or starting up, cancelled because of its time, a failing device.
-        "53300" | "57P01" | "57P02" | "57P03" | "57014" | "25P03" | "58030" => MappingErrorKind::Unreachable { why },
-        code if code.starts_with("08") => MappingErrorKind::Unreachable { why },
+        // Out of connections, memory or room (53), shutting down or starting up, cancelled because of its time, a failing device.
+        "57P01" | "57P02" | "57P03" | "57014" | "25P03" | "58030" => MappingErrorKind::Unreachable { why },
+        // A replica, or a server that is kept from writing.
+        "25006" => MappingErrorKind::Unreachable { why },
+        "55P03" => MappingErrorKind::Locked { why },
+        code if code.starts_with("08") || code.starts_with("53") => MappingErrorKind::Unreachable { why },
         _ => MappingErrorKind::Refused { why },
     }
 }

@@ -28,7 +28,7 @@ impl PgMapping {
 
     async fn try_flip(&self, flip: &Flip) -> Result<FlipOutcome, Failure> {
         let tables = self.tables().await?;
-        let mut session = self.transaction().await?;
+        let mut session = self.transaction_on_rows().await?;
         if !is_open(&mut session, &tables, flip.version).await? {
             session.rollback().await?;
             return Ok(FlipOutcome::NotComplete);
@@ -57,7 +57,7 @@ impl PgMapping {
 
     pub(super) async fn delete_rows(&self, environment: &str, rows: &[RowRemoval]) -> Result<(), Failure> {
         let tables = self.tables().await?;
-        let mut session = self.transaction().await?;
+        let mut session = self.transaction_on_rows().await?;
         let tenants = rows.iter().map(|it| it.tenant.clone()).collect();
         let found = lock_rows(&mut session, &tables, environment, tenants).await?;
         for (held, tenants) in group_removed(rows, &found) {

@@ -138,6 +138,16 @@ impl PgMapping {
         }
     }
 
+    /// A transaction for writing to the application's rows. It gives up early on a lock, so that one row that the
+    /// application keeps locked can be told from a server that is slow, and does not hold the others up for long.
+    async fn transaction_on_rows(&self) -> Result<Session, Failure> {
+        let mut session = self.transaction().await?;
+        session
+            .give_up_on_locks_after(self.options.statement_timeout / 6)
+            .await?;
+        Ok(session)
+    }
+
     /// A transaction for writing that is still to take the fence.
     async fn unfenced(&self) -> Result<Session, Failure> {
         let committed = "ISOLATION LEVEL READ COMMITTED READ WRITE";

@@ -131,6 +131,13 @@ impl Session {
         Ok(session)
     }
 
+    /// Waits for no lock longer than this, until the transaction ends.
+    pub(super) async fn give_up_on_locks_after(&mut self, wait: Duration) -> Result<(), Failure> {
+        let set = format!("SET LOCAL lock_timeout = {}", wait.as_millis().max(1));
+        self.on().execute(AssertSqlSafe(set)).await?;
+        Ok(())
+    }
+
     pub(super) fn on(&mut self) -> &mut PgConnection {
         self.0.as_mut().expect("it is taken only when the session ends")
     }
