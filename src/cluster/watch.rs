@@ -86,7 +86,9 @@ fn explain<K: kube::Resource<DynamicType = ()>>(scope: &Scope, error: &watcher::
     if status.is_forbidden() {
         let place = scope.as_deref().map_or_else(
             || "cluster-wide, or name the namespaces with --namespace".to_owned(),
-            |namespace| format!("in namespace {namespace}"),
+            |namespace| {
+                format!("in namespace {namespace}, or take the namespace out of --namespace if it is gone for good")
+            },
         );
         return format!(
             "{}; grant Wavepin's ServiceAccount get, list and watch on {plural}.{GROUP} {place}",

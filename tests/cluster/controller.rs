@@ -329,7 +329,9 @@ async fn a_gate_that_is_shut_is_named_with_the_way_to_open_it() {
             return false;
         };
         let gate = format!("shut: initial list of tenantpins in namespace {}", seen.namespace);
-        text.contains(&gate) && text.contains("grant Wavepin's ServiceAccount get, list and watch")
+        text.contains(&gate)
+            && text.contains("grant Wavepin's ServiceAccount get, list and watch")
+            && text.contains("take the namespace out of --namespace if it is gone")
     })
     .await;
     let verbs = "--verb=get,list,watch";
