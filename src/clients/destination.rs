@@ -1,18 +1,9 @@
 //! Where a credential may be sent.
-//!
-//! The rules of the resource's schema are checked again here, since a folder of files does not pass an API server.
 
 use percent_encoding::percent_decode_str;
-use url::{Host, Url};
+use url::Url;
 
-/// An address of Omni: `https://host[:port]`, without a slash at the end.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct BaseUrl {
-    /// As requests are built on it.
-    pub(super) text: String,
-    /// Where the key goes.
-    pub(super) place: Place,
-}
+use crate::resources::BaseUrl;
 
 /// A host and a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +15,14 @@ pub(super) struct Place {
 }
 
 impl Place {
+    /// Where an instance's key goes.
+    pub(super) fn of(base_url: &BaseUrl) -> Self {
+        Self {
+            host: base_url.host.clone(),
+            port: base_url.port,
+        }
+    }
+
     /// Whether a list of hosts, each with or without a port, names this place.
     pub(super) fn is_named_in(&self, hosts: &[String]) -> bool {
         let named = |entry: &String| {
@@ -36,44 +35,6 @@ impl Place {
             bare == self.host || with_port.contains(&entry)
         };
         hosts.iter().any(named)
-    }
-}
-
-/// Reads `spec.baseUrl`, or says what is wrong with it. A URL with a password in it is not repeated in the text.
-pub(super) fn base_url(text: &str) -> Result<BaseUrl, String> {
-    let url = Url::parse(text.trim()).map_err(|error| format!("it is no URL ({error})"))?;
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("it holds a user or a password, which belong nowhere in it".to_owned());
-    }
-    let host = url.host().ok_or("it names no host")?;
-    let loopback = match &host {
-        Host::Domain(name) => *name == "localhost",
-        Host::Ipv4(address) => address.is_loopback(),
-        Host::Ipv6(address) => address.is_loopback(),
-    };
-    match url.scheme() {
-        "https" => {}
-        "http" if loopback => {}
-        "http" => return Err("http is taken for loopback addresses only; use https".to_owned()),
-        other => return Err(format!("it starts with {other}:// and not with https://")),
-    }
-    if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
-        return Err("it has more than a host; leave out /api and all that follows the host".to_owned());
-    }
-    let port = url.port_or_known_default().unwrap_or(443);
-    let host = bare(&host);
-    let text = url.as_str().trim_end_matches('/').to_owned();
-    Ok(BaseUrl {
-        text,
-        place: Place { host, port },
-    })
-}
-
-fn bare(host: &Host<&str>) -> String {
-    match host {
-        Host::Domain(name) => name.to_lowercase(),
-        Host::Ipv4(address) => address.to_string(),
-        Host::Ipv6(address) => address.to_string(),
     }
 }
 
@@ -135,41 +96,13 @@ mod tests {
     use super::*;
     use rstest::rstest;
 
-    #[rstest]
-    #[case("https://acme.omniapp.co", "https://acme.omniapp.co", "acme.omniapp.co", 443)]
-    #[case("https://ACME.omniapp.co/", "https://acme.omniapp.co", "acme.omniapp.co", 443)]
-    #[case("http://127.0.0.1:4000", "http://127.0.0.1:4000", "127.0.0.1", 4000)]
-    #[case("http://localhost", "http://localhost", "localhost", 80)]
-    #[case("http://[::1]:4000/", "http://[::1]:4000", "::1", 4000)]
-    fn addresses_that_are_taken(#[case] given: &str, #[case] text: &str, #[case] host: &str, #[case] port: u16) {
-        let read = base_url(given).unwrap();
-        assert_eq!(
-            (read.text.as_str(), read.place.host.as_str(), read.place.port),
-            (text, host, port)
-        );
-    }
-
-    #[rstest]
-    #[case("http://acme.omniapp.co", "loopback addresses only")]
-    #[case("http://127.0.0.1.evil.example", "loopback addresses only")]
-    #[case("http://localhost.evil.example", "loopback addresses only")]
-    #[case("https://acme.omniapp.co/api", "leave out /api")]
-    #[case("https://user:hunter2@acme.omniapp.co", "user or a password")]
-    #[case("ftp://acme.omniapp.co", "not with https://")]
-    #[case("acme", "no URL")]
-    fn addresses_that_are_refused(#[case] given: &str, #[case] told: &str) {
-        let refusal = base_url(given).unwrap_err();
-        assert!(refusal.contains(told), "{refusal}");
-        assert!(!refusal.contains("hunter2"));
-    }
-
     #[test]
     fn a_host_is_named_with_or_without_its_port_and_never_by_a_part() {
-        let place = base_url("https://acme.omniapp.co").unwrap().place;
+        let place = Place::of(&BaseUrl::parse("https://acme.omniapp.co").unwrap());
         let named = |entry: &str| place.is_named_in(&["other.example".to_owned(), entry.to_owned()]);
         assert!(named("acme.omniapp.co") && named(" ACME.omniapp.co ") && named("acme.omniapp.co:443"));
         assert!(!named("acme.omniapp.co:8443") && !named("omniapp.co") && !named("") && !named("*"));
-        let place = base_url("http://[::1]:4000").unwrap().place;
+        let place = Place::of(&BaseUrl::parse("http://[::1]:4000").unwrap());
         assert!(place.is_named_in(&["[::1]:4000".to_owned()]) && place.is_named_in(&["::1".to_owned()]));
     }
 

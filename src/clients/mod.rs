@@ -22,7 +22,7 @@ use crate::mapping::{self, MappingOptions};
 use crate::omni::{Limiters, OmniClient, OmniOptions, fingerprint};
 use crate::ports::{Clients, ConnectError, Mapping, Object, Omni, Secrets};
 use crate::resources::conditions::Reason;
-use crate::resources::{Management, OmniInstanceSpec};
+use crate::resources::{BaseUrl, Management, OmniInstanceSpec};
 
 /// How adapters are made.
 #[derive(Debug, Clone)]
@@ -153,18 +153,14 @@ fn invalid(message: String) -> ConnectError {
 impl Clients for ClientRegistry {
     async fn omni(&self, instance: &Object<OmniInstanceSpec>) -> Result<Arc<dyn Omni>, ConnectError> {
         let spec = &instance.spec;
-        let base_url = destination::base_url(&spec.base_url).map_err(|why| {
-            invalid(format!(
-                "spec.baseUrl of OmniInstance {} is refused: {why}",
-                instance.key()
-            ))
-        })?;
+        let base_url =
+            BaseUrl::parse(&spec.base_url).map_err(|why| invalid(format!("OmniInstance {}: {why}", instance.key())))?;
         let field = "spec.apiKeySecretRef";
         let credential = self
             .credentials
             .credential(&instance.namespace, &spec.api_key_secret_ref, field)
             .await?;
-        self.check_host(&credential, &base_url.place, "spec.baseUrl")?;
+        self.check_host(&credential, &Place::of(&base_url), "spec.baseUrl")?;
         let Credential { value, secret, .. } = credential;
         let rate = spec.requests_per_minute;
         let origin = fingerprint([&base_url.text, value.expose_secret(), &rate.to_string()]);

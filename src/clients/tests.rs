@@ -135,10 +135,7 @@ async fn an_address_that_a_schema_would_refuse_is_refused_here_too(#[case] base_
     let acme = instance("acme", json!({"baseUrl": base_url}));
     let (reason, message) = refusal(registry(&secrets, ClientOptions::default()).omni(&acme).await);
     assert_eq!(reason, Reason::Invalid);
-    assert!(
-        message.contains("spec.baseUrl of OmniInstance default/acme"),
-        "{message}"
-    );
+    assert!(message.contains("OmniInstance default/acme: spec.baseUrl"), "{message}");
 }
 
 #[tokio::test]

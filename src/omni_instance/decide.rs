@@ -1,10 +1,6 @@
 //! Whether a spec may be acted on at all. Pure.
 
-use std::net::Ipv4Addr;
-
-use url::{Host, Url};
-
-use crate::resources::OmniInstanceSpec;
+use crate::resources::{BaseUrl, OmniInstanceSpec};
 
 /// What is wrong with a spec, if anything: files bypass the schema of the API server. No text repeats the URL, which
 /// may hold a password by mistake.
@@ -31,39 +27,7 @@ pub(super) fn refusal(spec: &OmniInstanceSpec) -> Option<String> {
                 .to_owned(),
         );
     }
-    url_refusal(&spec.base_url)
-}
-
-fn url_refusal(base_url: &str) -> Option<String> {
-    let like = "write it like https://acme.omniapp.co";
-    let url = match Url::parse(base_url) {
-        Ok(url) => url,
-        Err(error) => return Some(format!("spec.baseUrl is no URL ({error}); {like}")),
-    };
-    let bare = url.username().is_empty()
-        && url.password().is_none()
-        && url.query().is_none()
-        && url.fragment().is_none()
-        && matches!(url.path(), "" | "/");
-    match (url.scheme(), url.host()) {
-        ("https" | "http", Some(_)) if !bare => Some(format!(
-            "spec.baseUrl holds more than a host; {like}, without path, user, query or fragment"
-        )),
-        ("https", Some(_)) => None,
-        ("http", Some(host)) if is_loopback(&host) => None,
-        ("http", Some(host)) => Some(format!(
-            "spec.baseUrl is plain http to {host}: the API key would go over the network in clear; use https"
-        )),
-        _ => Some(format!("spec.baseUrl must be https; {like}")),
-    }
-}
-
-fn is_loopback(host: &Host<&str>) -> bool {
-    match host {
-        Host::Domain(name) => *name == "localhost",
-        Host::Ipv4(address) => Ipv4Addr::is_loopback(address),
-        Host::Ipv6(address) => address.is_loopback(),
-    }
+    BaseUrl::parse(&spec.base_url).err()
 }
 
 fn is_plain_name(text: &str) -> bool {

@@ -6,6 +6,7 @@
 //! | [`ModelVersion`] | `mv` | one numbered version: a model, its dashboards, its folder |
 //! | [`TenantPin`] | `tpin` | which version one tenant sees in one environment |
 
+mod base_url;
 pub mod conditions;
 mod duration;
 mod model_version;
@@ -13,6 +14,7 @@ mod omni_instance;
 mod spec_hash;
 mod tenant_pin;
 
+pub use base_url::BaseUrl;
 pub use duration::HumanDuration;
 pub use model_version::{
     AddedDashboard, Adopt, AdoptedDashboard, Content, ContentMethod, Dashboards, DashboardsStatus, DeletionPolicy,
