@@ -102,3 +102,31 @@ fn every_call_that_the_client_makes_is_documented() {
     }
     assert!(calls >= 15, "the calls were found: {calls}");
 }
+
+#[test]
+fn every_page_is_linked_from_the_readme_and_leads_to_files_that_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+    let first = found(r"(?m)\A(?s:.*?)^\| \[(docs/[^\]]+)\]", &readme);
+    assert_eq!(
+        first,
+        BTreeSet::from(["docs/words.md".to_owned()]),
+        "the words come first"
+    );
+    for entry in std::fs::read_dir(root.join("docs")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        assert!(
+            readme.contains(&format!("(docs/{name})")),
+            "README.md does not link docs/{name}"
+        );
+        if path.is_file() {
+            for link in found(r"\]\(([^)#:]+)\)", &page(&name)) {
+                assert!(root.join("docs").join(&link).exists(), "docs/{name} leads to {link}");
+            }
+        }
+    }
+    for link in found(r"\]\(([^)#:]+)\)", &readme) {
+        assert!(root.join(&link).exists(), "README.md leads to {link}");
+    }
+}
