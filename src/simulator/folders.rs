@@ -207,8 +207,11 @@ impl Organisation {
     pub(super) fn read_permits(&self, call: &Call, id: &str) -> Reply {
         self.folder(id)?;
         let wanted = call.param("userId");
-        let permits: Vec<Value> = self
-            .permits_in_effect(id)
+        let permits = match self.folders.get(id) {
+            Some(folder) if !self.knobs.permissions_show_inherited => folder.permits.clone(),
+            _ => self.permits_in_effect(id),
+        };
+        let permits: Vec<Value> = permits
             .into_iter()
             .filter(|(principal, _)| wanted.is_none_or(|id| *principal == Principal::User(id.to_owned())))
             .map(|(principal, permit)| {
@@ -225,39 +228,57 @@ impl Organisation {
         Ok(Answer::ok(json!({"permits": permits})))
     }
 
-    pub(super) fn write_permits(&mut self, call: &Call, id: &str) -> Reply {
-        let update = call.method == axum::http::Method::PATCH;
+    /// Adds permits. Who has one keeps it as it is: nothing says that an addition changes anything, and whoever takes
+    /// it for a change shall notice.
+    pub(super) fn add_permits(&mut self, call: &Call, id: &str) -> Reply {
+        let (role, access_boost, principals) = self.read_permit_body(call, id)?;
+        let role = role.ok_or_else(|| Answer::bad("role", "Required"))?;
+        if let Some(folder) = self.folders.get_mut(id) {
+            for principal in principals {
+                let role = role.clone();
+                let permit = || Permit { role, access_boost };
+                folder.permits.entry(principal).or_insert_with(permit);
+            }
+        }
+        Ok(Answer::ok(json!({"success": true})))
+    }
+
+    /// Changes permits; who has none of its own on this folder has nothing to change.
+    pub(super) fn change_permits(&mut self, call: &Call, id: &str) -> Reply {
+        let (role, access_boost, principals) = self.read_permit_body(call, id)?;
+        if let Some(folder) = self.folders.get_mut(id) {
+            if principals
+                .iter()
+                .any(|principal| !folder.permits.contains_key(principal))
+            {
+                return Err(Answer::not_found("Permission does not exist"));
+            }
+            for principal in principals {
+                let Some(permit) = folder.permits.get_mut(&principal) else {
+                    continue;
+                };
+                if let Some(role) = &role {
+                    permit.role.clone_from(role);
+                }
+                // A change that leaves the boost out turns it off, as a default does.
+                permit.access_boost = access_boost;
+            }
+        }
+        Ok(Answer::ok(json!({"success": true})))
+    }
+
+    fn read_permit_body(&self, call: &Call, id: &str) -> Result<(Option<String>, bool, Vec<Principal>), Answer> {
         let body = call.body(&["role", "userIds", "userGroupIds", "accessBoost"])?;
         let role = optional_text(&body, "role")?.map(str::to_owned);
-        if role.is_none() && !update {
-            return Err(Answer::bad("role", "Required"));
-        }
         if role
             .as_ref()
             .is_some_and(|role| !CONTENT_ROLES.contains(&role.as_str()))
         {
             return Err(Answer::bad("role", "Invalid enum value"));
         }
-        let boost = optional_flag(&body, "accessBoost")?;
+        let boost = optional_flag(&body, "accessBoost")?.unwrap_or(false);
         self.folder(id)?;
-        for principal in self.principals(&body)? {
-            let Some(folder) = self.folders.get_mut(id) else {
-                continue;
-            };
-            let before = folder.permits.get(&principal);
-            let Some(role) = role.clone().or_else(|| before.map(|permit| permit.role.clone())) else {
-                continue;
-            };
-            // An update that leaves the boost out turns it off, as a default does.
-            folder.permits.insert(
-                principal,
-                Permit {
-                    role,
-                    access_boost: boost.unwrap_or(false),
-                },
-            );
-        }
-        Ok(Answer::ok(json!({"success": true})))
+        Ok((role, boost, self.principals(&body)?))
     }
 
     pub(super) fn revoke_permits(&mut self, call: &Call, id: &str) -> Reply {

@@ -31,6 +31,8 @@ pub struct Knobs {
     pub yaml_answers_files: bool,
     /// Whether the older YAML path below `/api/unstable` is gone (410).
     pub unstable_yaml_gone: bool,
+    /// Whether the permissions of a folder show those of the folders above too.
+    pub permissions_show_inherited: bool,
     /// Whether documents move by POST, as the specification of May 2026 says, instead of PUT.
     pub move_by_post: bool,
     /// Whether a second model of one name is refused; Omni makes a twin.
@@ -72,6 +74,7 @@ impl Default for Knobs {
             checksum_mismatch: 400,
             yaml_answers_files: false,
             unstable_yaml_gone: false,
+            permissions_show_inherited: true,
             move_by_post: false,
             model_name_unique: false,
             create_model_fails_inside: false,

@@ -51,7 +51,8 @@ fn folders(organisation: &mut Organisation, call: &Call, method: &str, rest: &[&
         ("POST", []) => organisation.create_folder(call),
         ("DELETE", [id]) => organisation.delete_folder(call, id),
         ("GET", [id, "permissions"]) => organisation.read_permits(call, id),
-        ("POST" | "PATCH", [id, "permissions"]) => organisation.write_permits(call, id),
+        ("POST", [id, "permissions"]) => organisation.add_permits(call, id),
+        ("PATCH", [id, "permissions"]) => organisation.change_permits(call, id),
         ("DELETE", [id, "permissions"]) => organisation.revoke_permits(call, id),
         _ => return None,
     })
