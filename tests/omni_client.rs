@@ -9,8 +9,8 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use wavepin::clients::{ClientOptions, ClientRegistry};
 use wavepin::ports::{
-    Clients, ImportRequest, KeyScope, ModelFile, ModelKind, NewModel, Object, Omni, OmniErrorKind, SecretError,
-    SecretRecord, Secrets,
+    Clients, ImportRequest, KeyScope, ModelFile, ModelKind, NewModel, Object, Omni, OmniErrorKind, Reservation,
+    SecretError, SecretRecord, Secrets,
 };
 use wavepin::resources::OmniInstanceSpec;
 use wavepin::simulator::{Fault, FaultKind, ImportAnswer, Simulator, SimulatorOptions, ValidateAnswer};
@@ -90,13 +90,16 @@ async fn a_model_is_cut_file_by_file_on_a_branch() {
         (ModelKind::Shared, Some("clinical"))
     );
 
-    let model_id = omni.create_model(&shared("clinical-v2")).await.unwrap();
+    let model_id = omni
+        .create_model(&shared("clinical-v2"), Reservation::new(()))
+        .await
+        .unwrap();
     let branch = NewModel::Branch {
         connection_id: CONNECTION.to_owned(),
         base_model_id: model_id.clone(),
         name: "cut/2".to_owned(),
     };
-    let branch_id = omni.create_model(&branch).await.unwrap();
+    let branch_id = omni.create_model(&branch, Reservation::new(())).await.unwrap();
     let files = omni.model_files(MODEL, None).await.unwrap().files;
     for (name, file) in &files {
         let file = ModelFile {
@@ -177,7 +180,10 @@ async fn a_folder_is_made_closed_and_opened() {
     let (simulator, omni) = start().await;
     assert_eq!(omni.folder("clinical/v2").await.unwrap(), None);
     let parent = omni.folder("clinical").await.unwrap().unwrap();
-    let folder = omni.create_folder("v2", Some(&parent.id)).await.unwrap();
+    let folder = omni
+        .create_folder("v2", Some(&parent.id), Reservation::new(()))
+        .await
+        .unwrap();
     assert_eq!(folder.path, "clinical/v2");
     assert_eq!(omni.folder("clinical/v2").await.unwrap().unwrap(), folder);
     let inherited = omni.folder_permits(&folder.id).await.unwrap();
@@ -226,7 +232,7 @@ async fn copy_of(omni: &dyn Omni, identifier: &str) -> ImportRequest {
 async fn a_document_is_exported_imported_and_moved() {
     let (simulator, omni) = start().await;
     let request = copy_of(&*omni, "patient-summary-v2").await;
-    let imported = omni.import(&request).await.unwrap();
+    let imported = omni.import(&request, Reservation::new(())).await.unwrap();
     assert_eq!(imported.identifier.as_deref(), Some("patient-summary-v2"));
     let copy = omni.export("patient-summary-v2").await.unwrap().unwrap();
     assert_eq!(imported.document_id, Some(copy.document_id));
@@ -249,11 +255,17 @@ async fn a_document_is_exported_imported_and_moved() {
 async fn each_answer_of_an_import_is_taken_for_what_it_is() {
     let (simulator, omni) = start().await;
     simulator.turn(|knobs| knobs.import_answer = ImportAnswer::Workbook);
-    let imported = omni.import(&copy_of(&*omni, "copy-a").await).await.unwrap();
+    let imported = omni
+        .import(&copy_of(&*omni, "copy-a").await, Reservation::new(()))
+        .await
+        .unwrap();
     assert_eq!(imported.identifier.as_deref(), Some("copy-a"));
     assert!(imported.dashboard_id.is_some() && !imported.tiles.is_empty());
     simulator.turn(|knobs| knobs.import_answer = ImportAnswer::Unknown);
-    let imported = omni.import(&copy_of(&*omni, "copy-b").await).await.unwrap();
+    let imported = omni
+        .import(&copy_of(&*omni, "copy-b").await, Reservation::new(()))
+        .await
+        .unwrap();
     assert_eq!(imported.identifier, None);
     assert!(
         omni.export("copy-b").await.unwrap().is_some(),
@@ -334,7 +346,10 @@ async fn a_create_without_an_answer_is_sent_once_and_may_have_happened() {
     ] {
         let (simulator, omni) = start().await;
         simulator.arm(fault("POST", "/models$", kind.clone()));
-        let error = omni.create_model(&shared("clinical-v2")).await.unwrap_err();
+        let error = omni
+            .create_model(&shared("clinical-v2"), Reservation::new(()))
+            .await
+            .unwrap_err();
         assert!(error.kind.effect_unknown(), "{kind:?}: {error}");
         let models = omni.shared_models(CONNECTION).await.unwrap();
         let made = models
@@ -366,7 +381,10 @@ async fn what_only_a_person_can_mend_is_told_apart() {
         knobs.caller_attribute = Some("staging".to_owned());
         knobs.create_model_fails_inside = true;
     });
-    let error = omni.create_model(&shared("clinical-v2")).await.unwrap_err();
+    let error = omni
+        .create_model(&shared("clinical-v2"), Reservation::new(()))
+        .await
+        .unwrap_err();
     assert!(
         matches!(error.kind, OmniErrorKind::Refused { status: 200, .. }),
         "{error}"

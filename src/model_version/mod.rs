@@ -26,7 +26,7 @@ use jiff::Timestamp;
 use observe::Observed;
 use report::Stage;
 
-use crate::ports::{Failure, Lookup, Mapping, Next, Object, Omni, World};
+use crate::ports::{Failure, Lookup, Mapping, Next, Object, Omni, Reservation, World};
 use crate::resources::conditions::{Finding, Reason};
 use crate::resources::{DashboardsStatus, ModelVersionSpec, OmniInstanceSpec};
 
@@ -97,8 +97,11 @@ pub async fn reconcile(world: &World, namespace: &str, name: &str, progress: &dy
             Ok(desired) => desired,
             Err(failure) => return end(&failure),
         };
+    if object.spec.suspend || instance.spec.suspend {
+        let why = "spec.suspend is true, here or on the instance: nothing is done";
+        return end(&Failure::passing(Reason::Suspended, why).next(Next::After(instance.spec.interval.into())));
+    }
     match Pass::begin(world, &instance, &object, desired).await {
-        Ok(pass) if object.spec.suspend || instance.spec.suspend => Some(pass.suspended()),
         Ok(pass) => Some(pass.run(progress).await),
         Err(failure) => end(&failure),
     }
@@ -143,6 +146,7 @@ struct Pass<'a> {
     omni: Arc<dyn Omni>,
     mapping: Arc<dyn Mapping>,
     seen: Observed,
+    place: Option<Reservation>,
 }
 
 impl<'a> Pass<'a> {
@@ -169,20 +173,8 @@ impl<'a> Pass<'a> {
             omni,
             mapping,
             seen,
+            place: None,
         })
-    }
-
-    fn suspended(&self) -> VersionPass {
-        let failure = Failure::passing(
-            Reason::Suspended,
-            "spec.suspend is true, here or on the instance: nothing is done",
-        )
-        .next(Next::After(self.instance.spec.interval.into()));
-        let ending = Ending::Halt(failure.clone());
-        VersionPass {
-            report: self.report(Stage::Ended(&ending)),
-            next: failure.next,
-        }
     }
 
     fn report(&self, stage: Stage<'_>) -> VersionReport {
@@ -191,16 +183,19 @@ impl<'a> Pass<'a> {
 
     async fn run(mut self, progress: &dyn Progress) -> VersionPass {
         let started = self.world.clock.now();
+        let mut kept = false;
         loop {
             let now = self.world.clock.now();
-            if progress.interrupted() || used_up(started, now, self.world.slice) {
+            // A slice ends only behind a mark: a pass that waits long for the budget must not throw away what it saw.
+            if progress.interrupted() || (kept && used_up(started, now, self.world.slice)) {
                 return VersionPass {
                     report: self.report(Stage::Working),
                     next: Next::Again,
                 };
             }
             let step = decide::decide(&self.desired, &self.seen, now, self.world.request_timeout);
-            let ending = match self.take(step, now).await {
+            kept = matches!(&step, Step::Do(effect) if effect.keeps_progress());
+            let ending = match self.take(step).await {
                 Ok(None) => {
                     progress.publish(&self.report(Stage::Working));
                     continue;
@@ -213,17 +208,18 @@ impl<'a> Pass<'a> {
     }
 
     /// Takes one step; an ending where it was the last.
-    async fn take(&mut self, step: Step, now: Timestamp) -> Result<Option<Ending>, Failure> {
+    async fn take(&mut self, step: Step) -> Result<Option<Ending>, Failure> {
         match step {
             Step::Look(look) => {
                 observe::look(look, self.desired.version, &*self.omni, &*self.mapping, &mut self.seen).await?;
             }
             Step::Do(effect) => {
-                let hands = act::Hands {
+                let mut hands = act::Hands {
                     desired: &self.desired,
                     omni: &*self.omni,
                     mapping: &*self.mapping,
-                    now,
+                    clock: &*self.world.clock,
+                    place: &mut self.place,
                 };
                 hands.act(effect, &mut self.seen).await?;
             }

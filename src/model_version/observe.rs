@@ -15,7 +15,7 @@ use crate::ports::{
 use crate::resources::conditions::Reason;
 
 /// Everything seen so far in one pass.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Observed {
     /// What the mapping tables look like.
     pub shape: Shape,
@@ -51,14 +51,14 @@ pub struct Observed {
     pub issues: Option<Vec<ValidationIssue>>,
     /// The branch that this pass made, which the list of models does not show yet.
     pub branch_made: Option<String>,
-    /// The branch was merged in this pass.
-    pub merged: bool,
     /// The roles of user groups.
     pub roles: BTreeMap<String, Vec<RoleGrant>>,
     /// Folders by path.
     pub folders: BTreeMap<String, Option<FolderRecord>>,
-    /// The permits of the version's folder.
-    pub permits: Option<Vec<FolderPermit>>,
+    /// The permits of folders, by the folder's id.
+    pub permits: BTreeMap<String, Vec<FolderPermit>>,
+    /// This pass changed permits that were not read again since.
+    pub permits_changed: bool,
     /// The documents of the source's folder.
     pub source_documents: Option<Vec<DocumentRecord>>,
     /// The documents of the version's folder.
@@ -89,6 +89,8 @@ pub enum Again {
     SourceDocuments,
     /// The documents of the version's own folder.
     Documents,
+    /// The permits of the version's folder, after they were changed.
+    Permits,
 }
 
 /// One dashboard on its way.
@@ -100,8 +102,8 @@ pub struct Work {
     pub source: Option<Option<Exported>>,
     /// The copy, exported; `None` inside where there is none yet.
     pub copy: Option<Option<Exported>>,
-    /// What the import answered: the identifier it gave, and its tile map.
-    pub imported: Option<(Option<String>, BTreeMap<String, String>)>,
+    /// Old tiles and new ones, as the import of this pass answered.
+    pub tiles: BTreeMap<String, String>,
     /// How often the copy was exported in this pass; a second time after its local models were mended.
     pub exports: u32,
 }
@@ -200,32 +202,12 @@ impl Observed {
                 .into_iter()
                 .map(|it| ((it.step, it.subject.clone()), it))
                 .collect(),
-            unsent: BTreeSet::new(),
             dashboards,
             source_dashboards,
             rows: Some(mapping.rows(version).await?),
-            completed: false,
             source_rows,
             tenants: mapping.tenants_by_version().await?.get(&version).copied().unwrap_or(0),
-            key_scope: None,
-            adopted_model: None,
-            models: None,
-            model_is_new: false,
-            files: BTreeMap::new(),
-            issues: None,
-            branch_made: None,
-            merged: false,
-            roles: BTreeMap::new(),
-            folders: BTreeMap::new(),
-            permits: None,
-            source_documents: None,
-            documents: None,
-            all_documents: None,
-            adopted: BTreeMap::new(),
-            work: None,
-            set_aside: BTreeMap::new(),
-            awaited: BTreeMap::new(),
-            looked_again: BTreeSet::new(),
+            ..Self::default()
         })
     }
 
@@ -262,6 +244,10 @@ pub async fn look(
                 Again::Models => seen.models = None,
                 Again::SourceDocuments => seen.source_documents = None,
                 Again::Documents => seen.documents = None,
+                Again::Permits => {
+                    seen.permits.clear();
+                    seen.permits_changed = false;
+                }
             }
             seen.looked_again.insert(what);
             Ok(())
@@ -315,7 +301,10 @@ async fn look_at_omni(look: Look, omni: &dyn Omni, seen: &mut Observed) -> Resul
             let folder = omni.folder(&path).await?;
             seen.folders.insert(path, folder);
         }
-        Look::Permits(folder) => seen.permits = Some(omni.folder_permits(&folder).await?),
+        Look::Permits(folder) => {
+            let permits = omni.folder_permits(&folder).await?;
+            seen.permits.insert(folder, permits);
+        }
         Look::SourceDocuments(folder) => seen.source_documents = Some(omni.documents(&folder).await?),
         Look::Documents(folder) => seen.documents = Some(omni.documents(&folder).await?),
         Look::AllDocuments(most) => seen.all_documents = Some(omni.all_documents(most).await?),

@@ -31,9 +31,14 @@ pub fn unseen(spec_hash: &str, failure: &Failure) -> VersionReport {
         }
         _ => Finding::holds(ACCEPTED, Reason::Valid, "The spec is well-formed"),
     };
+    let mut findings = vec![accepted, failure.against(READY)];
+    // Nothing goes on and nobody must change anything: it is as somebody wanted it.
+    if failure.reason != Reason::Suspended {
+        findings.push(failure.abnormal());
+    }
     VersionReport {
         spec_hash: spec_hash.to_owned(),
-        findings: vec![accepted, failure.against(READY), failure.abnormal()],
+        findings,
         ..VersionReport::default()
     }
 }
@@ -46,7 +51,7 @@ pub fn report(spec_hash: &str, desired: &Desired, seen: &Observed, stage: Stage<
         .get(&desired.version)
         .filter(|record| record.source == desired.source());
     let complete = record.is_some_and(|record| record.complete_at.is_some());
-    let total = wanted(desired, seen);
+    let total = wanted(desired, seen, complete);
     let ready = seen.dashboards.len().min(total);
     let failure = match stage {
         Stage::Ended(Ending::Halt(failure)) => Some(failure.clone()),
@@ -80,10 +85,17 @@ fn parts(
     failure: Option<&Failure>,
     (ready, total): (usize, usize),
 ) -> Vec<Finding> {
+    let gone = failure.is_some_and(|it| it.reason == Reason::Missing);
+    let listed = |id: &String| {
+        seen.models
+            .as_ref()
+            .is_none_or(|all| all.iter().any(|it| it.id == *id && !it.deleted))
+    };
     let has_model = record.is_some_and(|it| match desired.origin {
         Origin::Adopt(_) => it.model_id.is_some(),
         Origin::Cut(_) => it.definition.is_some(),
     });
+    let has_model = has_model && !(gone && record.and_then(|it| it.model_id.as_ref()).is_some_and(|id| !listed(id)));
     let complete = record.is_some_and(|record| record.complete_at.is_some());
     let model = "The model has the declared definition";
     let content = format!("{ready} of {total} dashboards are whole");
@@ -94,7 +106,7 @@ fn parts(
         validated(desired, has_model, failure),
         part(
             CONTENT_READY,
-            total > 0 && seen.dashboards.len() >= total,
+            total > 0 && ready >= total && !gone,
             Reason::ContentPresent,
             &content,
             failure,
@@ -176,15 +188,18 @@ fn in_use(tenants: u64) -> Finding {
     }
 }
 
-fn wanted(desired: &Desired, seen: &Observed) -> usize {
+fn wanted(desired: &Desired, seen: &Observed, complete: bool) -> usize {
     match &desired.origin {
         Origin::Adopt(adopt) => adopt.dashboards.len(),
         Origin::Cut(cut) => {
             let dashboards = &cut.content.dashboards;
-            let kept = seen
-                .source_dashboards
-                .keys()
-                .filter(|slug| !dashboards.exclude.contains(slug));
+            // The source may have grown since.
+            let from = if complete {
+                &seen.dashboards
+            } else {
+                &seen.source_dashboards
+            };
+            let kept = from.keys().filter(|slug| !dashboards.exclude.contains(slug));
             kept.chain(dashboards.add.iter().map(|it| &it.slug))
                 .collect::<std::collections::BTreeSet<_>>()
                 .len()

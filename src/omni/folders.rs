@@ -5,7 +5,7 @@ use serde_json::json;
 use super::OmniClient;
 use super::answer::{Drift, Field};
 use super::transport::Call;
-use crate::ports::{FolderPermit, FolderRecord, OmniError};
+use crate::ports::{FolderPermit, FolderRecord, OmniError, Reservation};
 
 impl OmniClient {
     pub(super) async fn find_folder(&self, path: &str) -> Result<Option<FolderRecord>, OmniError> {
@@ -25,13 +25,18 @@ impl OmniClient {
     }
 
     /// Omni makes the path from the names, and adds a number where the path is taken: the answer tells which it is.
-    pub(super) async fn post_folder(&self, name: &str, parent_id: Option<&str>) -> Result<FolderRecord, OmniError> {
+    pub(super) async fn post_folder(
+        &self,
+        name: &str,
+        parent_id: Option<&str>,
+        place: Reservation,
+    ) -> Result<FolderRecord, OmniError> {
         let mut body = json!({"name": name, "scope": "organization"});
         if let Some(parent_id) = parent_id {
             body["parentFolderId"] = parent_id.into();
         }
         let call = Call::new("POST /v1/folders", format!("folder {name}")).body(body);
-        let answer = self.send(&call).await?;
+        let answer = self.send_reserved(&call, place).await?;
         answer.read(&call, record)
     }
 
@@ -55,12 +60,30 @@ impl OmniClient {
         Ok(())
     }
 
+    /// Leaves the boost out: an update that names it, or one that defaults it, would turn it off or on.
+    pub(super) async fn patch_folder_permit(
+        &self,
+        folder_id: &str,
+        user_group: &str,
+        role: &str,
+    ) -> Result<(), OmniError> {
+        let object = format!("{role} for user group {user_group} in folder {folder_id}");
+        let call = Call::new("PATCH /v1/folders/{id}/permissions", object)
+            .segment(folder_id)
+            .body(json!({"role": role, "userGroupIds": [user_group]}));
+        match self.send_for_option(&call).await? {
+            Some(_) => Ok(()),
+            // What the list shows may be the parent's: then there is nothing here to change yet.
+            None => self.post_folder_permit(folder_id, user_group, role).await,
+        }
+    }
+
     pub(super) async fn delete_folder_permit(&self, folder_id: &str, user_group: &str) -> Result<(), OmniError> {
         let object = format!("user group {user_group} in folder {folder_id}");
         let call = Call::new("DELETE /v1/folders/{id}/permissions", object)
             .segment(folder_id)
             .body(json!({"userGroupIds": [user_group]}));
-        self.send(&call).await?;
+        self.send_for_option(&call).await?;
         Ok(())
     }
 }

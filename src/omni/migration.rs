@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::OmniClient;
 use super::answer::{Drift, Field};
 use super::transport::Call;
-use crate::ports::{Exported, ImportRequest, Imported, OmniError, OmniErrorKind};
+use crate::ports::{Exported, ImportRequest, Imported, OmniError, OmniErrorKind, Reservation};
 
 impl OmniClient {
     pub(super) async fn get_export(&self, identifier: &str) -> Result<Option<Exported>, OmniError> {
@@ -21,11 +21,16 @@ impl OmniClient {
         };
         let mut exported = answer.read(&call, exported)?;
         exported.body = answer.into_body();
+        // Exported as a map or as a list, and imported as a map alone: whoever compares two exports sees maps.
+        if let Some(uploads) = exported.body.get_mut("fileUploads") {
+            let map = file_uploads(uploads.take()).map_err(|why| call.drift("fileUploads", why))?;
+            *uploads = Value::Object(map);
+        }
         Ok(Some(exported))
     }
 
     /// The answer has two known shapes; of any other nothing is taken, since only the document proves what was made.
-    pub(super) async fn post_import(&self, request: &ImportRequest) -> Result<Imported, OmniError> {
+    pub(super) async fn post_import(&self, request: &ImportRequest, place: Reservation) -> Result<Imported, OmniError> {
         let object = format!("document {}", request.identifier);
         let call = Call::new("POST /unstable/documents/import", object);
         let body = import_body(request).map_err(|why| {
@@ -35,7 +40,7 @@ impl OmniClient {
             })
         })?;
         let call = call.body(body);
-        let answer = self.send(&call).await?;
+        let answer = self.send_reserved(&call, place).await?;
         answer.read(&call, |root| Ok(imported(root)))
     }
 }

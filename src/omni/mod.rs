@@ -29,7 +29,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::ports::{
     Connection, DocumentRecord, Exported, FolderPermit, FolderRecord, Identity, ImportRequest, Imported, Merge,
-    ModelFile, ModelFiles, ModelRecord, NewModel, Omni, OmniError, RoleGrant, ValidationIssue,
+    ModelFile, ModelFiles, ModelRecord, NewModel, Omni, OmniError, Reservation, RoleGrant, ValidationIssue,
 };
 pub(crate) use limiter::fingerprint;
 pub use limiter::{Limiter, Limiters, Slot};
@@ -125,6 +125,10 @@ impl std::fmt::Debug for OmniClient {
 
 #[async_trait]
 impl Omni for OmniClient {
+    async fn reserve(&self) -> Reservation {
+        Reservation::new(self.limiter.slot().await)
+    }
+
     async fn identity(&self) -> Result<Identity, OmniError> {
         self.who_am_i().await
     }
@@ -141,8 +145,8 @@ impl Omni for OmniClient {
         self.list_shared_models(connection_id).await
     }
 
-    async fn create_model(&self, model: &NewModel) -> Result<String, OmniError> {
-        self.post_model(model).await
+    async fn create_model(&self, model: &NewModel, place: Reservation) -> Result<String, OmniError> {
+        self.post_model(model, place).await
     }
 
     async fn model_files(&self, model_id: &str, branch_id: Option<&str>) -> Result<ModelFiles, OmniError> {
@@ -179,8 +183,13 @@ impl Omni for OmniClient {
         self.find_folder(path).await
     }
 
-    async fn create_folder(&self, name: &str, parent_id: Option<&str>) -> Result<FolderRecord, OmniError> {
-        self.post_folder(name, parent_id).await
+    async fn create_folder(
+        &self,
+        name: &str,
+        parent_id: Option<&str>,
+        place: Reservation,
+    ) -> Result<FolderRecord, OmniError> {
+        self.post_folder(name, parent_id, place).await
     }
 
     async fn folder_permits(&self, folder_id: &str) -> Result<Vec<FolderPermit>, OmniError> {
@@ -189,6 +198,10 @@ impl Omni for OmniClient {
 
     async fn grant_folder(&self, folder_id: &str, user_group: &str, role: &str) -> Result<(), OmniError> {
         self.post_folder_permit(folder_id, user_group, role).await
+    }
+
+    async fn change_folder_grant(&self, folder_id: &str, user_group: &str, role: &str) -> Result<(), OmniError> {
+        self.patch_folder_permit(folder_id, user_group, role).await
     }
 
     async fn revoke_folder(&self, folder_id: &str, user_group: &str) -> Result<(), OmniError> {
@@ -207,8 +220,8 @@ impl Omni for OmniClient {
         self.get_export(identifier).await
     }
 
-    async fn import(&self, request: &ImportRequest) -> Result<Imported, OmniError> {
-        self.post_import(request).await
+    async fn import(&self, request: &ImportRequest, place: Reservation) -> Result<Imported, OmniError> {
+        self.post_import(request, place).await
     }
 
     async fn move_document(&self, identifier: &str, folder_path: &str) -> Result<(), OmniError> {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::OmniClient;
 use super::answer::{Drift, Field};
 use super::transport::Call;
-use crate::ports::{Branch, Merge, ModelKind, ModelRecord, NewModel, OmniError};
+use crate::ports::{Branch, Merge, ModelKind, ModelRecord, NewModel, OmniError, Reservation};
 
 impl OmniClient {
     pub(super) async fn find_model(&self, id: &str) -> Result<Option<ModelRecord>, OmniError> {
@@ -20,10 +20,10 @@ impl OmniClient {
     }
 
     /// A success is 200, and so is a failure that the body tells; names are not unique, so a repeat makes a twin.
-    pub(super) async fn post_model(&self, model: &NewModel) -> Result<String, OmniError> {
+    pub(super) async fn post_model(&self, model: &NewModel, place: Reservation) -> Result<String, OmniError> {
         let (object, body) = new_model(model);
         let call = Call::new("POST /v1/models", object).body(body);
-        let answer = self.send(&call).await?;
+        let answer = self.send_reserved(&call, place).await?;
         answer.read(&call, |root| root.need("model")?.need_text("id"))
     }
 

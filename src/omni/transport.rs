@@ -9,9 +9,10 @@ use serde_json::Value;
 
 use super::OmniClient;
 use super::answer::{Drift, Field};
+use super::limiter::Slot;
 use super::redact::redact;
 use super::refusal::{refusal, retry_after, words};
-use crate::ports::{OmniError, OmniErrorKind};
+use crate::ports::{OmniError, OmniErrorKind, Reservation};
 
 /// How often a call that drew a 429 is sent again.
 const REPEATS_AFTER_429: u32 = 5;
@@ -181,7 +182,23 @@ impl OmniClient {
         }
     }
 
-    /// Sends a read of something that may be absent. A 404 counts as absence only in Omni's own words: one that is no
+    /// Sends a creating call in the place that was kept for it: once, whatever comes of it. An own place is taken where
+    /// another client kept it.
+    pub(super) async fn send_reserved(&self, call: &Call, place: Reservation) -> Result<Answer, OmniError> {
+        let path = call.path().map_err(|kind| call.error(kind))?;
+        let slot = match place.place::<Slot>() {
+            Some(slot) => slot,
+            None => self.limiter.slot().await,
+        };
+        self.send_in(slot, call, &path).await.map_err(|failure| {
+            call.error(match failure {
+                Failure::Throttled { retry_after } => OmniErrorKind::RateLimited { retry_after },
+                Failure::Broken(kind) | Failure::Final(kind) => kind,
+            })
+        })
+    }
+
+    /// Sends a call about something that may be absent. A 404 counts as absence only in Omni's own words: one that is no
     /// JSON comes from something else on the way, and a thing that it hides would be made a second time.
     pub(super) async fn send_for_option(&self, call: &Call) -> Result<Option<Answer>, OmniError> {
         match self.send(call).await {
@@ -195,7 +212,10 @@ impl OmniClient {
     }
 
     async fn send_once(&self, call: &Call, path: &str) -> Result<Answer, Failure> {
-        let slot = self.limiter.slot().await;
+        self.send_in(self.limiter.slot().await, call, path).await
+    }
+
+    async fn send_in(&self, slot: Slot, call: &Call, path: &str) -> Result<Answer, Failure> {
         let started = Instant::now();
         let outcome = self.exchange(call, path).await;
         let status = outcome.as_ref().map_or(0, |received| received.status.as_u16());

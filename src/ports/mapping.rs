@@ -13,7 +13,7 @@ use snafu::Snafu;
 use crate::resources::PinDeletionPolicy;
 
 /// What the tables look like, found when the mapping was prepared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Shape {
     /// `dashboard_model.dashboard_id` is a UUID and takes no other text.
     pub dashboard_id_is_uuid: bool,

@@ -27,7 +27,7 @@ pub use objects::{Absence, Lookup, Object, Objects};
 pub use omni::{
     Branch, Connection, DocumentRecord, Exported, FolderPermit, FolderRecord, Identity, ImportRequest, Imported,
     KeyScope, Merge, ModelFile, ModelFiles, ModelKind, ModelRecord, NewModel, Omni, OmniError, OmniErrorKind,
-    RoleGrant, ValidationIssue,
+    Reservation, RoleGrant, ValidationIssue,
 };
 pub use secrets::{SecretError, SecretRecord, Secrets};
 

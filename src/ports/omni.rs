@@ -1,5 +1,6 @@
 //! What the reconcilers need of one Omni organisation.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -319,9 +320,35 @@ impl OmniErrorKind {
     }
 }
 
+/// A place in the key's request budget, kept for one creating call, so that the call goes out the moment that its mark
+/// is written down and not a wait for the budget later.
+pub struct Reservation(Box<dyn Any + Send + Sync>);
+
+impl Reservation {
+    /// Keeps whatever an adapter counts its places with.
+    #[must_use]
+    pub fn new(place: impl Any + Send + Sync) -> Self {
+        Self(Box::new(place))
+    }
+
+    /// Gives it back to the adapter that made it; `None` where another did.
+    #[must_use]
+    pub fn place<T: Any>(self) -> Option<T> {
+        self.0.downcast().ok().map(|place| *place)
+    }
+}
+
+impl std::fmt::Debug for Reservation {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Reservation")
+    }
+}
+
 /// One Omni organisation, seen with one key. Every call waits for its turn in the key's request budget.
 #[async_trait]
 pub trait Omni: Send + Sync {
+    /// Waits for a place in the budget and keeps it for one creating call. It sends nothing.
+    async fn reserve(&self) -> Reservation;
     /// Whose key it is. `GET /v1/whoami`.
     async fn identity(&self) -> Result<Identity, OmniError>;
     /// The connection of this id. `GET /v1/connections`.
@@ -331,8 +358,9 @@ pub trait Omni: Send + Sync {
     async fn model(&self, id: &str) -> Result<Option<ModelRecord>, OmniError>;
     /// Every shared model of a connection, with open branches. `GET /v1/models?connectionId=&modelKind=SHARED`.
     async fn shared_models(&self, connection_id: &str) -> Result<Vec<ModelRecord>, OmniError>;
-    /// Creates a model or a branch and returns its id. Never repeated by the client. `POST /v1/models`.
-    async fn create_model(&self, model: &NewModel) -> Result<String, OmniError>;
+    /// Creates a model or a branch and returns its id. Never repeated by the client, not even after a 429, since the
+    /// caller's mark tells when it was sent. `POST /v1/models`.
+    async fn create_model(&self, model: &NewModel, place: Reservation) -> Result<String, OmniError>;
     /// The authored files of a model, or of a branch of it, with checksums. `GET /v1/models/{id}/yaml?mode=extension`.
     async fn model_files(&self, model_id: &str, branch_id: Option<&str>) -> Result<ModelFiles, OmniError>;
     /// Creates or replaces one authored file. An empty text removes it. `POST /v1/models/{id}/yaml`.
@@ -356,12 +384,21 @@ pub trait Omni: Send + Sync {
     /// The folder at this path. `GET /v1/folders?path=`; its 404 means absent.
     async fn folder(&self, path: &str) -> Result<Option<FolderRecord>, OmniError>;
     /// Creates a folder of the organisation. Never repeated by the client. `POST /v1/folders`.
-    async fn create_folder(&self, name: &str, parent_id: Option<&str>) -> Result<FolderRecord, OmniError>;
+    async fn create_folder(
+        &self,
+        name: &str,
+        parent_id: Option<&str>,
+        place: Reservation,
+    ) -> Result<FolderRecord, OmniError>;
     /// What groups and users may do in a folder. `GET /v1/folders/{id}/permissions`.
     async fn folder_permits(&self, folder_id: &str) -> Result<Vec<FolderPermit>, OmniError>;
-    /// Gives a user group a role in a folder; overwrites. `POST /v1/folders/{id}/permissions`.
+    /// Gives a user group that has no permit on a folder one. `POST /v1/folders/{id}/permissions`.
     async fn grant_folder(&self, folder_id: &str, user_group: &str, role: &str) -> Result<(), OmniError>;
-    /// Takes a user group's own permit on a folder away, so that the parent's counts again. `DELETE /v1/folders/{id}/permissions`.
+    /// Changes the permit that a user group has on a folder; where it has none of its own after all, grants one.
+    /// `PATCH /v1/folders/{id}/permissions`.
+    async fn change_folder_grant(&self, folder_id: &str, user_group: &str, role: &str) -> Result<(), OmniError>;
+    /// Takes a user group's own permit on a folder away, so that the parent's counts again; none is no error.
+    /// `DELETE /v1/folders/{id}/permissions`.
     async fn revoke_folder(&self, folder_id: &str, user_group: &str) -> Result<(), OmniError>;
 
     /// Every document in a folder, trash left out. `GET /v1/documents?folderId=`, 100 a page.
@@ -372,7 +409,7 @@ pub trait Omni: Send + Sync {
     /// One document whole; `None` where there is none. `GET /unstable/documents/{identifier}/export`.
     async fn export(&self, identifier: &str) -> Result<Option<Exported>, OmniError>;
     /// Imports a document. Never repeated by the client. `POST /unstable/documents/import`.
-    async fn import(&self, request: &ImportRequest) -> Result<Imported, OmniError>;
+    async fn import(&self, request: &ImportRequest, place: Reservation) -> Result<Imported, OmniError>;
     /// Moves a document into a folder. `PUT /v1/documents/{identifier}/move`.
     async fn move_document(&self, identifier: &str, folder_path: &str) -> Result<(), OmniError>;
 }

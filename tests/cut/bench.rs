@@ -125,17 +125,19 @@ impl Bench {
                 return report;
             }
             match next {
-                Next::At(at) => self.clock.jump(at.duration_since(self.clock.now()).unsigned_abs()),
+                Next::At(at) => self.clock_passes(at.duration_since(self.clock.now()).unsigned_abs()),
                 Next::After(_) => return report,
-                Next::Again | Next::Backoff { .. } => self.clock.jump(Duration::from_secs(1)),
+                Next::Again | Next::Backoff { .. } => self.clock_passes(Duration::from_secs(1)),
             }
         }
         panic!("{name} does not settle");
     }
 
-    /// Lets time pass.
+    /// Lets time pass, here and in Omni.
     pub fn clock_passes(&self, by: Duration) {
-        self.clock.jump(by);
+        let whole = Duration::from_secs(by.as_secs() + 1);
+        self.clock.jump(whole);
+        self.simulator.advance(whole);
     }
 
     /// Adopts version 1 and cuts version 2, undisturbed.
@@ -205,6 +207,17 @@ pub fn stalled(report: &VersionReport) -> String {
     let found = report.findings.iter().find(|finding| finding.condition == STALLED);
     let found = found.unwrap_or_else(|| panic!("not stalled: {report:#?}"));
     format!("{}: {}", found.reason.as_str(), found.message)
+}
+
+/// Ends a pass after the effect with which this comes true, as the end of a process would.
+pub struct Until<F>(pub F);
+
+impl<F: Fn() -> bool + Send + Sync> Progress for Until<F> {
+    fn publish(&self, _: &VersionReport) {}
+
+    fn interrupted(&self) -> bool {
+        self.0()
+    }
 }
 
 pub struct Quiet;

@@ -11,7 +11,7 @@ use wavepin::ports::{
     Claim, CompleteVersion, Connection, DashboardRecord, DashboardRow, DocumentRecord, EnvironmentView, Exported, Flip,
     FlipOutcome, FolderPermit, FolderRecord, Identity, ImportRequest, Imported, Intent, IntentStep, Mapping,
     MappingError, MappingErrorKind, Merge, ModelFile, ModelFiles, ModelRecord, NewModel, Omni, OmniError,
-    OmniErrorKind, RoleGrant, RowRemoval, Shape, ValidationIssue, VersionChange, VersionRecord,
+    OmniErrorKind, Reservation, RoleGrant, RowRemoval, Shape, ValidationIssue, VersionChange, VersionRecord,
 };
 
 /// How many calls still go through, and what the last one of them gives back.
@@ -90,6 +90,10 @@ fn no_mapping() -> MappingError {
 
 #[async_trait]
 impl Omni for Broken<dyn Omni> {
+    async fn reserve(&self) -> Reservation {
+        self.inner.reserve().await
+    }
+
     async fn identity(&self) -> Result<Identity, OmniError> {
         self.fuse.pass(no_omni, self.inner.identity()).await
     }
@@ -106,8 +110,8 @@ impl Omni for Broken<dyn Omni> {
         self.fuse.pass(no_omni, self.inner.shared_models(connection_id)).await
     }
 
-    async fn create_model(&self, model: &NewModel) -> Result<String, OmniError> {
-        self.fuse.pass(no_omni, self.inner.create_model(model)).await
+    async fn create_model(&self, model: &NewModel, place: Reservation) -> Result<String, OmniError> {
+        self.fuse.pass(no_omni, self.inner.create_model(model, place)).await
     }
 
     async fn model_files(&self, model_id: &str, branch_id: Option<&str>) -> Result<ModelFiles, OmniError> {
@@ -154,8 +158,15 @@ impl Omni for Broken<dyn Omni> {
         self.fuse.pass(no_omni, self.inner.folder(path)).await
     }
 
-    async fn create_folder(&self, name: &str, parent_id: Option<&str>) -> Result<FolderRecord, OmniError> {
-        self.fuse.pass(no_omni, self.inner.create_folder(name, parent_id)).await
+    async fn create_folder(
+        &self,
+        name: &str,
+        parent_id: Option<&str>,
+        place: Reservation,
+    ) -> Result<FolderRecord, OmniError> {
+        self.fuse
+            .pass(no_omni, self.inner.create_folder(name, parent_id, place))
+            .await
     }
 
     async fn folder_permits(&self, folder_id: &str) -> Result<Vec<FolderPermit>, OmniError> {
@@ -166,6 +177,11 @@ impl Omni for Broken<dyn Omni> {
         self.fuse
             .pass(no_omni, self.inner.grant_folder(folder_id, user_group, role))
             .await
+    }
+
+    async fn change_folder_grant(&self, folder_id: &str, user_group: &str, role: &str) -> Result<(), OmniError> {
+        let call = self.inner.change_folder_grant(folder_id, user_group, role);
+        self.fuse.pass(no_omni, call).await
     }
 
     async fn revoke_folder(&self, folder_id: &str, user_group: &str) -> Result<(), OmniError> {
@@ -186,8 +202,8 @@ impl Omni for Broken<dyn Omni> {
         self.fuse.pass(no_omni, self.inner.export(identifier)).await
     }
 
-    async fn import(&self, request: &ImportRequest) -> Result<Imported, OmniError> {
-        self.fuse.pass(no_omni, self.inner.import(request)).await
+    async fn import(&self, request: &ImportRequest, place: Reservation) -> Result<Imported, OmniError> {
+        self.fuse.pass(no_omni, self.inner.import(request, place)).await
     }
 
     async fn move_document(&self, identifier: &str, folder_path: &str) -> Result<(), OmniError> {

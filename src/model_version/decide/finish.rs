@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::{Step, View, content, halt, origin};
+use super::{Ending, Step, View, content, halt, model, origin};
 use crate::model_version::act::Effect;
 use crate::model_version::desired::{Cut, Origin};
 use crate::model_version::observe::{Again, Look};
-use crate::ports::{DashboardIds, DashboardRecord, DashboardRow};
-use crate::resources::DashboardIdHolds;
+use crate::ports::{DashboardIds, DashboardRecord, DashboardRow, IntentStep};
 use crate::resources::conditions::Reason;
+use crate::resources::{AddedDashboard, DashboardIdHolds};
 
 /// Once all content is whole: the source has not moved since the first read, and every copy is in the folder.
 pub(super) fn last_look(view: View<'_>, cut: &Cut) -> Option<Step> {
@@ -23,6 +23,9 @@ pub(super) fn last_look(view: View<'_>, cut: &Cut) -> Option<Step> {
     let Some(models) = &view.seen.models else {
         return Some(Step::Look(Look::Models(source.connection_id.clone()?)));
     };
+    if let Some(step) = model::no_twin(view, cut) {
+        return Some(step);
+    }
     let updated_at = models
         .iter()
         .find(|it| Some(&it.id) == source.model_id.as_ref())
@@ -30,7 +33,11 @@ pub(super) fn last_look(view: View<'_>, cut: &Cut) -> Option<Step> {
     let Some(now) = origin::source_stamp(view, cut, updated_at.unwrap_or_default()) else {
         return Some(origin::look_at_source_documents(view, cut));
     };
-    if record.source_stamp.as_ref() != Some(&now) {
+    if record
+        .source_stamp
+        .as_ref()
+        .is_none_or(|first| origin::moved(first, &now))
+    {
         return Some(origin::source_moved(view, cut));
     }
     all_present(view)
@@ -49,6 +56,17 @@ fn all_present(view: View<'_>) -> Option<Step> {
         .filter(|it| !here.contains(it.ids.identifier.as_str()))
         .map(|it| it.ids.identifier.as_str())
         .collect();
+    // What was imported a moment ago may not be listed yet.
+    let unsettled = |it: &DashboardRecord| view.unsettled(IntentStep::Import, &it.slug);
+    let coming = view
+        .seen
+        .dashboards
+        .values()
+        .filter(|it| gone.contains(&it.ids.identifier.as_str()));
+    if let Some(until) = coming.filter_map(unsettled).max() {
+        let message = format!("Omni does not list {} yet", gone.join(", "));
+        return Some(Step::End(Ending::Wait { until, message }));
+    }
     (!gone.is_empty()).then(|| {
         let folder = view
             .record()
@@ -65,6 +83,48 @@ fn all_present(view: View<'_>) -> Option<Step> {
     })
 }
 
+/// Before anyone is let in: nothing in the mapping is in the way of the version's rows.
+pub(super) fn rows_fit(view: View<'_>) -> Option<Step> {
+    let there = view.seen.rows.as_ref()?;
+    match rows(view, there) {
+        Ok(rows) => conflict(view, &rows, there),
+        Err(step) => Some(step),
+    }
+}
+
+/// A row that holds another dashboard than the version's, or the same slug twice: a tenant would open the wrong one.
+/// Which of a dashboard's own ids a complete version's row holds was settled when it was written.
+fn conflict(view: View<'_>, rows: &[DashboardRow], there: &[DashboardRow]) -> Option<Step> {
+    let complete = view.record().is_some_and(|record| record.complete_at.is_some());
+    rows.iter().find_map(|row| {
+        let held: Vec<&str> = there.iter().filter(|it| it.slug == row.slug).map(|it| it.dashboard_id.as_str()).collect();
+        let ids = view.seen.dashboards.get(&row.slug).map(|it| &it.ids);
+        let own = ids.into_iter().flat_map(|it| [&it.identifier, &it.dashboard_id, &it.document_id]);
+        let mut own = own.filter(|id| complete || **id == row.dashboard_id);
+        let number = view.desired.version;
+        match held.as_slice() {
+            [] => None,
+            [id] if own.any(|own| own.eq_ignore_ascii_case(id)) => None,
+            [id] => Some(halt(
+                Reason::MappingConflict,
+                format!(
+                    "the row of version {number} and {} in dashboard_model holds {id:?}, and the dashboard is {:?}; correct or delete that row",
+                    row.slug, row.dashboard_id
+                ),
+            )),
+            many => Some(halt(
+                Reason::MappingAmbiguous,
+                format!(
+                    "version {number} and {} stand in {} rows of dashboard_model; delete all but the one with {:?}",
+                    row.slug,
+                    many.len(),
+                    row.dashboard_id
+                ),
+            )),
+        }
+    })
+}
+
 /// All rows and the mark at once, then read back.
 pub(super) fn map(view: View<'_>) -> Option<Step> {
     let Some(there) = &view.seen.rows else {
@@ -74,6 +134,9 @@ pub(super) fn map(view: View<'_>) -> Option<Step> {
         Ok(rows) => rows,
         Err(step) => return Some(step),
     };
+    if let Some(step) = conflict(view, &rows, there) {
+        return Some(step);
+    }
     let slugs: BTreeSet<&str> = there.iter().map(|row| row.slug.as_str()).collect();
     let missing = rows.iter().find(|row| !slugs.contains(row.slug.as_str()));
     match missing {
@@ -187,7 +250,11 @@ fn grow(view: View<'_>, cut: &Cut) -> Option<Step> {
     let declared = |slug: &String| {
         view.seen.source_dashboards.contains_key(slug) || cut.content.dashboards.add.iter().any(|it| it.slug == *slug)
     };
-    if view.seen.dashboards.keys().any(|slug| !declared(slug)) {
+    let recopied = |it: &AddedDashboard| {
+        let made = view.seen.dashboards.get(&it.slug);
+        made.is_some_and(|made| made.source_identifier != it.identifier)
+    };
+    if view.seen.dashboards.keys().any(|slug| !declared(slug)) || cut.content.dashboards.add.iter().any(recopied) {
         return Some(sealed(view, "content.dashboards.add may grow, but what was in it"));
     }
     let added = cut

@@ -4,11 +4,13 @@
 //! its parent's permits or by those declared, is shut out before the first import, and let in as declared after the last
 //! look, right before the version is mapped.
 
-use super::{IntentState, Step, View, halt, not_yet};
-use crate::model_version::act::Effect;
+use std::collections::BTreeSet;
+
+use super::{Ending, IntentState, Step, View, halt, not_yet};
+use crate::model_version::act::{Effect, MISPLACED};
 use crate::model_version::desired::Cut;
-use crate::model_version::observe::Look;
-use crate::ports::{IntentStep, VersionChange};
+use crate::model_version::observe::{Again, Look};
+use crate::ports::{FolderPermit, IntentStep, VersionChange};
 use crate::resources::FolderRole;
 use crate::resources::conditions::Reason;
 
@@ -43,14 +45,17 @@ pub(super) fn folder(view: View<'_>, cut: &Cut) -> Option<Step> {
 /// Makes the folder at a path, its missing parents first. Only the last one must be ours.
 fn make(view: View<'_>, path: &str, last: bool) -> Step {
     let (step, intent) = (IntentStep::Folder, view.intent(IntentStep::Folder, path));
-    let keep = |id: &str| {
-        Step::Do(Effect::Change(VersionChange::Folder {
-            id: id.to_owned(),
-            path: path.to_owned(),
-        }))
-    };
-    if let (IntentState::Settled(id), true) = (intent, last) {
-        return keep(id);
+    if let IntentState::Settled(result) = intent {
+        if let Some(elsewhere) = result.strip_prefix(MISPLACED) {
+            if let Some(step) = misplaced(view, path, elsewhere) {
+                return step;
+            }
+        } else if last {
+            return Step::Do(Effect::Change(VersionChange::Folder {
+                id: result.to_owned(),
+                path: path.to_owned(),
+            }));
+        }
     }
     match view.seen.folders.get(path) {
         None => return Step::Look(Look::Folder(path.to_owned())),
@@ -68,9 +73,9 @@ fn make(view: View<'_>, path: &str, last: bool) -> Step {
     }
     let parent = match path.rsplit_once('/') {
         None => None,
-        Some((parent, _)) => match view.seen.folders.get(parent) {
-            Some(Some(found)) => Some(found.id.clone()),
-            _ => return make(view, parent, false),
+        Some((parent, _)) => match folder_id(view, parent) {
+            Some(id) => Some(id),
+            None => return make(view, parent, false),
         },
     };
     let name = path.rsplit('/').next().unwrap_or(path).to_owned();
@@ -86,45 +91,116 @@ fn make(view: View<'_>, path: &str, last: bool) -> Step {
     )
 }
 
-/// Shuts out every group, once, before the first document.
-fn close(view: View<'_>, cut: &Cut, id: &str, path: &str) -> Option<Step> {
-    if let IntentState::Settled(_) = view.intent(IntentStep::Closure, path) {
-        return None;
+/// Omni made the folder under another path, since something has this one that no look-up shows. While it is there,
+/// another attempt would only make another one.
+fn misplaced(view: View<'_>, path: &str, elsewhere: &str) -> Option<Step> {
+    match view.seen.folders.get(elsewhere) {
+        None => Some(Step::Look(Look::Folder(elsewhere.to_owned()))),
+        Some(None) => view.unsettled(IntentStep::Folder, path).map(|until| {
+            let message = format!("folder {elsewhere:?} does not show in Omni's list yet");
+            Step::End(Ending::Wait { until, message })
+        }),
+        Some(Some(_)) => Some(halt(
+            Reason::FolderTaken,
+            format!(
+                "Omni made the folder at {elsewhere:?} instead of {path:?}, which something has that does not show, perhaps in the trash; choose another content.folder.name, or free the path and delete {elsewhere:?}, which is empty"
+            ),
+        )),
     }
-    let Some(permits) = &view.seen.permits else {
-        return Some(Step::Look(Look::Permits(id.to_owned())));
-    };
-    let shut = FolderRole::NoAccess.as_str();
-    let inherited = permits
-        .iter()
-        .filter(|it| it.role != shut)
-        .filter_map(|it| it.user_group.as_ref());
-    let declared = cut.content.folder.permissions.iter().map(|it| &it.user_group);
-    let is_shut = |group: &String| {
-        permits
-            .iter()
-            .any(|it| it.user_group.as_ref() == Some(group) && it.role == shut)
-    };
-    if let Some(group) = inherited.chain(declared).find(|group| !is_shut(group)) {
-        return Some(Step::Do(Effect::GrantFolder {
-            folder: id.to_owned(),
-            group: group.clone(),
-            role: shut.to_owned(),
-        }));
-    }
-    let groups: Vec<&str> = permits
-        .iter()
-        .filter(|it| it.role == shut)
-        .filter_map(|it| it.user_group.as_deref())
-        .collect();
-    Some(Step::Do(Effect::SettleIntent {
-        step: IntentStep::Closure,
-        subject: path.to_owned(),
-        result: groups.join("\n"),
-    }))
 }
 
-/// Lets everyone in as declared; groups that only the parent lets in, by the parent's permits again.
+/// The folder at a path that was looked at; one that was just made may not show yet.
+fn folder_id(view: View<'_>, path: &str) -> Option<String> {
+    if let Some(found) = view.seen.folders.get(path)? {
+        return Some(found.id.clone());
+    }
+    view.unsettled(IntentStep::Folder, path)?;
+    match view.intent(IntentStep::Folder, path) {
+        IntentState::Settled(id) if !id.starts_with(MISPLACED) => Some(id.to_owned()),
+        _ => None,
+    }
+}
+
+/// What the closure's intent begins with once the folder was opened again: what is imported after that needs it closed.
+const OPENED: &str = "opened\n";
+
+/// Shuts out every group, before the first document, and again before one that is imported after the folder was opened.
+fn close(view: View<'_>, cut: &Cut, id: &str, path: &str) -> Option<Step> {
+    let closed = match view.intent(IntentStep::Closure, path) {
+        IntentState::Settled(closed) => Some(closed),
+        _ => None,
+    };
+    let whole = || {
+        view.wanted(cut)
+            .keys()
+            .all(|slug| view.seen.dashboards.contains_key(slug))
+    };
+    if closed.is_some_and(|it| !it.starts_with(OPENED) || whole()) {
+        return None;
+    }
+    let Some(own) = view.seen.permits.get(id) else {
+        return Some(Step::Look(Look::Permits(id.to_owned())));
+    };
+    // Whoever may see the folders above may see this one; not every Omni lists that among its own permits.
+    let mut groups: BTreeSet<&String> = cut.content.folder.permissions.iter().map(|it| &it.user_group).collect();
+    groups.extend(groups_of(own));
+    for (end, _) in path.match_indices('/') {
+        match above(view, &path[..end]) {
+            Ok(permits) => groups.extend(groups_of(permits)),
+            Err(step) => return Some(step),
+        }
+    }
+    let shut = FolderRole::NoAccess.as_str();
+    if let Some(group) = groups.iter().find(|group| role_of(own, group) != Some(shut)) {
+        return Some(Step::Do(Effect::GrantFolder {
+            folder: id.to_owned(),
+            group: (*group).clone(),
+            role: shut.to_owned(),
+            change: role_of(own, group).is_some(),
+        }));
+    }
+    let before = closed
+        .and_then(|it| it.strip_prefix(OPENED))
+        .into_iter()
+        .flat_map(str::lines);
+    let groups: BTreeSet<&str> = groups.into_iter().map(String::as_str).chain(before).collect();
+    Some(keep_closure(path, groups.into_iter().collect::<Vec<_>>().join("\n")))
+}
+
+fn keep_closure(path: &str, result: String) -> Step {
+    Step::Do(Effect::SettleIntent {
+        step: IntentStep::Closure,
+        subject: path.to_owned(),
+        result,
+    })
+}
+
+/// The permits of a folder above, or the look that is missing.
+fn above<'a>(view: View<'a>, path: &str) -> Result<&'a [FolderPermit], Step> {
+    if !view.seen.folders.contains_key(path) {
+        return Err(Step::Look(Look::Folder(path.to_owned())));
+    }
+    // One that does not show yet was made for this version, and nobody was let in.
+    let Some(id) = folder_id(view, path) else {
+        return Ok(&[]);
+    };
+    match view.seen.permits.get(&id) {
+        Some(permits) => Ok(permits),
+        None => Err(Step::Look(Look::Permits(id))),
+    }
+}
+
+fn groups_of(permits: &[FolderPermit]) -> impl Iterator<Item = &String> {
+    permits.iter().filter_map(|it| it.user_group.as_ref())
+}
+
+fn role_of<'a>(permits: &'a [FolderPermit], group: &str) -> Option<&'a str> {
+    let permit = permits.iter().find(|it| it.user_group.as_deref() == Some(group))?;
+    Some(&permit.role)
+}
+
+/// Lets everyone in as declared; groups that only a folder above lets in, by its permits again. What Omni then shows is
+/// read once more before the version is mapped: a tenant that moves must not meet a closed door.
 pub(super) fn open(view: View<'_>, cut: &Cut) -> Option<Step> {
     let (record, path) = (view.record()?, cut.folder_path());
     let Some(id) = &record.folder_id else {
@@ -133,39 +209,50 @@ pub(super) fn open(view: View<'_>, cut: &Cut) -> Option<Step> {
             format!("folder {path:?} is not on record yet"),
         ));
     };
-    let Some(permits) = &view.seen.permits else {
+    let Some(permits) = view.seen.permits.get(id) else {
         return Some(Step::Look(Look::Permits(id.clone())));
     };
-    let role_of = |group: &str| {
-        permits
-            .iter()
-            .find(|it| it.user_group.as_deref() == Some(group))
-            .map(|it| it.role.as_str())
+    let closed = match view.intent(IntentStep::Closure, &path) {
+        IntentState::Settled(closed) => closed,
+        _ => "",
     };
+    let asked_again = view.seen.looked_again.contains(&Again::Permits);
+    match next_opening(cut, id, permits, closed, asked_again) {
+        // From the first one let in, what is imported later needs the folder closed again.
+        Some(_) if !closed.starts_with(OPENED) => Some(keep_closure(&path, format!("{OPENED}{closed}"))),
+        Some(_) if asked_again => Some(Step::End(Ending::Wait {
+            until: view.settled_by(view.now),
+            message: format!("Omni took the permissions of folder {path:?} and does not show them yet"),
+        })),
+        Some(effect) => Some(Step::Do(effect)),
+        None if view.seen.permits_changed && !asked_again => Some(Step::Look(Look::Again(Again::Permits))),
+        None => None,
+    }
+}
+
+fn next_opening(cut: &Cut, id: &str, permits: &[FolderPermit], closed: &str, asked_again: bool) -> Option<Effect> {
     let declared = &cut.content.folder.permissions;
-    if let Some(wanted) = declared
+    let wanted = declared
         .iter()
-        .find(|it| role_of(&it.user_group) != Some(it.role.as_str()))
-    {
-        return Some(Step::Do(Effect::GrantFolder {
-            folder: id.clone(),
+        .find(|it| role_of(permits, &it.user_group) != Some(it.role.as_str()));
+    if let Some(wanted) = wanted {
+        return Some(Effect::GrantFolder {
+            folder: id.to_owned(),
             group: wanted.user_group.clone(),
             role: wanted.role.as_str().to_owned(),
-        }));
+            change: role_of(permits, &wanted.user_group).is_some(),
+        });
     }
-    let IntentState::Settled(closed) = view.intent(IntentStep::Closure, &path) else {
-        return None;
-    };
-    let only_inherited = closed
+    // Shown as shut after its own permit is gone, a group is shut out by a folder above.
+    let shut = |group: &&str| !asked_again && role_of(permits, group) == Some(FolderRole::NoAccess.as_str());
+    let only_above = |group: &&str| declared.iter().all(|it| it.user_group != **group);
+    let group = closed
         .lines()
-        .filter(|group| declared.iter().all(|it| it.user_group != **group));
-    only_inherited
-        .into_iter()
-        .find(|group| role_of(group) == Some(FolderRole::NoAccess.as_str()))
-        .map(|group| {
-            Step::Do(Effect::RevokeFolder {
-                folder: id.clone(),
-                group: group.to_owned(),
-            })
-        })
+        .filter(|it| *it != OPENED.trim_end())
+        .filter(only_above)
+        .find(shut)?;
+    Some(Effect::RevokeFolder {
+        folder: id.to_owned(),
+        group: group.to_owned(),
+    })
 }

@@ -6,15 +6,21 @@
 //! | `adopt` | a hand-made model and its dashboards |
 //! | `model` | the new model, its roles, its definition |
 //! | `folder` | the folder, and who may see it when |
-//! | `content` | one dashboard after the other |
+//! | `content` | all dashboards, one after the other |
+//! | `dashboard` | one dashboard |
 //! | `finish` | the last look, the rows, the mark; and what a complete version needs |
 
 mod adopt;
 mod content;
+mod dashboard;
 mod finish;
 mod folder;
+#[cfg(test)]
+mod laws;
 mod model;
 mod origin;
+#[cfg(test)]
+mod scene;
 #[cfg(test)]
 mod tests;
 
@@ -28,8 +34,11 @@ use super::content::identifier::Tag;
 use super::content::links::LinkMap;
 use super::desired::{Cut, Desired, Origin};
 use super::observe::{Look, Observed};
-use crate::ports::{Failure, IntentStep, VersionRecord};
+use crate::ports::{Failure, Intent, IntentStep, VersionRecord};
 use crate::resources::conditions::Reason;
+
+/// A call is sent so soon after its intent was opened, or the intent is opened again.
+const SENT_WITHIN: Duration = Duration::from_secs(2);
 
 /// The next step of a pass.
 #[derive(Debug, Clone, PartialEq)]
@@ -97,10 +106,12 @@ pub fn decide(desired: &Desired, seen: &Observed, now: Timestamp, request_timeou
         _ if view.record().is_some_and(|record| record.complete_at.is_some()) => finish::complete(view),
         Origin::Adopt(adopt) => adopt::adopt(view, adopt),
         Origin::Cut(cut) => origin::preflight(view, cut)
+            .or_else(|| origin::as_begun(view, cut))
             .or_else(|| model::model(view, cut))
             .or_else(|| folder::folder(view, cut))
             .or_else(|| content::content(view, cut))
             .or_else(|| finish::last_look(view, cut))
+            .or_else(|| finish::rows_fit(view))
             .or_else(|| folder::open(view, cut))
             .or_else(|| finish::map(view)),
     });
@@ -117,17 +128,27 @@ impl<'a> View<'a> {
         self.seen.versions.get(&cut.from)
     }
 
-    /// The dashboards that the version shall have, each with the identifier to copy from.
+    fn is_complete(self) -> bool {
+        self.record().is_some_and(|record| record.complete_at.is_some())
+    }
+
+    /// The dashboards that the version shall have, each with the identifier to copy from. Once the version is complete
+    /// its source may grow without it.
     pub(super) fn wanted(self, cut: &Cut) -> BTreeMap<String, String> {
         let dashboards = &cut.content.dashboards;
+        let added = dashboards.add.iter().map(|it| (it.slug.clone(), it.identifier.clone()));
+        if self.is_complete() {
+            let made = self.seen.dashboards.values();
+            let made = made.map(|it| (it.slug.clone(), it.source_identifier.clone()));
+            return added.chain(made).collect();
+        }
         let kept = self
             .seen
             .source_dashboards
             .values()
             .filter(|it| !dashboards.exclude.contains(&it.slug));
         let kept = kept.map(|it| (it.slug.clone(), it.ids.identifier.clone()));
-        kept.chain(dashboards.add.iter().map(|it| (it.slug.clone(), it.identifier.clone())))
-            .collect()
+        kept.chain(added).collect()
     }
 
     pub(super) fn tag(self, connection: &str) -> Tag {
@@ -158,16 +179,37 @@ impl<'a> View<'a> {
         }
     }
 
-    /// When a call that was sent then can no longer take effect without showing in a list.
-    pub(super) fn settled_by(self, sent_at: Timestamp) -> Timestamp {
-        let lag = self.request_timeout.max(self.desired.list_lag.into());
-        sent_at.checked_add(lag).unwrap_or(Timestamp::MAX)
+    /// When the call of an intent that was opened then can no longer take effect without showing in a list: it may
+    /// arrive as late as its request may take, and show as late after that as lists lag.
+    pub(super) fn settled_by(self, opened_at: Timestamp) -> Timestamp {
+        let list_lag: Duration = self.desired.list_lag.into();
+        let lag = SENT_WITHIN
+            .saturating_add(self.request_timeout)
+            .saturating_add(list_lag);
+        opened_at.checked_add(lag).unwrap_or(Timestamp::MAX)
+    }
+
+    /// Until when what came of an intent may not show in a list yet; `None` once it should.
+    pub(super) fn unsettled(self, step: IntentStep, subject: &str) -> Option<Timestamp> {
+        let intent = self.seen.intents.get(&(step, subject.to_owned()))?;
+        Some(self.settled_by(intent.opened_at)).filter(|until| self.now < *until)
+    }
+
+    /// The intent was opened so long ago that its call would be sent later than the intent tells.
+    pub(super) fn stale(self, step: IntentStep, subject: &str) -> bool {
+        let intent = self.seen.intents.get(&(step, subject.to_owned()));
+        let late = |it: &Intent| it.opened_at.checked_add(SENT_WITHIN).is_ok_and(|at| at < self.now);
+        intent.is_some_and(late)
     }
 
     /// The one way to a creating call: write down that it will be sent, send it; and after a lost answer look for so
     /// long as it may still appear before it is sent again.
     pub(super) fn create(self, step: IntentStep, subject: &str, what: &str, call: Effect) -> Step {
         match self.intent(step, subject) {
+            IntentState::Unsent if self.stale(step, subject) => Step::Do(Effect::OpenIntent {
+                step,
+                subject: subject.to_owned(),
+            }),
             IntentState::Unsent => Step::Do(call),
             IntentState::Open(at) if self.now < self.settled_by(at) => Step::End(Ending::Wait {
                 until: self.settled_by(at),

@@ -2,7 +2,7 @@
 
 use super::origin::definition_key;
 use super::{IntentState, Step, View, halt};
-use crate::model_version::act::Effect;
+use crate::model_version::act::{Effect, MERGED};
 use crate::model_version::definition;
 use crate::model_version::desired::Cut;
 use crate::model_version::observe::Look;
@@ -68,13 +68,7 @@ fn create(view: View<'_>, cut: &Cut, connection: &str) -> Step {
         [one] if view.desired.adopt_model.as_ref() == Some(&one.id) => settle(&one.id),
         // It was not there when the intent was opened: it is what the lost answer was about.
         [one] if matches!(view.intent(step, name), IntentState::Open(_)) => settle(&one.id),
-        [one, other, ..] => halt(
-            Reason::NameTaken,
-            format!(
-                "two models are named {name:?} ({} and {}); rename or delete the one that is not meant",
-                one.id, other.id
-            ),
-        ),
+        [one, other, ..] => twins(cut, one, other),
         [one] => name_taken(cut, &one.id),
         [] => {
             let model = NewModel::Shared {
@@ -86,18 +80,31 @@ fn create(view: View<'_>, cut: &Cut, connection: &str) -> Step {
     }
 }
 
+/// Two models of one name may come of one creating call whose answer was lost: nobody could tell them apart later.
+pub(super) fn no_twin(view: View<'_>, cut: &Cut) -> Option<Step> {
+    match of_that_name(view, cut).as_slice() {
+        [one, other, ..] => Some(twins(cut, one, other)),
+        _ => None,
+    }
+}
+
+fn twins(cut: &Cut, one: &ModelRecord, other: &ModelRecord) -> Step {
+    halt(
+        Reason::NameTaken,
+        format!(
+            "two models are named {:?} ({} and {}); rename or delete the one that is not meant",
+            cut.model.name, one.id, other.id
+        ),
+    )
+}
+
 /// A model that is on record and no longer in Omni. A list may lag behind its creation.
 fn gone(view: View<'_>, id: &str, name: &str) -> Option<Step> {
     let models = view.seen.models.as_deref()?;
     if view.seen.model_is_new || models.iter().any(|it| it.id == id && !it.deleted) {
         return None;
     }
-    let created = view
-        .seen
-        .intents
-        .get(&(IntentStep::Model, name.to_owned()))
-        .map(|intent| intent.opened_at);
-    match created.map(|at| view.settled_by(at)).filter(|until| view.now < *until) {
+    match view.unsettled(IntentStep::Model, name) {
         Some(until) => Some(Step::End(super::Ending::Wait {
             until,
             message: format!("model {id} does not show in Omni's list yet"),
@@ -141,7 +148,10 @@ fn definition(view: View<'_>, cut: &Cut, connection: &str, id: &str) -> Option<S
         return None;
     }
     let main = (id.to_owned(), None);
-    if !view.seen.model_is_new || view.seen.merged {
+    let branch_name = Cut::branch_name(view.desired.version);
+    let merged = matches!(view.intent(IntentStep::Branch, &branch_name),
+        IntentState::Settled(result) if result.strip_prefix(MERGED) == Some(key.as_str()));
+    if !view.seen.model_is_new || merged {
         let Some(present) = view.seen.files.get(&main) else {
             return Some(Step::Look(Look::Files {
                 model: main.0,
@@ -152,7 +162,7 @@ fn definition(view: View<'_>, cut: &Cut, connection: &str, id: &str) -> Option<S
         if differing.is_empty() {
             return Some(Step::Do(Effect::Change(VersionChange::Definition(key))));
         }
-        if view.seen.merged {
+        if merged {
             return Some(halt(
                 Reason::DefinitionDiffers,
                 format!(
@@ -162,7 +172,7 @@ fn definition(view: View<'_>, cut: &Cut, connection: &str, id: &str) -> Option<S
             ));
         }
     }
-    Some(branch(view, cut, connection, id))
+    Some(branch(view, cut, (connection, id), key))
 }
 
 fn desired_files(view: View<'_>, cut: &Cut) -> definition::Files {
@@ -176,14 +186,21 @@ fn desired_files(view: View<'_>, cut: &Cut) -> definition::Files {
 }
 
 /// The branch: made, filled with what differs, validated, merged.
-fn branch(view: View<'_>, cut: &Cut, connection: &str, id: &str) -> Step {
+fn branch(view: View<'_>, cut: &Cut, (connection, id): (&str, &str), definition: String) -> Step {
     let name = Cut::branch_name(view.desired.version);
     let models = view.seen.models.iter().flatten().filter(|it| it.id == id);
     let mut branches = models.flat_map(|it| &it.branches);
     let listed = branches
         .find(|branch| branch.name == name)
         .map(|branch| branch.id.clone());
-    let Some(branch) = listed.or_else(|| view.seen.branch_made.clone()) else {
+    // Made in an earlier pass, it may not be listed yet.
+    let made = match view.intent(IntentStep::Branch, &name) {
+        IntentState::Settled(id) if !id.starts_with(MERGED) => {
+            view.unsettled(IntentStep::Branch, &name).map(|_| id.to_owned())
+        }
+        _ => None,
+    };
+    let Some(branch) = listed.or_else(|| view.seen.branch_made.clone()).or(made) else {
         let new = NewModel::Branch {
             connection_id: connection.to_owned(),
             base_model_id: id.to_owned(),
@@ -225,6 +242,7 @@ fn branch(view: View<'_>, cut: &Cut, connection: &str, id: &str) -> Step {
         Step::Do(Effect::Merge {
             model: id.to_owned(),
             branch: name,
+            definition,
         })
     })
 }

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::{Step, View, content, folder, halt, model, not_yet};
-use crate::model_version::act::Effect;
+use crate::model_version::act::{Effect, MISPLACED};
 use crate::model_version::definition;
 use crate::model_version::desired::Cut;
 use crate::model_version::observe::{Again, Look};
-use crate::ports::{DocumentRecord, SourceStamp, VersionChange};
+use crate::ports::{DocumentRecord, IntentStep, SourceStamp, VersionChange};
 use crate::resources::conditions::Reason;
 
 /// The number belongs for ever to the source first recorded for it.
@@ -102,6 +102,47 @@ fn wanted_dashboards(view: View<'_>, cut: &Cut) -> Option<Step> {
         );
         return Some(halt(Reason::Invalid, why));
     }
+    if view.wanted(cut).is_empty() {
+        let why = "content.dashboards excludes every dashboard of the source and adds none; a version needs one";
+        return Some(halt(Reason::Invalid, why));
+    }
+    None
+}
+
+/// What is made already must be what is declared: a change before completion would leave a mix of both.
+pub(super) fn as_begun(view: View<'_>, cut: &Cut) -> Option<Step> {
+    let changed = |field: &str, made: &str| {
+        let number = view.desired.version;
+        let why = format!(
+            "{field} was changed while version {number} is being made, and {made}; put it back, or declare the change under a new number"
+        );
+        Some(halt(Reason::Invalid, why))
+    };
+    let path = cut.folder_path();
+    let begun = view.seen.intents.values();
+    for intent in begun.filter(|it| !it.result.as_deref().is_some_and(|it| it.starts_with(MISPLACED))) {
+        let subject = &intent.subject;
+        let above = || {
+            path.strip_prefix(subject.as_str())
+                .is_some_and(|rest| rest.starts_with('/'))
+        };
+        match intent.step {
+            IntentStep::Model if *subject != cut.model.name => {
+                return changed("model.name", &format!("its model was made as {subject:?}"));
+            }
+            IntentStep::Folder if *subject != path && !above() => {
+                return changed("content.folder", &format!("its folder was made as {subject:?}"));
+            }
+            _ => {}
+        }
+    }
+    let wanted = view.wanted(cut);
+    for copy in view.seen.dashboards.values() {
+        let made = format!("{} was copied from {:?} already", copy.slug, copy.source_identifier);
+        if wanted.get(&copy.slug) != Some(&copy.source_identifier) {
+            return changed("content.dashboards", &made);
+        }
+    }
     None
 }
 
@@ -116,7 +157,8 @@ fn stamp(view: View<'_>, cut: &Cut, model_updated_at: &str) -> Option<Step> {
         .source_dashboards
         .values()
         .map(|it| (&it.slug, &it.ids.identifier))
-        .find(|(slug, identifier)| wanted.contains_key(*slug) && !seen.documents.contains_key(*identifier))
+        .filter(|(slug, _)| wanted.contains_key(*slug) && !view.seen.dashboards.contains_key(*slug))
+        .find(|(_, identifier)| !seen.documents.contains_key(*identifier))
     {
         let why = format!(
             "dashboard {identifier:?} ({slug}) of version {} is not in its folder any more; put it back, or exclude it",
@@ -125,12 +167,27 @@ fn stamp(view: View<'_>, cut: &Cut, model_updated_at: &str) -> Option<Step> {
         return Some(halt(Reason::DashboardNotFound, why));
     }
     let record = view.record()?;
+    let keep = |stamp| Some(Step::Do(Effect::Change(VersionChange::SourceStamp(stamp))));
     match &record.source_stamp {
         Some(first) if *first == seen => None,
+        Some(first) if record.model_id.is_some() => {
+            if moved(first, &seen) {
+                return Some(source_moved(view, cut));
+            }
+            // A dashboard that is wanted only now is first read now; one that is not wanted any more does not matter.
+            let mut stamp = first.clone();
+            stamp.documents.extend(seen.documents);
+            if stamp == *first { None } else { keep(stamp) }
+        }
         // Nothing was copied yet: what is read now is the first read.
-        _ if record.model_id.is_none() => Some(Step::Do(Effect::Change(VersionChange::SourceStamp(seen)))),
-        _ => Some(source_moved(view, cut)),
+        _ => keep(seen),
     }
+}
+
+/// The source's model changed, or one of the dashboards that were read before.
+pub(super) fn moved(first: &SourceStamp, now: &SourceStamp) -> bool {
+    let differs = |(identifier, at): (&String, &String)| now.documents.get(identifier).is_some_and(|it| it != at);
+    first.model != now.model || first.documents.iter().any(differs)
 }
 
 pub(super) fn source_moved(view: View<'_>, cut: &Cut) -> Step {

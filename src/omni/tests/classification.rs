@@ -6,7 +6,7 @@ use rstest::rstest;
 use serde_json::json;
 
 use super::canned::{Act, Canned, KEY, client, json as answer};
-use crate::ports::{NewModel, Omni, OmniError, OmniErrorKind as Kind};
+use crate::ports::{NewModel, Omni, OmniError, OmniErrorKind as Kind, Reservation};
 
 fn text(status: u16, body: &str) -> Act {
     Act::Answer(status, Vec::new(), body.to_owned())
@@ -22,7 +22,11 @@ fn new_model() -> NewModel {
 /// The error of a write that meets this, having been sent exactly once.
 async fn write_meets(act: Act) -> OmniError {
     let server = Canned::new([act]);
-    let error = server.client().create_model(&new_model()).await.unwrap_err();
+    let error = server
+        .client()
+        .create_model(&new_model(), Reservation::new(()))
+        .await
+        .unwrap_err();
     assert_eq!(server.asked().len(), 1, "{error}");
     let told = format!("{error} {error:?}");
     assert!(!told.contains("hunter"), "{told}");
@@ -135,17 +139,26 @@ async fn a_read_is_repeated_once_after_a_broken_connection(#[case] act: Act) {
 
 #[tokio::test]
 async fn a_429_is_waited_out_even_for_a_write_since_it_had_no_effect() {
-    let created = answer(200, json!({"success": true, "model": {"id": "m2"}}));
-    let server = Canned::new([text(429, ""), text(429, "slow down"), created]);
-    let id = server.client().create_model(&new_model()).await.unwrap();
-    assert_eq!((id.as_str(), server.asked().len()), ("m2", 3));
+    let moved = answer(200, json!({"success": true}));
+    let server = Canned::new([text(429, ""), text(429, "slow down"), moved]);
+    server.client().move_document("12db1a0a", "clinical/v2").await.unwrap();
+    assert_eq!(server.asked().len(), 3);
+}
+
+#[tokio::test]
+async fn a_429_of_a_creating_call_is_told_at_once_since_its_mark_says_when_it_was_sent() {
+    let server = Canned::new([text(429, "slow down")]);
+    let call = server.client();
+    let error = call.create_model(&new_model(), call.reserve().await).await.unwrap_err();
+    assert!(matches!(error.kind, Kind::RateLimited { .. }), "{error:?}");
+    assert_eq!(server.asked().len(), 1);
 }
 
 #[tokio::test]
 async fn a_server_that_only_ever_answers_429_is_given_up_on() {
     let refusals = (0..20).map(|_| Act::Answer(429, vec![("Retry-After", "0".to_owned())], String::new()));
     let server = Canned::new(refusals);
-    let error = server.client().create_model(&new_model()).await.unwrap_err();
+    let error = server.client().identity().await.unwrap_err();
     assert!(
         matches!(
             error.kind,

@@ -4,7 +4,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::canned::{KEY, last, one_page, page, serving};
-use crate::ports::{KeyScope, ModelFile, ModelKind, NewModel, Omni, OmniErrorKind};
+use crate::ports::{KeyScope, ModelFile, ModelKind, NewModel, Omni, OmniErrorKind, Reservation};
 
 #[tokio::test]
 async fn every_request_carries_the_key_and_says_who_asks() {
@@ -88,7 +88,7 @@ async fn models_and_branches_are_created_with_documented_fields_only() {
         connection_id: "c".to_owned(),
         name: "clinical-v2".to_owned(),
     };
-    assert_eq!(client.create_model(&shared).await.unwrap(), "m2");
+    assert_eq!(client.create_model(&shared, Reservation::new(())).await.unwrap(), "m2");
     let body = json!({"connectionId": "c", "modelKind": "SHARED", "modelName": "clinical-v2"});
     assert_eq!(last(&server), ("POST /api/v1/models".to_owned(), body));
     let branch = NewModel::Branch {
@@ -96,7 +96,7 @@ async fn models_and_branches_are_created_with_documented_fields_only() {
         base_model_id: "m2".to_owned(),
         name: "cut/2".to_owned(),
     };
-    client.create_model(&branch).await.unwrap();
+    client.create_model(&branch, Reservation::new(())).await.unwrap();
     let body = json!({"connectionId": "c", "modelKind": "BRANCH", "modelName": "cut/2", "baseModelId": "m2"});
     assert_eq!(last(&server).1, body);
 }

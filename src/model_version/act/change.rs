@@ -1,0 +1,111 @@
+//! Calls that change what is there, and may be sent again without harm.
+
+use super::{Effect, Hands, MERGED};
+use crate::model_version::observe::Observed;
+use crate::ports::{Failure, FolderPermit, IntentStep, ModelFile, OmniError, RoleGrant};
+
+impl Hands<'_> {
+    /// A call that changes something and may be sent again without harm.
+    pub(super) async fn change_omni(&self, effect: Effect, seen: &mut Observed) -> Result<(), Failure> {
+        self.send_change(effect, seen)
+            .await
+            .map_err(|error| Failure::from(&error))
+    }
+
+    async fn send_change(&self, effect: Effect, seen: &mut Observed) -> Result<(), OmniError> {
+        match effect {
+            Effect::GrantRole { group, model, role } => {
+                self.omni.grant_role(&group, &model, &role).await?;
+                let roles = seen.roles.entry(group).or_default();
+                roles.retain(|it| it.model_id.as_ref() != Some(&model));
+                let model_id = Some(model);
+                roles.push(RoleGrant { role, model_id });
+            }
+            Effect::PutFile {
+                model,
+                branch,
+                name,
+                file,
+            } => {
+                self.omni
+                    .put_model_file(&model, branch.as_deref(), &name, &file)
+                    .await?;
+                let files = &mut seen.files.entry((model, branch)).or_default().files;
+                if file.yaml.is_empty() {
+                    files.remove(&name);
+                } else {
+                    let checksum = None;
+                    files.insert(name, ModelFile { checksum, ..file });
+                }
+                seen.issues = None;
+            }
+            Effect::GrantFolder {
+                folder,
+                group,
+                role,
+                change,
+            } => {
+                if change {
+                    self.omni.change_folder_grant(&folder, &group, &role).await?;
+                } else {
+                    self.omni.grant_folder(&folder, &group, &role).await?;
+                }
+                let (user_group, user) = (Some(group.clone()), None);
+                own_permits(seen, folder, &group).push(FolderPermit { user_group, user, role });
+            }
+            Effect::RevokeFolder { folder, group } => {
+                self.omni.revoke_folder(&folder, &group).await?;
+                own_permits(seen, folder, &group);
+            }
+            Effect::Move {
+                slug,
+                identifier,
+                folder,
+            } => {
+                self.omni.move_document(&identifier, &folder).await?;
+                if let Some(Some(copy)) = &mut seen.work(&slug).copy {
+                    copy.folder_path = Some(folder);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The merge, and the mark that it was: what still differs after it is for a person to look at, not for another.
+    pub(super) async fn merge(&mut self, effect: Effect, seen: &mut Observed) -> Result<(), Failure> {
+        let Effect::Merge {
+            model,
+            branch,
+            definition,
+        } = effect
+        else {
+            return Ok(());
+        };
+        let message = format!("Version {} by Wavepin", self.desired.version);
+        let merge = self.omni.merge_branch(&model, &branch, &message).await;
+        let merge = merge.map_err(|error| Failure::from(&error))?;
+        if merge.failed_drafts > 0 {
+            // Drafts of documents that somebody made on the model: theirs to publish, and no part of this version.
+            tracing::warn!(model, drafts = merge.failed_drafts, "a merge left drafts unpublished");
+        }
+        seen.branch_made = None;
+        seen.files.remove(&(model, None));
+        let settle = Effect::SettleIntent {
+            step: IntentStep::Branch,
+            subject: branch,
+            result: format!("{MERGED}{definition}"),
+        };
+        self.write_down(settle, seen)
+            .await
+            .map_err(|error| Failure::from(&error))
+    }
+}
+
+/// The permits of a folder without this group's, which is about to be another.
+fn own_permits<'a>(seen: &'a mut Observed, folder: String, group: &str) -> &'a mut Vec<FolderPermit> {
+    seen.permits_changed = true;
+    let permits = seen.permits.entry(folder).or_default();
+    permits.retain(|it| it.user_group.as_deref() != Some(group));
+    permits
+}

@@ -1,0 +1,250 @@
+//! One effect at a time, each idempotent or written down before it is sent; and what it changes of what was seen.
+//!
+//! Nothing is read here for a decision. A creating call whose answer is lost ends the pass: the next one looks first.
+
+mod change;
+mod create;
+
+use jiff::Timestamp;
+
+use super::desired::Desired;
+use super::observe::Observed;
+use crate::ports::{
+    Clock, CompleteVersion, DashboardRecord, DashboardRow, Failure, ImportRequest, Intent, IntentStep, Mapping,
+    MappingError, ModelFile, NewModel, Omni, Reservation, VersionChange,
+};
+
+/// What a folder's intent is settled with where Omni made it elsewhere; the path that it has follows.
+pub(super) const MISPLACED: &str = "misplaced ";
+/// What a branch's intent is settled with once it is merged; the name of the definition follows.
+pub(super) const MERGED: &str = "merged ";
+/// What an import's intent is settled with where its answer does not tell the identifier; no identifier looks like it.
+pub(super) const UNREAD: &str = "?";
+
+/// One thing to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Record the version under its number.
+    RecordVersion,
+    /// Keep one thing learned about the version.
+    Change(VersionChange),
+    /// Write down that a creating call will be sent.
+    OpenIntent {
+        /// What about.
+        step: IntentStep,
+        /// Which one.
+        subject: String,
+    },
+    /// Write down what came of it.
+    SettleIntent {
+        /// What about.
+        step: IntentStep,
+        /// Which one.
+        subject: String,
+        /// What came of it.
+        result: String,
+    },
+    /// Create the model, or the branch that its definition is built on.
+    CreateModel(NewModel),
+    /// Give a user group a role on the model.
+    GrantRole {
+        /// The user group.
+        group: String,
+        /// The model.
+        model: String,
+        /// Omni's word for the role.
+        role: String,
+    },
+    /// Write one file of a model or a branch; an empty text removes it.
+    PutFile {
+        /// The model.
+        model: String,
+        /// The branch.
+        branch: Option<String>,
+        /// The file's name.
+        name: String,
+        /// Its text, and the checksum of what it replaces.
+        file: ModelFile,
+    },
+    /// Merge the branch into the model.
+    Merge {
+        /// The model.
+        model: String,
+        /// The branch's name.
+        branch: String,
+        /// The name of the definition that is merged, for the mark that it was.
+        definition: String,
+    },
+    /// Create a folder.
+    CreateFolder {
+        /// The path that it must get.
+        path: String,
+        /// Its name.
+        name: String,
+        /// The id of its parent.
+        parent: Option<String>,
+    },
+    /// Give a user group a role in the folder.
+    GrantFolder {
+        /// The folder.
+        folder: String,
+        /// The user group.
+        group: String,
+        /// Omni's word for the role.
+        role: String,
+        /// It has a permit there already.
+        change: bool,
+    },
+    /// Take a user group's own permit on the folder away.
+    RevokeFolder {
+        /// The folder.
+        folder: String,
+        /// The user group.
+        group: String,
+    },
+    /// Import a dashboard.
+    Import {
+        /// Its slug.
+        slug: String,
+        /// The body.
+        request: Box<ImportRequest>,
+    },
+    /// Move a dashboard into the folder.
+    Move {
+        /// Its slug.
+        slug: String,
+        /// Its identifier.
+        identifier: String,
+        /// The folder's path.
+        folder: String,
+    },
+    /// Mark a dashboard as whole.
+    RecordDashboard(Box<DashboardRecord>),
+    /// Write the rows and the mark.
+    Complete(Vec<DashboardRow>),
+}
+
+impl Effect {
+    /// It keeps for good how far the version is: a pass may end behind it without having to see everything again.
+    #[must_use]
+    pub const fn keeps_progress(&self) -> bool {
+        matches!(self, Self::Change(_) | Self::RecordDashboard(_))
+    }
+}
+
+/// What an effect needs.
+pub(super) struct Hands<'a> {
+    pub desired: &'a Desired,
+    pub omni: &'a dyn Omni,
+    pub mapping: &'a dyn Mapping,
+    pub clock: &'a dyn Clock,
+    /// The place in the budget for the creating call whose intent is open.
+    pub place: &'a mut Option<Reservation>,
+}
+
+impl Hands<'_> {
+    /// Does one thing.
+    ///
+    /// # Errors
+    /// Those of Omni and the mapping, as conditions tell them.
+    pub(super) async fn act(&mut self, effect: Effect, seen: &mut Observed) -> Result<(), Failure> {
+        match effect {
+            Effect::CreateModel(_) | Effect::CreateFolder { .. } | Effect::Import { .. } => {
+                self.create(effect, seen).await
+            }
+            Effect::GrantRole { .. }
+            | Effect::PutFile { .. }
+            | Effect::GrantFolder { .. }
+            | Effect::RevokeFolder { .. }
+            | Effect::Move { .. } => self.change_omni(effect, seen).await,
+            Effect::Merge { .. } => self.merge(effect, seen).await,
+            ledger => self
+                .write_down(ledger, seen)
+                .await
+                .map_err(|error| Failure::from(&error)),
+        }
+    }
+
+    async fn write_down(&mut self, effect: Effect, seen: &mut Observed) -> Result<(), MappingError> {
+        let version = self.desired.version;
+        match effect {
+            Effect::RecordVersion => {
+                let record = self
+                    .mapping
+                    .record_version(version, &self.desired.source(), &self.desired.holder)
+                    .await?;
+                seen.versions.insert(version, record);
+            }
+            Effect::Change(change) => {
+                self.mapping.change_version(version, &change).await?;
+                if let Some(record) = seen.versions.get_mut(&version) {
+                    change.apply_to(record);
+                }
+            }
+            Effect::OpenIntent { step, subject } => {
+                // The place first: the intent's time is the time of sending, and a place may be long in coming.
+                if self.place.is_none() {
+                    *self.place = Some(self.omni.reserve().await);
+                }
+                let now = self.clock.now();
+                self.mapping.open_intent(version, step, &subject, now).await?;
+                seen.unsent.insert((step, subject.clone()));
+                keep_intent(seen, step, subject, now, None);
+            }
+            Effect::SettleIntent { step, subject, result } => {
+                let known = seen.intents.get(&(step, subject.clone()));
+                let at = known.map_or_else(|| self.clock.now(), |intent| intent.opened_at);
+                self.mapping.settle_intent(version, step, &subject, at, &result).await?;
+                keep_intent(seen, step, subject, at, Some(result));
+            }
+            Effect::RecordDashboard(dashboard) => {
+                self.mapping.record_dashboard(version, &dashboard).await?;
+                seen.work = None;
+                seen.dashboards.insert(dashboard.slug.clone(), *dashboard);
+            }
+            Effect::Complete(rows) => {
+                let complete = CompleteVersion {
+                    version,
+                    plan: self.desired.plan.clone(),
+                    rows,
+                };
+                self.mapping.complete_version(&complete).await?;
+                seen.rows = None;
+                seen.completed = true;
+                if let Some(record) = seen.versions.get_mut(&version) {
+                    record.complete_at.get_or_insert(self.clock.now());
+                    record.plan.get_or_insert_with(|| complete.plan.clone());
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+fn keep_intent(seen: &mut Observed, step: IntentStep, subject: String, opened_at: Timestamp, result: Option<String>) {
+    let intent = Intent {
+        step,
+        subject: subject.clone(),
+        opened_at,
+        result,
+    };
+    seen.intents.insert((step, subject), intent);
+}
+
+impl VersionChange {
+    /// Puts the change into a record that was read before.
+    pub(super) fn apply_to(&self, record: &mut crate::ports::VersionRecord) {
+        match self.clone() {
+            Self::Holder(holder) => record.holder = holder,
+            Self::Connection(id) => record.connection_id = Some(id),
+            Self::Model(id) => record.model_id = Some(id),
+            Self::Definition(hash) => record.definition = Some(hash),
+            Self::Folder { id, path } => {
+                record.folder_id = Some(id);
+                record.folder_path = Some(path);
+            }
+            Self::SourceStamp(stamp) => record.source_stamp = Some(stamp),
+        }
+    }
+}

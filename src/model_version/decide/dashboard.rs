@@ -1,0 +1,348 @@
+//! One dashboard: exported, imported under its own identifier, placed, mended, compared, marked.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::content::{LISTED, taken_text};
+use super::{IntentState, Step, View};
+use crate::model_version::act::{Effect, UNREAD};
+use crate::model_version::content::compare::compare;
+use crate::model_version::content::pairing::pair;
+use crate::model_version::content::query_views::Aliases;
+use crate::model_version::content::transform::{Rebinding, import_body, rebind};
+use crate::model_version::definition;
+use crate::model_version::desired::Cut;
+use crate::model_version::observe::{Look, Work};
+use crate::ports::{DashboardIds, DashboardRecord, Exported, ImportRequest, IntentStep, ModelFile, ModelFiles};
+use crate::resources::conditions::Reason;
+
+/// One dashboard and everything that decides what happens to it next.
+pub(super) struct Dashboard<'a> {
+    view: View<'a>,
+    cut: &'a Cut,
+    slug: &'a str,
+    /// The identifier to copy from.
+    from: &'a str,
+    /// The identifier to copy to.
+    to: String,
+    /// The version's model.
+    model: &'a str,
+    /// The source's model.
+    source_model: &'a str,
+    work: Option<&'a Work>,
+}
+
+impl<'a> Dashboard<'a> {
+    pub(super) fn new(view: View<'a>, cut: &'a Cut, slug: &'a str, from: &'a str) -> Option<Self> {
+        let record = view.record()?;
+        let tag = view.tag(record.connection_id.as_deref()?);
+        Some(Self {
+            view,
+            cut,
+            slug,
+            from,
+            to: tag.identifier(slug, view.desired.version),
+            model: record.model_id.as_deref()?,
+            source_model: view.source(cut)?.model_id.as_deref()?,
+            work: view.seen.work.as_ref().filter(|work| work.slug == slug),
+        })
+    }
+
+    pub(super) fn next(&self) -> Step {
+        let intent = self.intent();
+        match self.work.and_then(|work| work.copy.as_ref()) {
+            None => match intent {
+                IntentState::Open(_) | IntentState::Settled(_) => self.look_at_copy(),
+                IntentState::Missing if self.must_ask() => self.look_at_copy(),
+                _ => self.import(intent),
+            },
+            Some(None) => self.absent(intent),
+            Some(Some(copy)) => self.present(copy),
+        }
+    }
+
+    fn intent(&self) -> IntentState<'a> {
+        self.view.intent(IntentStep::Import, self.slug)
+    }
+
+    /// The identifier under which the copy is: the one that Omni answered with, else the one that it was asked for.
+    fn stored_as(&self) -> &str {
+        match self.intent() {
+            IntentState::Settled(given) if given != UNREAD => given,
+            _ => &self.to,
+        }
+    }
+
+    /// The list of the organisation's documents spoke of the dashboards of the cut, not of those added later.
+    fn must_ask(&self) -> bool {
+        let grows = self.view.record().is_some_and(|record| record.complete_at.is_some());
+        grows
+            || !matches!(
+                self.view.intent(IntentStep::Identifiers, ""),
+                IntentState::Settled(LISTED)
+            )
+    }
+
+    fn look_at_copy(&self) -> Step {
+        Step::Look(Look::Copy {
+            slug: self.slug.to_owned(),
+            identifier: self.stored_as().to_owned(),
+        })
+    }
+
+    fn set_aside(&self, reason: Reason, message: impl std::fmt::Display) -> Step {
+        Step::SetAside {
+            slug: self.slug.to_owned(),
+            reason,
+            message: format!("{}: {message}", self.slug),
+        }
+    }
+
+    /// No document has the identifier.
+    fn absent(&self, intent: IntentState<'_>) -> Step {
+        if intent == IntentState::Unsent {
+            return self.import(intent);
+        }
+        if let Some(until) = self.view.unsettled(IntentStep::Import, self.slug) {
+            return Step::Await {
+                slug: self.slug.to_owned(),
+                until,
+            };
+        }
+        match intent {
+            IntentState::Settled(UNREAD) => self.set_aside(
+                Reason::ContractDrift,
+                format!(
+                    "Omni took the import, answered in a way that is not known, and has no document {:?}; look for the copy by its name, delete it, and cut again under a new number with a Wavepin that knows the answer",
+                    self.to
+                ),
+            ),
+            IntentState::Open(_) => self.elsewhere().unwrap_or_else(|| self.import(intent)),
+            // It was never sent, or it was there and somebody deleted it.
+            intent => self.import(intent),
+        }
+    }
+
+    /// After a lost answer and the time in which the copy should have shown: it may be in the folder under another
+    /// identifier, and an import that is sent again would make one more each time.
+    fn elsewhere(&self) -> Option<Step> {
+        let record = self.view.record()?;
+        let Some(documents) = &self.view.seen.documents else {
+            return Some(Step::Look(Look::Documents(record.folder_id.clone()?)));
+        };
+        let tag = self.view.tag(record.connection_id.as_deref()?);
+        let wanted = self.view.wanted(self.cut);
+        let own: BTreeSet<String> = wanted
+            .keys()
+            .map(|slug| tag.identifier(slug, self.view.desired.version))
+            .collect();
+        let stranger = documents.iter().find(|it| !own.contains(&it.identifier))?;
+        Some(self.set_aside(
+            Reason::IdentifierTaken,
+            format!(
+                "its import got no answer, and the folder holds {:?} ({:?}), which may be the copy under another identifier; delete it or move it out of the folder",
+                stranger.identifier, stranger.name
+            ),
+        ))
+    }
+
+    fn source(&self) -> Result<&'a Exported, Step> {
+        match self.work.and_then(|work| work.source.as_ref()) {
+            None => Err(Step::Look(Look::Source {
+                slug: self.slug.to_owned(),
+                identifier: self.from.to_owned(),
+            })),
+            Some(None) => Err(self.set_aside(
+                Reason::DashboardNotFound,
+                format!("Omni has no dashboard {:?} to copy", self.from),
+            )),
+            Some(Some(source)) if source.shared_model_id != self.source_model => Err(self.set_aside(
+                Reason::DashboardOnOtherModel,
+                format!(
+                    "dashboard {:?} sits on model {}, not on {} of version {}",
+                    self.from, source.shared_model_id, self.source_model, self.cut.from
+                ),
+            )),
+            Some(Some(source)) => Ok(source),
+        }
+    }
+
+    fn import(&self, intent: IntentState<'_>) -> Step {
+        let source = match self.source() {
+            Ok(source) => source,
+            Err(step) => return step,
+        };
+        if intent != IntentState::Unsent || self.view.stale(IntentStep::Import, self.slug) {
+            return Step::Do(Effect::OpenIntent {
+                step: IntentStep::Import,
+                subject: self.slug.to_owned(),
+            });
+        }
+        let links = self.view.links(self.cut);
+        let rebinding = Rebinding {
+            from_model: self.source_model,
+            to_model: self.model,
+            links: &links,
+        };
+        Step::Do(Effect::Import {
+            slug: self.slug.to_owned(),
+            request: Box::new(ImportRequest {
+                base_model_id: self.model.to_owned(),
+                identifier: self.to.clone(),
+                folder_path: self.cut.folder_path(),
+                body: import_body(&source.body, &rebinding),
+            }),
+        })
+    }
+
+    /// A document has the identifier: ours, since it sits on our model, or somebody else's.
+    fn present(&self, copy: &Exported) -> Step {
+        let given = self.stored_as();
+        if given != self.to {
+            return self.set_aside(
+                Reason::IdentifierTaken,
+                format!(
+                    "Omni stored the copy as {given:?} instead of {:?}, which is taken; delete the document {given:?} and free the identifier",
+                    self.to
+                ),
+            );
+        }
+        if copy.shared_model_id != self.model {
+            return self.set_aside(Reason::IdentifierTaken, taken_text(&self.to, self.slug, None));
+        }
+        let source = match self.source() {
+            Ok(source) => source,
+            Err(step) => return step,
+        };
+        let folder = self.cut.folder_path();
+        if copy.folder_path.as_deref() != Some(folder.as_str()) {
+            return Step::Do(Effect::Move {
+                slug: self.slug.to_owned(),
+                identifier: self.to.clone(),
+                folder,
+            });
+        }
+        self.compared(source, copy)
+    }
+
+    /// The source as its copy shall be, but for ids.
+    fn rebound(&self, source: &Exported) -> Value {
+        let links = self.view.links(self.cut);
+        let mut rebound = source.body.clone();
+        rebind(
+            &mut rebound,
+            &Rebinding {
+                from_model: self.source_model,
+                to_model: self.model,
+                links: &links,
+            },
+        );
+        for (id, model) in rebound["queryModels"].as_object_mut().into_iter().flatten() {
+            if let Some(files) = self.view.seen.files.get(&(id.clone(), None)) {
+                Aliases::of(&definition::desired(files, &[], &links)).rewrite_model(model);
+            }
+        }
+        rebound
+    }
+
+    /// The copy in its folder, held against its source.
+    fn compared(&self, source: &Exported, copy: &Exported) -> Step {
+        let rebound = self.rebound(source);
+        let no_tiles = BTreeMap::new();
+        let tiles = self.work.map_or(&no_tiles, |work| &work.tiles);
+        let pairing = match pair(&rebound, &copy.body, tiles) {
+            Ok(pairing) => pairing,
+            Err(doubt) => return self.set_aside(Reason::TilesUnpaired, doubt),
+        };
+        let differences = compare(&rebound, &copy.body, &pairing);
+        if !differences.places.is_empty() {
+            let places: Vec<&str> = differences.places.iter().take(3).map(String::as_str).collect();
+            return self.set_aside(
+                Reason::CopyDiffers,
+                format!(
+                    "the copy differs from its source in {} places: {}",
+                    differences.places.len(),
+                    places.join("; ")
+                ),
+            );
+        }
+        match differences
+            .local_models
+            .iter()
+            .find_map(|(old, new)| self.mend(old, new))
+        {
+            Some(step) => step,
+            None if differences.is_empty() => self.whole(source, copy),
+            None if self.work.is_some_and(|work| work.exports < 2) => self.look_at_copy(),
+            None => {
+                let models: Vec<&str> = differences.local_models.values().map(String::as_str).collect();
+                self.set_aside(
+                    Reason::CopyDiffers,
+                    format!(
+                        "the fields of its tabs (model {}) are not those of its source although their files are",
+                        models.join(", ")
+                    ),
+                )
+            }
+        }
+    }
+
+    /// An import makes the models of tabs anew and empty: their authored files are written again.
+    fn mend(&self, old: &str, new: &str) -> Option<Step> {
+        let files = |model: &str| self.view.seen.files.get(&(model.to_owned(), None));
+        let look = |model: &str| {
+            Some(Step::Look(Look::Files {
+                model: model.to_owned(),
+                branch: None,
+            }))
+        };
+        let Some(theirs) = files(old) else { return look(old) };
+        let Some(ours) = files(new) else { return look(new) };
+        let desired = definition::desired(theirs, &[], &self.view.links(self.cut));
+        let desired = Aliases::of(&desired).rewrite(desired);
+        // Nothing is removed from a local model: what an import carried over by itself stays.
+        let wanted = ModelFiles {
+            files: ours
+                .files
+                .iter()
+                .filter(|(name, _)| desired.contains_key(*name))
+                .map(|(name, file)| (name.clone(), file.clone()))
+                .collect(),
+        };
+        let (name, yaml) = definition::changes(&desired, &wanted).into_iter().next()?;
+        let checksum = ours.files.get(&name).and_then(|it| it.checksum.clone());
+        Some(Step::Do(Effect::PutFile {
+            model: new.to_owned(),
+            branch: None,
+            name,
+            file: ModelFile { yaml, checksum },
+        }))
+    }
+
+    fn whole(&self, source: &Exported, copy: &Exported) -> Step {
+        let mut known = self.view.links(self.cut);
+        known.0 = known.0.into_values().map(|to| (to.clone(), to)).collect();
+        let foreign = known.foreign(&parts(&copy.body)).into_iter().collect();
+        Step::Do(Effect::RecordDashboard(Box::new(DashboardRecord {
+            slug: self.slug.to_owned(),
+            ids: DashboardIds {
+                identifier: copy.identifier.clone(),
+                document_id: copy.document_id.clone(),
+                dashboard_id: copy.dashboard_id.clone(),
+            },
+            source_identifier: source.identifier.clone(),
+            foreign_links: foreign,
+        })))
+    }
+}
+
+/// The parts of a body in which links are looked for; the document's own address is none of them.
+fn parts(body: &Value) -> Value {
+    Value::Array(
+        ["dashboard", "workbookModel", "queryModels"]
+            .iter()
+            .map(|part| body[*part].clone())
+            .collect(),
+    )
+}
