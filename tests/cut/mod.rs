@@ -3,5 +3,6 @@
 pub(crate) mod bench;
 mod breaking;
 mod crashes;
+mod doubts;
 mod refusals;
 mod whole;

@@ -1,1 +1,197 @@
-//! Tables of decisions.
+//! Decisions about version 2 at chosen points of its way.
+
+use super::scene::{PATH, SLUGS, at, copy_of, desired, intent, model, next, permit, record, whole};
+use super::*;
+use crate::model_version::act::MERGED;
+use crate::model_version::observe::Again;
+use crate::ports::DashboardRow;
+
+#[track_caller]
+fn halts(step: &Step, reason: Reason, part: &str) {
+    match step {
+        Step::End(Ending::Halt(failure)) => {
+            assert_eq!(failure.reason, reason, "{}", failure.message);
+            assert!(failure.message.contains(part), "{}", failure.message);
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn opens(step: IntentStep, subject: &str) -> Step {
+    Step::Do(Effect::OpenIntent {
+        step,
+        subject: subject.to_owned(),
+    })
+}
+
+#[test]
+fn a_whole_version_is_mapped_read_back_and_then_left_alone() {
+    let mut seen = whole();
+    let Step::Do(Effect::Complete(rows)) = next(&seen, 0) else {
+        panic!("{:?}", next(&seen, 0))
+    };
+    let row = |slug: &str| DashboardRow {
+        slug: slug.to_owned(),
+        dashboard_id: copy_of(slug),
+    };
+    assert_eq!(rows, SLUGS.map(row));
+    record(&mut seen).complete_at = Some(at(0));
+    record(&mut seen).plan = Some(desired().plan);
+    (seen.completed, seen.rows) = (true, None);
+    assert_eq!(next(&seen, 0), Step::Look(Look::Rows));
+    seen.rows = Some(rows);
+    assert_eq!(next(&seen, 0), Step::End(Ending::Complete));
+    seen.rows = Some(vec![row("wards")]);
+    halts(&next(&seen, 0), Reason::MappingConflict, "is not there when read back");
+}
+
+#[test]
+fn a_lost_creation_is_looked_for_as_long_as_it_may_still_come_and_show() {
+    let mut seen = whole();
+    record(&mut seen).model_id = None;
+    seen.models = Some(vec![model("m1", "clinical")]);
+    intent(&mut seen, IntentStep::Model, "clinical v2", 0, None);
+    // Sent within 2 s, taken within 30 s, listed within 60 s.
+    for now in [0, 60, 91] {
+        let Step::End(Ending::Wait { until, .. }) = next(&seen, now) else {
+            panic!("{:?}", next(&seen, now))
+        };
+        assert_eq!(until, at(92));
+    }
+    assert_eq!(next(&seen, 92), opens(IntentStep::Model, "clinical v2"));
+    seen.models = Some(vec![model("m1", "clinical"), model("m9", "clinical v2")]);
+    let settled = Effect::SettleIntent {
+        step: IntentStep::Model,
+        subject: "clinical v2".to_owned(),
+        result: "m9".to_owned(),
+    };
+    assert_eq!(next(&seen, 5), Step::Do(settled));
+}
+
+#[test]
+fn a_call_goes_out_only_while_its_intent_tells_when() {
+    let mut seen = whole();
+    record(&mut seen).model_id = None;
+    seen.models = Some(vec![model("m1", "clinical")]);
+    intent(&mut seen, IntentStep::Model, "clinical v2", 0, None);
+    seen.unsent.insert((IntentStep::Model, "clinical v2".to_owned()));
+    assert!(matches!(next(&seen, 2), Step::Do(Effect::CreateModel(_))));
+    assert_eq!(next(&seen, 3), opens(IntentStep::Model, "clinical v2"));
+}
+
+#[test]
+fn what_still_differs_after_the_merge_is_for_a_person_and_not_merged_again() {
+    let mut seen = whole();
+    let key = record(&mut seen).definition.take().unwrap();
+    intent(
+        &mut seen,
+        IntentStep::Branch,
+        "wavepin-v2",
+        -900,
+        Some(&format!("{MERGED}{key}")),
+    );
+    halts(&next(&seen, 0), Reason::DefinitionDiffers, "wards.topic");
+    // Another definition was declared since: a branch of its own.
+    intent(
+        &mut seen,
+        IntentStep::Branch,
+        "wavepin-v2",
+        -900,
+        Some("merged another"),
+    );
+    assert_eq!(next(&seen, 0), opens(IntentStep::Branch, "wavepin-v2"));
+}
+
+#[test]
+fn two_models_of_one_name_stop_the_cut_before_it_is_mapped() {
+    let mut seen = whole();
+    seen.models.as_mut().unwrap().push(model("m7", "clinical v2"));
+    halts(&next(&seen, 0), Reason::NameTaken, "m7");
+}
+
+#[test]
+fn what_is_in_the_way_of_the_rows_is_told_before_anyone_is_let_in() {
+    let mut seen = whole();
+    seen.permits
+        .insert("f2".to_owned(), vec![permit("viewers", "NO_ACCESS")]);
+    seen.rows = Some(vec![DashboardRow {
+        slug: "wards".to_owned(),
+        dashboard_id: "somebody's".to_owned(),
+    }]);
+    halts(&next(&seen, 0), Reason::MappingConflict, "somebody's");
+    seen.rows = Some(Vec::new());
+    seen.looked_again.remove(&Again::Permits);
+    let change = Effect::GrantFolder {
+        folder: "f2".to_owned(),
+        group: "viewers".to_owned(),
+        role: "VIEWER".to_owned(),
+        change: true,
+    };
+    assert_eq!(next(&seen, 0), Step::Do(change));
+    // Changed, and not yet read again.
+    seen.permits.insert("f2".to_owned(), vec![permit("viewers", "VIEWER")]);
+    seen.permits_changed = true;
+    assert_eq!(next(&seen, 0), Step::Look(Look::Again(Again::Permits)));
+    // Read again, and not as granted.
+    seen.looked_again.insert(Again::Permits);
+    seen.permits
+        .insert("f2".to_owned(), vec![permit("viewers", "NO_ACCESS")]);
+    assert!(matches!(next(&seen, 0), Step::End(Ending::Wait { .. })));
+}
+
+#[test]
+fn a_folder_that_was_opened_is_closed_again_before_another_import() {
+    let mut seen = whole();
+    seen.dashboards.remove("wards");
+    seen.intents.remove(&(IntentStep::Import, "wards".to_owned()));
+    let shut = |group: &str, change| {
+        Step::Do(Effect::GrantFolder {
+            folder: "f2".to_owned(),
+            group: group.to_owned(),
+            role: "NO_ACCESS".to_owned(),
+            change,
+        })
+    };
+    // The editors come from the folder above.
+    assert_eq!(next(&seen, 0), shut("editors", false));
+    seen.permits.get_mut("f2").unwrap().push(permit("editors", "NO_ACCESS"));
+    assert_eq!(next(&seen, 0), shut("viewers", true));
+    seen.permits.insert(
+        "f2".to_owned(),
+        vec![permit("viewers", "NO_ACCESS"), permit("editors", "NO_ACCESS")],
+    );
+    let closed = Effect::SettleIntent {
+        step: IntentStep::Closure,
+        subject: PATH.to_owned(),
+        result: "editors\nviewers".to_owned(),
+    };
+    assert_eq!(next(&seen, 0), Step::Do(closed));
+}
+
+#[test]
+fn what_was_imported_a_moment_ago_may_not_be_listed_yet() {
+    let mut seen = whole();
+    seen.documents.as_mut().unwrap().pop();
+    halts(&next(&seen, 0), Reason::Missing, &copy_of("wards"));
+    intent(&mut seen, IntentStep::Import, "wards", -10, Some(&copy_of("wards")));
+    assert!(matches!(next(&seen, 0), Step::End(Ending::Wait { until, .. }) if until == at(82)));
+}
+
+#[test]
+fn a_source_that_moved_is_told_and_one_that_only_lost_what_is_not_wanted_is_not() {
+    let mut seen = whole();
+    record(&mut seen)
+        .source_stamp
+        .as_mut()
+        .unwrap()
+        .documents
+        .insert("gone-1".to_owned(), "once".to_owned());
+    assert!(matches!(next(&seen, 0), Step::Do(Effect::Complete(_))));
+    record(&mut seen)
+        .source_stamp
+        .as_mut()
+        .unwrap()
+        .documents
+        .insert("wards-1".to_owned(), "before".to_owned());
+    halts(&next(&seen, 0), Reason::SourceMoved, "version 1 was changed");
+}
