@@ -82,28 +82,29 @@ pub async fn reconcile(world: &World, namespace: &str, name: &str, progress: &dy
     let Lookup::Found(object) = world.objects.version(namespace, name) else {
         return None;
     };
-    let end = |failure: &Failure| {
+    let end = |failure: &Failure, accepted| {
         Some(VersionPass {
-            report: report::unseen(&object.spec_hash, failure),
+            report: report::unseen(&object.spec_hash, failure, accepted),
             next: failure.next,
         })
     };
     let instance = match instance(world, &object) {
         Ok(instance) => instance,
-        Err(failure) => return end(&failure),
+        Err(failure) => return end(&failure, true),
     };
     let desired =
         match Desired::new(&object, &instance).and_then(|desired| alone(world, &object, &instance).map(|()| desired)) {
             Ok(desired) => desired,
-            Err(failure) => return end(&failure),
+            Err(failure) => return end(&failure, false),
         };
     if object.spec.suspend || instance.spec.suspend {
         let why = "spec.suspend is true, here or on the instance: nothing is done";
-        return end(&Failure::passing(Reason::Suspended, why).next(Next::After(instance.spec.interval.into())));
+        let failure = Failure::passing(Reason::Suspended, why).next(Next::After(instance.spec.interval.into()));
+        return end(&failure, true);
     }
     match Pass::begin(world, &instance, &object, desired).await {
         Ok(pass) => Some(pass.run(progress).await),
-        Err(failure) => end(&failure),
+        Err(failure) => end(&failure, true),
     }
 }
 

@@ -22,14 +22,14 @@ pub enum Stage<'a> {
     Ended(&'a Ending),
 }
 
-/// The report of a pass that never got to see the ledger, because of a failure or a suspension.
+/// The report of a pass that never got to see the ledger, because of a failure or a suspension; `accepted` unless the
+/// failure is the object's own.
 #[must_use]
-pub fn unseen(spec_hash: &str, failure: &Failure) -> VersionReport {
-    let accepted = match failure.reason {
-        Reason::Invalid | Reason::EditRefused | Reason::VersionTaken => {
-            Finding::fails(ACCEPTED, failure.reason, failure.message.clone())
-        }
-        _ => Finding::holds(ACCEPTED, Reason::Valid, "The spec is well-formed"),
+pub fn unseen(spec_hash: &str, failure: &Failure, accepted: bool) -> VersionReport {
+    let accepted = if accepted {
+        Finding::holds(ACCEPTED, Reason::Valid, "The spec is well-formed")
+    } else {
+        Finding::fails(ACCEPTED, failure.reason, failure.message.clone())
     };
     let mut findings = vec![accepted, failure.against(READY)];
     // Nothing goes on and nobody must change anything: it is as somebody wanted it.
@@ -228,4 +228,16 @@ fn foreign_links(seen: &Observed) -> Vec<String> {
         .values()
         .flat_map(|it| it.foreign_links.iter().map(move |link| format!("{}: {link}", it.slug)));
     links.take(MOST_NAMES).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_objects_own_fault_refuses_it() {
+        let failure = Failure::stalled(Reason::Invalid, "spec.baseUrl of the instance is plain http");
+        let accepted = |own: bool| unseen("hash", &failure, own).findings[0].verdict;
+        assert_eq!((accepted(true), accepted(false)), (Verdict::True, Verdict::False));
+    }
 }

@@ -123,7 +123,9 @@ impl From<&OmniError> for Failure {
             ),
             OmniErrorKind::ContractDrift { .. } | OmniErrorKind::Gone { .. } => Self::stalled(
                 Reason::ContractDrift,
-                format!("{text}. Nothing is guessed: this Omni needs a Wavepin that knows the answer"),
+                format!(
+                    "{text}. Wavepin does not know this answer and stopped rather than guess; update Wavepin, or report it"
+                ),
             ),
         }
     }

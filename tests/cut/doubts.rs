@@ -367,3 +367,28 @@ async fn the_shortest_slices_end_in_a_whole_version() {
     let repeated: Value = bench.simulator.state()["requestsOverBudget"].clone();
     assert_eq!(repeated, 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_suspended_version_asks_nobody_and_nothing_goes_on() {
+    let bench = Bench::new(as_it_is).await;
+    adopted(&bench).await;
+    cut_until(&bench, "POST", "/import").await;
+    bench.declare(|file, text| match file {
+        "clinical-v2.yaml" => text.replace("  version: 2\n", "  version: 2\n  suspend: true\n"),
+        _ => text,
+    });
+    let requests = bench.simulator.requests().len();
+    let world = bench.world(&Fuse::never()).await;
+    let pass = reconcile(&world, "default", "clinical-v2", &super::bench::Quiet)
+        .await
+        .unwrap();
+    let findings = &pass.report.findings;
+    assert_eq!(verdict(findings, READY), Some(Verdict::False));
+    assert_eq!(
+        (verdict(findings, "Stalled"), verdict(findings, "Reconciling")),
+        (None, None)
+    );
+    assert_eq!(bench.simulator.requests().len(), requests);
+    bench.declare(as_it_is);
+    ready(&bench.drive(&world, "clinical-v2").await);
+}
