@@ -72,11 +72,11 @@ pub struct TenantPinSpec {
     /// The OmniInstance whose mapping holds the row.
     pub instance_ref: InstanceRef,
     /// The tenant, as `tenant_version.tenant_id` names it. Cannot be changed.
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[^\x00-\x1f\x7f]+$"))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[^\x00-\x1f\x7f]*$"))]
     #[x_kube(validation = Rule::new("self == oldSelf").message("tenant cannot be changed; make another pin"))]
     pub tenant: String,
     /// The environment, as `tenant_version.tenant_environment` names it: `staging`, `production`. Cannot be changed.
-    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[^\x00-\x1f\x7f]+$"))]
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[^\x00-\x1f\x7f]*$"))]
     #[x_kube(validation = Rule::new("self == oldSelf").message("environment cannot be changed; make another pin"))]
     pub environment: String,
     /// The version that the tenant shall see here.
@@ -98,7 +98,7 @@ pub struct TenantPinSpec {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Requires {
     /// The environment in which this tenant must have run the version first.
-    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[^\x00-\x1f\x7f]+$"))]
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[^\x00-\x1f\x7f]*$"))]
     pub environment: String,
     /// For how long without a break; counted from the recorded flip.
     #[serde(default = "no_soak")]
