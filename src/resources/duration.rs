@@ -7,7 +7,10 @@ use std::time::Duration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A length of time, written in hours, minutes, seconds and milliseconds, largest first: `24h`, `1h30m`, `500ms`.
+/// The longest that is taken: ten years, so that no sum with a time of today is beyond the calendar.
+const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
+/// A length of time, at most ten years, written in hours, minutes, seconds and milliseconds, largest first: `24h`, `1h30m`, `500ms`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HumanDuration(pub Duration);
 
@@ -31,7 +34,13 @@ impl FromStr for HumanDuration {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let refused = || format!("{text:?} is no duration; write it like 45s, 24h or 1h30m");
         let signed: jiff::SignedDuration = text.parse().map_err(|_| refused())?;
-        Duration::try_from(signed).map(Self).map_err(|_| refused())
+        let duration = Duration::try_from(signed).map_err(|_| refused())?;
+        if duration > LONGEST {
+            return Err(format!(
+                "{text:?} is longer than ten years (87600h); write a shorter one"
+            ));
+        }
+        Ok(Self(duration))
     }
 }
 
@@ -81,6 +90,7 @@ impl JsonSchema for HumanDuration {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string",
+            "minLength": 1,
             "maxLength": 24,
             "pattern": r"^([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$",
         })
@@ -98,6 +108,15 @@ mod tests {
             assert_eq!(duration.to_string(), text);
         }
         assert_eq!("90m".parse::<HumanDuration>().unwrap().to_string(), "1h30m");
+    }
+
+    #[test]
+    fn ten_years_are_the_longest() {
+        assert!("87600h".parse::<HumanDuration>().is_ok());
+        for text in ["87600h1ms", "999999999999h", "99999999999999999999h"] {
+            let refusal = text.parse::<HumanDuration>().unwrap_err();
+            assert!(refusal.contains("87600h") || refusal.contains("1h30m"), "{refusal}");
+        }
     }
 
     #[test]

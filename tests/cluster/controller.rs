@@ -192,7 +192,7 @@ async fn one_object_that_does_not_parse_is_told_so_and_stops_no_other() {
     let seen = fresh();
     // The pattern of the definition lets it pass, the type does not.
     let mut bad = pin("bad");
-    bad["requires"] = json!({"environment": "production", "soak": ""});
+    bad["requires"] = json!({"environment": "production", "soak": "87601h"});
     seen.apply::<TenantPin>("bad", bad).await;
     seen.apply_some().await;
     let controller = Controller::start(seen.api_server.client(), &seen.namespace, "one");
@@ -210,7 +210,7 @@ async fn one_object_that_does_not_parse_is_told_so_and_stops_no_other() {
     );
     let message = stalled["message"].as_str().expect("a message");
     assert!(
-        message.contains("is no duration") && message.contains("kubectl explain"),
+        message.contains("is longer than ten years") && message.contains("kubectl explain"),
         "{message}"
     );
 
