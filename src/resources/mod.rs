@@ -47,5 +47,5 @@ pub mod annotations {
     pub const TAKE_MAPPING_FROM: &str = "take-mapping-from";
 }
 
-/// The JSON schema of conditions as a list-map, so that tools merge them by type.
+/// The message of `Ready` before an object was first looked at.
 pub(crate) const PENDING_MESSAGE: &str = "Not looked at yet";

@@ -55,7 +55,7 @@ pub struct ModelVersionSpec {
     /// The folder and dashboards of a version that is cut.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<Content>,
-    /// What becomes of the version in Omni when this object is deleted.
+    /// What becomes of the version in Omni when this object is deleted. Orphan: Omni and the rows stay as they are; the same manifest applied again takes them up.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
     /// True: nothing more is done for this version until it is false again.
@@ -119,7 +119,7 @@ pub struct Model {
     /// The model's name in Omni. No other model of the connection may have it.
     #[schemars(length(min = 1, max = 128))]
     pub name: String,
-    /// How the definition is copied.
+    /// How the definition is copied. Yaml: file by file through Omni's YAML API, on a branch that is then merged.
     #[serde(default)]
     pub copy: ModelCopy,
     /// Who may use the model. A new model starts with the connection's base role for everyone.
@@ -174,7 +174,7 @@ pub struct Edit {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Content {
-    /// How dashboards are copied.
+    /// How dashboards are copied. ExportImport: through Omni's export and import, then repaired and compared until the copy is whole.
     #[serde(default)]
     pub method: ContentMethod,
     /// The folder that is made for this version's dashboards.
@@ -216,7 +216,7 @@ pub struct FolderPermission {
     /// The id of the user group in Omni.
     #[schemars(length(min = 1, max = 64))]
     pub user_group: String,
-    /// What it may do.
+    /// What it may do. NO_ACCESS: see nothing, whatever the parent folder grants. VIEWER: see. EXPLORER: see and explore. EDITOR: change. MANAGER: change, move and share.
     pub role: FolderRole,
 }
 

@@ -125,10 +125,10 @@ pub struct MappingSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub owner: Option<String>,
-    /// Whether Wavepin makes and migrates the two tables, or uses those of the application.
+    /// Who owns the two tables. Managed: Wavepin makes and migrates them. External: the application's own (PostgreSQL only).
     #[serde(default)]
     pub management: Management,
-    /// What `dashboard_model.dashboard_id` holds where the column is a UUID. Absent: what the adopted version's rows hold, else the dashboard's UUID.
+    /// What `dashboard_model.dashboard_id` holds. Identifier: what `/dashboards/<…>` takes; needs a text column. DashboardUuid: the dashboard's own UUID. DocumentUuid: the UUID of its document. Absent: the identifier in a text column; in a UUID column what the adopted version's rows hold, else the dashboard's UUID.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dashboard_id_holds: Option<DashboardIdHolds>,
 }
@@ -148,7 +148,7 @@ pub enum Management {
 pub enum DashboardIdHolds {
     /// What `/dashboards/<…>` takes; needs a text column.
     Identifier,
-    /// The dashboard's own UUID, as the pattern's first users stored it.
+    /// The dashboard's own UUID.
     DashboardUuid,
     /// The UUID of the document (its workbook).
     DocumentUuid,

@@ -49,7 +49,7 @@ use super::{HumanDuration, InstanceRef};
         name = "Waiting",
         type_ = "string",
         json_path = ".status.conditions[?(@.type==\"Waiting\")].reason",
-        description = "What keeps the wish back"
+        description = "Why the pin does not move"
     ),
     printcolumn(
         name = "Since",
@@ -88,7 +88,7 @@ pub struct TenantPinSpec {
     /// Keeps the row as it is while the hold lasts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<Hold>,
-    /// What becomes of the row when this object is deleted.
+    /// What becomes of the row when this object is deleted. Retain: it stays. Delete: it goes, if Wavepin inserted it and it still holds what Wavepin last wrote.
     #[serde(default)]
     pub deletion_policy: PinDeletionPolicy,
 }
