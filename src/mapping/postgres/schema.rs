@@ -24,13 +24,14 @@ impl PgMapping {
     pub(super) async fn prepared(&self, owner: &str, take_from: Option<&str>) -> Result<Shape, Failure> {
         let mut state = self.state.write().await;
         let fence = state.fence.clone().filter(|taken| taken.owner == owner);
+        // A mapping that another owner took over may be taken back by the same word.
+        let fence = match fence {
+            Some(fence) => self.still_held(fence, take_from).await?,
+            None => None,
+        };
         let (fence, tables) = match (fence, state.tables.clone()) {
-            (Some(fence), Some(tables)) => {
-                self.check_fence(&fence).await?;
-                (fence, tables)
-            }
+            (Some(fence), Some(tables)) => (fence, tables),
             (Some(fence), None) => {
-                self.check_fence(&fence).await?;
                 let mut session = self.unfenced().await?;
                 let tables = self.find_or_make_tables(&mut session).await?;
                 session.commit().await?;
@@ -53,14 +54,16 @@ impl PgMapping {
         Ok(shape)
     }
 
-    async fn check_fence(&self, taken: &Fence) -> Result<(), Failure> {
+    /// The fence, if it still holds; `None` where its present owner is the one that it may be taken from.
+    async fn still_held(&self, taken: Fence, take_from: Option<&str>) -> Result<Option<Fence>, Failure> {
         let mut snapshot = self.snapshot().await?;
         let row: Option<(String, i64)> = lines("SELECT owner, token FROM wavepin.fence")
             .fetch_optional(snapshot.on())
             .await?;
         snapshot.rollback().await?;
         match row {
-            Some((owner, token)) if owner == taken.owner && token == taken.token => Ok(()),
+            Some((owner, token)) if owner == taken.owner && token == taken.token => Ok(Some(taken)),
+            Some((owner, _)) if owner != taken.owner && take_from == Some(&owner) => Ok(None),
             Some((owner, _)) if owner != taken.owner => Err(MappingErrorKind::Owned { owner }.into()),
             _ => Err(self.options.fence_raised().into()),
         }

@@ -16,19 +16,25 @@ impl SqliteMapping {
             dashboard_id_is_uuid: false,
         };
         let mut fence = self.fence.write().await;
-        match fence.as_ref() {
-            Some(taken) if taken.owner == owner => self.check_fence(taken).await?,
-            _ => *fence = Some(self.take_fence(owner, take_from).await?),
+        let held = match fence.as_ref() {
+            Some(taken) if taken.owner == owner => self.is_held(taken, take_from).await?,
+            _ => false,
+        };
+        if !held {
+            *fence = Some(self.take_fence(owner, take_from).await?);
         }
         Ok(shape)
     }
 
-    async fn check_fence(&self, taken: &Fence) -> Result<(), Failure> {
+    /// Whether the fence still holds. False where its present owner is the one that it may be taken from: a mapping
+    /// that another owner took over may be taken back by the same word.
+    async fn is_held(&self, taken: &Fence, take_from: Option<&str>) -> Result<bool, Failure> {
         let row: Option<(String, i64)> = sqlx::query_as("SELECT owner, token FROM wavepin_fence")
             .fetch_optional(&self.pool)
             .await?;
         match row {
-            Some((owner, token)) if owner == taken.owner && token == taken.token => Ok(()),
+            Some((owner, token)) if owner == taken.owner && token == taken.token => Ok(true),
+            Some((owner, _)) if owner != taken.owner && take_from == Some(&owner) => Ok(false),
             Some((owner, _)) if owner != taken.owner => Err(MappingErrorKind::Owned { owner }.into()),
             _ => Err(self.options.fence_raised().into()),
         }
