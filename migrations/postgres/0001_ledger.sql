@@ -56,7 +56,7 @@ CREATE TABLE wavepin.pin_event (
     tenants text[] NOT NULL,
     from_version integer[] NOT NULL,
     to_version integer,
-    wish integer NOT NULL,
+    wanted_version integer NOT NULL,
     reason text NOT NULL,
     CHECK (cardinality(tenants) = cardinality(from_version))
 );
@@ -72,7 +72,7 @@ SELECT
     event.kind,
     batch.from_version,
     event.to_version,
-    event.wish,
+    event.wanted_version,
     event.reason
 FROM wavepin.pin_event AS event
 CROSS JOIN LATERAL unnest(event.tenants, event.from_version) AS batch (tenant, from_version);

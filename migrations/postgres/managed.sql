@@ -1,4 +1,4 @@
--- The application's two tables, as the pattern's users wrote them down, with keys; made in the first schema of the
+-- The application's own tables, with keys; made in the first schema of the
 -- search path. The reference to the ledger makes it impossible to move a tenant, by hand too, to a version that
 -- nobody declared.
 

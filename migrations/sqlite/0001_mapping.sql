@@ -1,4 +1,4 @@
--- The application's two tables, as the pattern's users wrote them down, with keys.
+-- The application's own tables, with keys.
 -- `model_version_id` refers to the ledger, so that no tenant can be moved to a version that nobody declared,
 -- by hand either, as long as the connection has foreign keys on.
 
@@ -78,7 +78,7 @@ CREATE TABLE wavepin_pin_event (
     tenants TEXT NOT NULL,
     from_version TEXT NOT NULL,
     to_version INTEGER,
-    wish INTEGER NOT NULL,
+    wanted_version INTEGER NOT NULL,
     reason TEXT NOT NULL
 ) STRICT;
 
@@ -93,7 +93,7 @@ SELECT
     event.kind,
     json_extract(event.from_version, '$[' || tenant.key || ']') AS from_version,
     event.to_version,
-    event.wish,
+    event.wanted_version,
     event.reason
 FROM wavepin_pin_event AS event, json_each(event.tenants) AS tenant;
 

@@ -128,7 +128,12 @@ fn next(now: Timestamp, decision: &Decision, failed: &BTreeMap<String, Failure>,
 /// The conditions of one pin whose row was seen.
 fn findings(pin: &Object<TenantPinSpec>, row: &Row<'_>, standing: &Standing, failed: Option<&Failure>) -> Vec<Finding> {
     let wish = pin.spec.version;
-    let now = format!("{} {}", who(pin), held(row.holds));
+    let holds = if row.oddity().is_some() {
+        "is on no version".to_owned()
+    } else {
+        held(row.holds)
+    };
+    let now = format!("{} {holds}", who(pin));
     let text = |rest: String| format!("{now}, to be on version {wish}: {rest}{}", expired(row));
     let refused = matches!(
         standing,
@@ -223,6 +228,13 @@ fn kept_back(kept: &Kept, wish: i32) -> (Reason, String) {
             let text = format!(
                 "version {current} is not on record as complete, so there would be no way back to it. Declare a \
                  ModelVersion with version {current} and source.adopt"
+            );
+            (Reason::UnknownCurrentVersion, text)
+        }
+        Kept::NoVersion { current } => {
+            let text = format!(
+                "its row holds {current} as model_version_id, which can be no version, so that there would be no way \
+                 back to it. Set the row to a version, or delete it"
             );
             (Reason::UnknownCurrentVersion, text)
         }

@@ -93,7 +93,7 @@ fn event(kind: PinEventKind, seconds: i64, from: Option<i32>, to: Option<i32>, w
         kind,
         from,
         to,
-        wish,
+        wanted_version: wish,
     }
 }
 
@@ -180,7 +180,7 @@ impl Scene {
                 kind,
                 from,
                 to,
-                wish,
+                wanted_version: wish,
             });
         };
         for (tenant, from, to, wish) in &plan.outside {

@@ -123,14 +123,31 @@ pub(super) struct FlipPlan {
     pub(super) from: Vec<Option<i32>>,
 }
 
+/// Rows as they were found, by tenant; `None` where one holds what can be no version.
+pub(super) type FoundRows = BTreeMap<String, Option<i32>>;
+
+/// Rows as they were read.
+pub(super) fn found_rows(rows: Vec<(String, Option<i64>)>) -> FoundRows {
+    let version = |held: Option<i64>| held.and_then(|held| i32::try_from(held).ok());
+    rows.into_iter().map(|(tenant, held)| (tenant, version(held))).collect()
+}
+
+/// Whether a row is as presumed. One that holds no version never is.
+fn is_as_presumed(found: Option<&Option<i32>>, from: Option<i32>) -> bool {
+    match found {
+        None => from.is_none(),
+        Some(held) => held.is_some() && *held == from,
+    }
+}
+
 /// Compares a flip with the rows that are there (and locked). The tenants that moved meanwhile are the error.
 /// A row that holds the version already is left alone.
-pub(super) fn plan_flip(flip: &Flip, found: &BTreeMap<String, i32>) -> Result<FlipPlan, Vec<String>> {
+pub(super) fn plan_flip(flip: &Flip, found: &FoundRows) -> Result<FlipPlan, Vec<String>> {
     let presumed: BTreeMap<&String, Option<i32>> = flip.moves.iter().map(|it| (&it.tenant, it.from)).collect();
     let moved: BTreeSet<&String> = flip
         .moves
         .iter()
-        .filter(|it| found.get(&it.tenant).copied() != it.from)
+        .filter(|it| !is_as_presumed(found.get(&it.tenant), it.from))
         .map(|it| &it.tenant)
         .collect();
     if !moved.is_empty() {
@@ -150,14 +167,14 @@ pub(super) fn plan_flip(flip: &Flip, found: &BTreeMap<String, i32>) -> Result<Fl
 }
 
 /// Rows changed by another hand, gathered into as few events as their columns allow: by what the row holds and by
-/// the wish.
+/// the wanted_version.
 pub(super) type OutsideGroups = BTreeMap<(Option<i32>, i32), (Vec<String>, Vec<Option<i32>>)>;
 
 /// Gathers changes of the same kind.
 pub(super) fn group_outside(changes: &[(String, Option<i32>, Option<i32>, i32)]) -> OutsideGroups {
     let mut groups = OutsideGroups::new();
-    for (tenant, from, to, wish) in changes {
-        let (tenants, froms) = groups.entry((*to, *wish)).or_default();
+    for (tenant, from, to, wanted_version) in changes {
+        let (tenants, froms) = groups.entry((*to, *wanted_version)).or_default();
         tenants.push(tenant.clone());
         froms.push(*from);
     }
@@ -175,9 +192,12 @@ pub(super) fn changed_claims<'c>(wanted: &'c [Claim], present: &BTreeMap<String,
 }
 
 /// The tenants whose row may go, by what the row holds.
-pub(super) fn group_removed(rows: &[RowRemoval], found: &BTreeMap<String, i32>) -> BTreeMap<i32, Vec<String>> {
+pub(super) fn group_removed(rows: &[RowRemoval], found: &FoundRows) -> BTreeMap<i32, Vec<String>> {
     let mut groups: BTreeMap<i32, BTreeSet<String>> = BTreeMap::new();
-    for row in rows.iter().filter(|row| found.get(&row.tenant) == Some(&row.holds)) {
+    for row in rows
+        .iter()
+        .filter(|row| found.get(&row.tenant) == Some(&Some(row.holds)))
+    {
         groups.entry(row.holds).or_default().insert(row.tenant.clone());
     }
     let groups = groups.into_iter();
@@ -286,7 +306,7 @@ mod tests {
             moves: vec![it("c", None), it("b", Some(1)), it("a", Some(2))],
             reason: String::new(),
         };
-        let found: BTreeMap<String, i32> = [("a".to_owned(), 2), ("b".to_owned(), 1)].into();
+        let found: FoundRows = [("a".to_owned(), Some(2)), ("b".to_owned(), Some(1))].into();
         let plan = plan_flip(&flip, &found).unwrap();
         assert_eq!(
             (plan.inserts, plan.updates),
@@ -296,6 +316,14 @@ mod tests {
             (plan.tenants, plan.from),
             (vec!["b".to_owned(), "c".to_owned()], vec![Some(1), None])
         );
+
+        // A row without a version is there all the same: none may be inserted.
+        let odd: FoundRows = found_rows(vec![
+            ("c".to_owned(), None),
+            ("a".to_owned(), Some(2)),
+            ("b".to_owned(), Some(1)),
+        ]);
+        assert_eq!(plan_flip(&flip, &odd), Err(vec!["c".to_owned()]));
 
         // A tenant that is named twice with different rows has moved, whatever its row holds.
         flip.moves.push(it("b", None));

@@ -156,10 +156,20 @@ pub(super) struct EventBatch {
     pub(super) tenants: Vec<String>,
     pub(super) from: Vec<Option<i32>>,
     pub(super) to: Option<i32>,
-    pub(super) wish: i32,
+    pub(super) wanted_version: i32,
 }
 
 impl EnvironmentView {
+    /// Takes in the rows of `tenant_version`; what can be no version is kept apart.
+    pub(super) fn add_rows(&mut self, rows: Vec<(String, Option<i64>)>) {
+        for (tenant, held) in rows {
+            match held.map(i32::try_from) {
+                Some(Ok(version)) => drop(self.rows.insert(tenant, version)),
+                _ => drop(self.odd_rows.insert(tenant, held)),
+            }
+        }
+    }
+
     /// Puts batches, oldest first, into the lists of their tenants.
     pub(super) fn add_events(&mut self, environment: &str, batches: Vec<EventBatch>) -> Result<(), MappingErrorKind> {
         for batch in batches {
@@ -177,7 +187,7 @@ impl EnvironmentView {
                     kind: *kind,
                     from,
                     to: batch.to,
-                    wish: batch.wish,
+                    wanted_version: batch.wanted_version,
                 });
             }
         }

@@ -148,6 +148,7 @@ impl From<&MappingError> for Failure {
                 Reason::MappingContended,
                 format!("{text}. End one of the two writers, or give one another mapping.owner; then restart this one"),
             ),
+            MappingErrorKind::Invalid { .. } => Self::stalled(Reason::Invalid, text).next(Next::After(CREDENTIAL_PACE)),
             MappingErrorKind::Superseded => Self::passing(Reason::Progressing, text),
             MappingErrorKind::Ambiguous { .. } => Self::stalled(Reason::MappingAmbiguous, text),
             MappingErrorKind::Conflict { .. } => Self::stalled(Reason::MappingConflict, text),

@@ -187,7 +187,7 @@ pub struct PinEvent {
     /// What the row held after; `None` for no row.
     pub to: Option<i32>,
     /// The pin's `spec.version` at that time.
-    pub wish: i32,
+    pub wanted_version: i32,
 }
 
 /// One environment of the mapping, read in one snapshot.
@@ -197,6 +197,8 @@ pub struct EnvironmentView {
     pub claims: BTreeMap<String, Claim>,
     /// The rows of `tenant_version`, by tenant.
     pub rows: BTreeMap<String, i32>,
+    /// The rows whose `model_version_id` can be no version, by tenant: `NULL`, or a number out of range.
+    pub odd_rows: BTreeMap<String, Option<i64>>,
     /// The recorded events of this environment, by tenant, oldest first.
     pub events: BTreeMap<String, Vec<PinEvent>>,
     /// The recorded events of the other environments that were asked for, by environment and tenant, oldest first.
@@ -313,6 +315,12 @@ pub enum MappingErrorKind {
         /// The driver's words.
         why: String,
     },
+    /// What the spec asks for does not go with this kind of database.
+    #[snafu(display("{why}"))]
+    Invalid {
+        /// What, and what to do.
+        why: String,
+    },
     /// The database refused for another reason; nothing was written.
     #[snafu(display("the mapping database refused: {why}"))]
     Refused {
@@ -377,7 +385,7 @@ pub trait Mapping: Send + Sync {
     /// Gives claims up.
     async fn release_claims(&self, environment: &str, tenants: &[String]) -> Result<(), MappingError>;
     /// Records that another hand changed rows: for each tenant what the ledger held, what the row holds, and the
-    /// pin's wish. Nothing is written to the rows.
+    /// pin's wanted version. Nothing is written to the rows.
     async fn record_outside(
         &self,
         environment: &str,

@@ -35,7 +35,7 @@ on_both! {
     dashboards_are_marked_once
     a_version_is_completed_with_its_rows_at_once
     a_row_with_another_id_is_left_as_it_is
-    the_seeds_look_up_finds_what_a_tenant_sees
+    the_applications_look_up_finds_what_a_tenant_sees
     a_flip_is_whole_or_nothing
     only_complete_versions_with_all_their_rows_get_tenants
     of_two_flips_at_once_one_is_told_that_rows_moved

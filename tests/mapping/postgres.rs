@@ -12,8 +12,8 @@ use wavepin::resources::Management;
 use super::bed::Bed;
 use super::scenarios::{LOOK_UP, complete, completion, flip, id, row};
 
-/// The tables as the pattern's users wrote them down.
-const SEED: &str = r#"
+/// The application's own tables.
+const OWN_TABLES: &str = r#"
 CREATE TABLE dashboard_model (
 dashboard_id UUID NOT NULL, -- returned by /documents/import
 model_version_id INT NOT NULL,
@@ -41,8 +41,8 @@ async fn schema_error(bed: &Bed) -> String {
 }
 
 #[tokio::test]
-async fn the_seeds_tables_are_used_as_they_are() {
-    let bed = Bed::external(SEED);
+async fn the_applications_tables_are_used_as_they_are() {
+    let bed = Bed::external(OWN_TABLES);
     let before = bed.by_hand(DESCRIBE).await;
     let mapping = bed.connect().await;
     assert!(mapping.prepare("acme", None).await.unwrap().dashboard_id_is_uuid);
@@ -72,7 +72,7 @@ async fn the_seeds_tables_are_used_as_they_are() {
 
 #[tokio::test]
 async fn rows_that_stand_twice_are_shown_and_not_repaired() {
-    let bed = Bed::external(SEED);
+    let bed = Bed::external(OWN_TABLES);
     let mapping = bed.writer().await;
     complete(&*mapping, 1).await;
     let double = format!(
@@ -109,7 +109,7 @@ async fn rows_that_stand_twice_are_shown_and_not_repaired() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_key_a_lock_keeps_two_writers_from_inserting_a_row_twice() {
-    let bed = Bed::external(SEED);
+    let bed = Bed::external(OWN_TABLES);
     let mapping = bed.writer().await;
     mapping.record_version(1, "cut:0", "ns/v1").await.unwrap();
     let hand = PgPool::connect(bed.url.expose_secret()).await.unwrap();
@@ -134,7 +134,7 @@ async fn without_a_key_a_lock_keeps_two_writers_from_inserting_a_row_twice() {
 
 #[tokio::test]
 async fn an_id_that_the_column_does_not_take_is_told_before_anything_is_written() {
-    let bed = Bed::external(SEED);
+    let bed = Bed::external(OWN_TABLES);
     let mapping = bed.writer().await;
     mapping.record_version(1, "cut:0", "ns/v1").await.unwrap();
     let mut wanted = completion(1, &["a"]);
@@ -155,30 +155,30 @@ async fn a_table_without_what_is_needed_is_named_with_the_way_out() {
     let expected = [
         ("", "there is no table dashboard_model in the search path"),
         (
-            &SEED.replace("dashboard_slug VARCHAR NOT NULL, --", "slug VARCHAR NOT NULL, --"),
+            &OWN_TABLES.replace("dashboard_slug VARCHAR NOT NULL, --", "slug VARCHAR NOT NULL, --"),
             "dashboard_model has no column dashboard_slug (text or varchar); add it; \
              dashboard_model.slug is NOT NULL without a default",
         ),
         (
-            &SEED.replace("dashboard_id UUID", "dashboard_id INT"),
+            &OWN_TABLES.replace("dashboard_id UUID", "dashboard_id INT"),
             "dashboard_model.dashboard_id is integer, and has to be uuid or text or varchar; change its type",
         ),
         (
-            &SEED
+            &OWN_TABLES
                 .replace("tenant_id VARCHAR", "tenant_id BIGINT")
                 .replace("updated_at TIMESTAMP", "updated_at TEXT"),
             "tenant_version.tenant_id is bigint, and has to be text or varchar; change its type; \
              tenant_version.updated_at is text",
         ),
         (
-            &SEED.replace(
+            &OWN_TABLES.replace(
                 "PRIMARY KEY (tenant_id, tenant_environment)",
                 "UNIQUE (tenant_id, model_version_id)",
             ),
             "tenant_version has no primary key or unique index on exactly (tenant_id, tenant_environment)",
         ),
         (
-            &SEED.replace("CREATE TABLE tenant_version", "CREATE TABLE other"),
+            &OWN_TABLES.replace("CREATE TABLE tenant_version", "CREATE TABLE other"),
             "there is no table tenant_version",
         ),
     ];
@@ -193,7 +193,7 @@ async fn a_table_without_what_is_needed_is_named_with_the_way_out() {
 
 #[tokio::test]
 async fn a_column_that_goes_away_later_is_told_and_its_return_noticed() {
-    let bed = Bed::external(SEED);
+    let bed = Bed::external(OWN_TABLES);
     let mapping = bed.writer().await;
     complete(&*mapping, 1).await;
     bed.by_hand("ALTER TABLE tenant_version RENAME COLUMN tenant_id TO who")
@@ -211,7 +211,7 @@ async fn a_column_that_goes_away_later_is_told_and_its_return_noticed() {
 
 #[tokio::test]
 async fn managed_leaves_tables_alone_that_it_did_not_make() {
-    let mut bed = Bed::external(SEED);
+    let mut bed = Bed::external(OWN_TABLES);
     bed.options.management = Management::Managed;
     let text = schema_error(&bed).await;
     for part in [r#"schema "public""#, "dashboard_model", "mapping.management: External"] {
@@ -234,7 +234,7 @@ async fn managed_leaves_tables_alone_that_it_did_not_make() {
 
 #[tokio::test]
 async fn tables_of_the_application_are_found_in_the_schema_that_is_named() {
-    let bed = Bed::external(&format!("CREATE SCHEMA app; SET search_path TO app; {SEED}"));
+    let bed = Bed::external(&format!("CREATE SCHEMA app; SET search_path TO app; {OWN_TABLES}"));
     let text = schema_error(&bed).await;
     assert!(text.contains("no table dashboard_model in the search path"), "{text}");
     for schema in ["app", "absent"] {
@@ -326,7 +326,7 @@ async fn the_grants_that_a_refusal_names_are_enough() {
 
 #[tokio::test]
 async fn the_grants_on_the_applications_tables_are_enough() {
-    let bed = Bed::external(SEED);
+    let bed = Bed::external(OWN_TABLES);
     let (url, _) = as_nobody(&bed).await;
     assert!(run_grants_until_it_works(&bed, &url).await > 1);
 }
@@ -394,7 +394,8 @@ async fn what_is_wrong_with_the_way_in_is_told() {
     );
     let wrong = told(|url| url.set_password(Some("wrong")).unwrap()).await;
     assert!(wrong.to_string().contains("password authentication failed"), "{wrong}");
-    assert!(matches!(wrong.kind, MappingErrorKind::Refused { .. }), "{wrong:?}");
+    assert!(matches!(wrong.kind, MappingErrorKind::Unreachable { .. }), "{wrong:?}");
+    assert!(wrong.to_string().contains("the database refuses user") && wrong.to_string().contains("Secret"));
     // Parameters that other clients know are no hindrance.
     let mut url = Url::parse(bed.url.expose_secret()).unwrap();
     url.set_query(Some("channel_binding=prefer&sslmode=prefer"));
@@ -405,7 +406,7 @@ async fn what_is_wrong_with_the_way_in_is_told() {
 
 #[tokio::test]
 async fn a_lock_that_is_held_too_long_is_given_up_and_nothing_is_written() {
-    let mut bed = Bed::external(SEED);
+    let mut bed = Bed::external(OWN_TABLES);
     bed.options.statement_timeout = Duration::from_millis(300);
     let mapping = bed.writer().await;
     complete(&*mapping, 1).await;
@@ -431,7 +432,7 @@ async fn a_lock_that_is_held_too_long_is_given_up_and_nothing_is_written() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flip_in_a_circle_of_locks_with_the_application_is_done_again() {
-    let bed = Bed::external(SEED);
+    let bed = Bed::external(OWN_TABLES);
     // Who looks for a circle first is broken off: let it be us, and not before the circle is closed.
     let patience =
         "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET deadlock_timeout = ''2s''', current_database()); END $$";
@@ -466,7 +467,7 @@ async fn a_flip_in_a_circle_of_locks_with_the_application_is_done_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_raised_fence_waits_for_the_writer_before_it() {
-    let bed = Bed::external(SEED);
+    let bed = Bed::external(OWN_TABLES);
     let older = bed.writer().await;
     complete(&*older, 1).await;
     let hand = PgPool::connect(bed.url.expose_secret()).await.unwrap();
@@ -514,7 +515,7 @@ async fn lost_connections_are_made_anew() {
 
 #[tokio::test]
 async fn many_rows_change_in_one_statement_of_each_kind() {
-    let bed = Bed::external(SEED);
+    let bed = Bed::external(OWN_TABLES);
     let mapping = bed.writer().await;
     complete(&*mapping, 1).await;
     complete(&*mapping, 2).await;
@@ -532,4 +533,24 @@ async fn many_rows_change_in_one_statement_of_each_kind() {
     let view = mapping.environment("production", &[]).await.unwrap();
     assert_eq!(view.events.len(), 12_000);
     assert!(view.events.values().all(|events| events.len() == 2));
+}
+
+#[tokio::test]
+async fn a_row_that_holds_no_version_is_told_apart_and_hides_no_other() {
+    let bed = Bed::external(&OWN_TABLES.replace(
+        "model_version_id INT NOT NULL,\nupdated_at TIMESTAMP DEFAULT NOW(),\nPRIMARY",
+        "model_version_id BIGINT,\nupdated_at TIMESTAMP DEFAULT NOW(),\nPRIMARY",
+    ));
+    let mapping = bed.writer().await;
+    complete(&*mapping, 1).await;
+    mapping.flip(&flip(1, &[("a", None)])).await.unwrap();
+    bed.by_hand("INSERT INTO tenant_version VALUES ('huge', 'production', 3000000000), ('null', 'production', NULL)")
+        .await;
+    let view = mapping.environment("production", &[]).await.unwrap();
+    assert_eq!(view.rows, [("a".to_owned(), 1)].into());
+    let odd = [("huge".to_owned(), Some(3_000_000_000)), ("null".to_owned(), None)];
+    assert_eq!(view.odd_rows, odd.into());
+    assert_eq!(mapping.tenants_by_version().await.unwrap(), [(1, 1)].into());
+    let onto = mapping.flip(&flip(1, &[("null", None)])).await.unwrap();
+    assert_eq!(onto, FlipOutcome::Moved(vec!["null".to_owned()]));
 }

@@ -9,7 +9,7 @@ use wavepin::resources::PinDeletionPolicy;
 
 use super::bed::Bed;
 
-/// The look-up as the pattern's users wrote it down, for one slug, tenant and environment.
+/// The application's look-up query, for one slug, tenant and environment.
 pub(crate) const LOOK_UP: &str = "SELECT dm.dashboard_id
 FROM tenant_version tv
 JOIN dashboard_model dm
@@ -171,9 +171,20 @@ pub(crate) async fn another_owner_needs_a_persons_word(bed: Bed) {
         kind(first.record_version(2, "cut:1", "ns/v2").await),
         MappingErrorKind::Contended
     ));
-    let lost = kind(first.prepare("acme", Some("rival")).await);
+    let lost = kind(first.prepare("acme", Some("somebody-else")).await);
     assert!(matches!(lost, MappingErrorKind::Owned { owner } if owner == "rival"));
     assert_eq!(second.versions().await.unwrap().len(), 1);
+
+    first
+        .prepare("acme", Some("rival"))
+        .await
+        .expect("it may be taken back");
+    first
+        .record_version(2, "cut:1", "ns/v2")
+        .await
+        .expect("it is the writer again");
+    let refused = kind(second.record_version(3, "cut:2", "ns/v3").await);
+    assert!(matches!(refused, MappingErrorKind::Contended), "{refused:?}");
 }
 
 pub(crate) async fn first_starts_at_once_all_succeed(bed: Bed) {
@@ -393,7 +404,7 @@ pub(crate) async fn a_row_with_another_id_is_left_as_it_is(bed: Bed) {
     assert_eq!(mapping.rows(1).await.unwrap().len(), 2);
 }
 
-pub(crate) async fn the_seeds_look_up_finds_what_a_tenant_sees(bed: Bed) {
+pub(crate) async fn the_applications_look_up_finds_what_a_tenant_sees(bed: Bed) {
     let mapping = bed.writer().await;
     complete(&*mapping, 1).await;
     complete(&*mapping, 2).await;
@@ -444,7 +455,7 @@ pub(crate) async fn a_flip_is_whole_or_nothing(bed: Bed) {
     // One event a batch; the view has a row a tenant.
     let history = format!(
         "SELECT tenant || ':' || coalesce(CAST(from_version AS text), '-') || '>' || CAST(to_version AS text) || ' ' || kind || ' ' \
-         || CAST(wish AS text) || ' ' || reason FROM {} ORDER BY id, tenant",
+         || CAST(wanted_version AS text) || ' ' || reason FROM {} ORDER BY id, tenant",
         bed.ledger("pin_history")
     );
     let expected = [
@@ -588,7 +599,7 @@ pub(crate) async fn an_environment_is_read_with_its_evidence(bed: Bed) {
     );
     let told = |tenant: &str| -> Vec<_> {
         let events = view.events[tenant].iter();
-        events.map(|it| (it.kind, it.from, it.to, it.wish)).collect()
+        events.map(|it| (it.kind, it.from, it.to, it.wanted_version)).collect()
     };
     assert_eq!(
         told("a"),

@@ -15,13 +15,17 @@ async fn what_sqlite_cannot_do_is_refused() {
         management: Management::External,
         ..MappingOptions::default()
     };
-    let error = connect(&url, external).await.err().unwrap().to_string();
+    let error = connect(&url, external).await.err().unwrap();
+    assert!(matches!(error.kind, MappingErrorKind::Invalid { .. }), "{error:?}");
+    let error = error.to_string();
     assert!(error.contains("need PostgreSQL"), "{error}");
     let schema = MappingOptions {
         schema: Some("app".to_owned()),
         ..MappingOptions::default()
     };
-    let error = connect(&url, schema).await.err().unwrap().to_string();
+    let error = connect(&url, schema).await.err().unwrap();
+    assert!(matches!(error.kind, MappingErrorKind::Invalid { .. }), "{error:?}");
+    let error = error.to_string();
     assert!(error.contains("leave mapping.schema out"), "{error}");
 }
 

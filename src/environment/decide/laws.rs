@@ -82,7 +82,7 @@ fn ledger() -> impl Strategy<Value = Vec<PinEvent>> {
                 kind,
                 from,
                 to,
-                wish,
+                wanted_version: wish,
             };
             from = to;
             event

@@ -94,6 +94,11 @@ pub(super) enum Kept {
         /// That version.
         current: i32,
     },
+    /// Its row holds what can be no version.
+    NoVersion {
+        /// What it holds, as text.
+        current: String,
+    },
     /// It is on hold.
     Held(Hold),
     /// The tenant has not run the version in the required environment for as long as required.

@@ -33,8 +33,18 @@ impl<'a> Row<'a> {
         self.events.last().filter(|last| last.to == self.holds)
     }
 
-    /// What the ledger says the row held, where another hand has changed it since and that is not on record yet.
+    /// What the row holds in place of a version, if it does: `NULL`, or a number out of range.
+    pub(in super::super) fn oddity(&self) -> Option<String> {
+        let held = self.seen.view.odd_rows.get(&self.pin.spec.tenant)?;
+        Some(held.map_or_else(|| "NULL".to_owned(), |number| number.to_string()))
+    }
+
+    /// What the ledger says the row held, where another hand has changed it since and that is not on record yet. What
+    /// is no version cannot be put on record.
     pub(super) fn unrecorded_change(&self) -> Option<Option<i32>> {
+        if self.oddity().is_some() {
+            return None;
+        }
         self.events.last().map(|last| last.to).filter(|was| *was != self.holds)
     }
 
@@ -43,6 +53,9 @@ impl<'a> Row<'a> {
     pub(super) fn standing(&self) -> Standing {
         if self.holds == Some(self.wish()) {
             return Standing::Pinned;
+        }
+        if let Some(current) = self.oddity() {
+            return Standing::Kept(Kept::NoVersion { current });
         }
         if !self.restored() {
             if let Some(was) = self.changed_outside() {
@@ -85,7 +98,7 @@ impl<'a> Row<'a> {
 
     /// What the row held before another hand changed it, until a new wish is declared.
     fn changed_outside(&self) -> Option<Option<i32>> {
-        let wished = |last: &&PinEvent| last.kind == PinEventKind::Outside && last.wish == self.wish();
+        let wished = |last: &&PinEvent| last.kind == PinEventKind::Outside && last.wanted_version == self.wish();
         let recorded = || self.events.last().filter(wished).map(|last| last.from);
         self.unrecorded_change().or_else(recorded)
     }
@@ -105,8 +118,8 @@ impl<'a> Row<'a> {
             let [outside, flip] = pair else { return false };
             outside.kind == PinEventKind::Outside
                 && flip.kind == PinEventKind::Flip
-                && (outside.to, outside.wish) == (self.holds, wish)
-                && (flip.from, flip.to, flip.wish) == (self.holds, Some(wish), wish)
+                && (outside.to, outside.wanted_version) == (self.holds, wish)
+                && (flip.from, flip.to, flip.wanted_version) == (self.holds, Some(wish), wish)
         };
         match self.events.windows(2).filter(restores).count() {
             0 => format!("{holds}->{wish}"),

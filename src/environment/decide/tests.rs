@@ -1,11 +1,14 @@
 //! Each gate, each claim, by example.
 
+use std::collections::BTreeMap;
+
 use rstest::rstest;
 
 use super::super::observe::Holder;
 use super::super::scene::{ACME, Scene, With, at, flip, outside, pin};
 use super::{BY_RESTORE, BY_SPEC, Kept, Lacking, Plan, Standing};
 use crate::ports::{Claim, Flip, Move, Object, PinEvent, PinEventKind, RowRemoval};
+use crate::resources::conditions::{Reason, WAITING};
 use crate::resources::{PinDeletionPolicy, TenantPinSpec};
 
 /// Acme's pin, which wishes a version and has its claim.
@@ -48,7 +51,7 @@ fn deleted(seconds: i64, from: i32) -> PinEvent {
         kind: PinEventKind::Delete,
         from: Some(from),
         to: None,
-        wish: from,
+        wanted_version: from,
     }
 }
 
@@ -237,6 +240,34 @@ fn a_soak_is_measured_with_the_databases_clock_and_awaited_with_ours() {
 fn going_back_needs_no_evidence(#[case] ledger: Vec<PinEvent>) {
     let scene = scene(wish(2).requiring("staging", 3600)).row(Some(1)).ledger(ledger);
     assert_eq!(scene.standing("acme-production"), Standing::Moving);
+}
+
+#[rstest]
+#[case::null(None, "holds NULL")]
+#[case::out_of_range(Some(3_000_000_000), "holds 3000000000")]
+fn a_row_that_holds_no_version_is_left_and_named(#[case] held: Option<i64>, #[case] says: &str) {
+    let mut scene = scene(wish(2)).ledger([flip(1, None, 1)]);
+    scene.0.view.odd_rows.insert(ACME.to_owned(), held);
+    let decision = scene.decide();
+    assert!(
+        decision.plan.flips.is_empty() && decision.plan.outside.is_empty(),
+        "{:?}",
+        decision.plan
+    );
+    let pass = super::super::report::report(
+        &scene.0,
+        &decision,
+        &BTreeMap::new(),
+        std::time::Duration::from_secs(300),
+    );
+    let waiting = pass.pins[0]
+        .findings
+        .iter()
+        .find(|finding| finding.condition == WAITING)
+        .unwrap();
+    assert_eq!(waiting.reason, Reason::UnknownCurrentVersion);
+    let message = &waiting.message;
+    assert!(message.contains(says) && !message.contains("no row"), "{message}");
 }
 
 #[rstest]

@@ -17,14 +17,14 @@ pub(super) struct NewEvent<'e> {
     pub(super) tenants: Vec<String>,
     pub(super) from: Vec<Option<i32>>,
     pub(super) to: Option<i32>,
-    pub(super) wish: i32,
+    pub(super) wanted_version: i32,
     pub(super) reason: &'e str,
 }
 
 impl NewEvent<'_> {
     pub(super) async fn append(self, session: &mut Session) -> Result<(), Failure> {
         statement(
-            "INSERT INTO wavepin.pin_event (environment, kind, tenants, from_version, to_version, wish, reason) \
+            "INSERT INTO wavepin.pin_event (environment, kind, tenants, from_version, to_version, wanted_version, reason) \
              VALUES ($1, $2, $3, $4, $5, $6, $7)",
         )
         .bind(self.environment.to_owned())
@@ -32,7 +32,7 @@ impl NewEvent<'_> {
         .bind(self.tenants)
         .bind(self.from)
         .bind(self.to)
-        .bind(self.wish)
+        .bind(self.wanted_version)
         .bind(self.reason.to_owned())
         .execute(session.on())
         .await?;
@@ -48,7 +48,7 @@ struct EventLine {
     tenants: Vec<String>,
     from_version: Vec<Option<i32>>,
     to_version: Option<i32>,
-    wish: i32,
+    wanted_version: i32,
 }
 
 impl EventLine {
@@ -60,7 +60,7 @@ impl EventLine {
             tenants: self.tenants,
             from: self.from_version,
             to: self.to_version,
-            wish: self.wish,
+            wanted_version: self.wanted_version,
         }
     }
 }
@@ -83,17 +83,17 @@ impl PgMapping {
         let tables = self.tables().await?;
         let mut snapshot = self.snapshot().await?;
         let sql = format!(
-            "SELECT tenant_id::text, model_version_id::int4 FROM {} WHERE tenant_environment = $1",
+            "SELECT tenant_id::text, model_version_id::int8 FROM {} WHERE tenant_environment = $1",
             tables.tenant_version
         );
-        let rows: Vec<(String, i32)> = lines(AssertSqlSafe(sql))
+        let rows: Vec<(String, Option<i64>)> = lines(AssertSqlSafe(sql))
             .bind(environment)
             .fetch_all(snapshot.on())
             .await?;
         let claims = claims(snapshot.on(), environment).await?;
         let events: Vec<EventLine> = lines(
             "SELECT (extract(epoch FROM at) * 1000000)::bigint AS at, environment, kind, tenants, from_version, \
-             to_version, wish FROM wavepin.pin_event WHERE environment = $1 OR environment = ANY($2) ORDER BY id",
+             to_version, wanted_version FROM wavepin.pin_event WHERE environment = $1 OR environment = ANY($2) ORDER BY id",
         )
         .bind(environment)
         .bind(evidence)
@@ -105,10 +105,10 @@ impl PgMapping {
         snapshot.rollback().await?;
         let mut view = EnvironmentView {
             claims,
-            rows: rows.into_iter().collect(),
             now: time(now)?,
             ..EnvironmentView::default()
         };
+        view.add_rows(rows);
         view.add_events(environment, events.into_iter().map(EventLine::batch).collect())?;
         Ok(view)
     }
@@ -147,14 +147,14 @@ impl PgMapping {
         changes: &[(String, Option<i32>, Option<i32>, i32)],
     ) -> Result<(), Failure> {
         let mut session = self.transaction().await?;
-        for ((to, wish), (tenants, from)) in group_outside(changes) {
+        for ((to, wanted_version), (tenants, from)) in group_outside(changes) {
             let event = NewEvent {
                 environment,
                 kind: PinEventKind::Outside,
                 tenants,
                 from,
                 to,
-                wish,
+                wanted_version,
                 reason: "changed-outside",
             };
             event.append(&mut session).await?;

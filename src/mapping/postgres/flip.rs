@@ -1,10 +1,10 @@
 //! Moves rows to a version, and deletes them. One statement each, however many rows.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use sqlx::AssertSqlSafe;
 
-use super::super::compare::{FlipPlan, check_whole, group_removed, plan_flip};
+use super::super::compare::{FlipPlan, FoundRows, check_whole, found_rows, group_removed, plan_flip};
 use super::super::ledger::Failure;
 use super::environment::{NewEvent, delete_claims};
 use super::errors::is_broken_off;
@@ -77,7 +77,7 @@ impl PgMapping {
                 from: vec![Some(held); tenants.len()],
                 tenants,
                 to: None,
-                wish: held,
+                wanted_version: held,
                 reason: "pin-deleted",
             };
             event.append(&mut session).await?;
@@ -113,18 +113,18 @@ async fn lock_rows(
     tables: &Tables,
     environment: &str,
     tenants: Vec<String>,
-) -> Result<BTreeMap<String, i32>, Failure> {
+) -> Result<FoundRows, Failure> {
     let sql = format!(
-        "SELECT tenant_id::text, model_version_id::int4 FROM {} \
+        "SELECT tenant_id::text, model_version_id::int8 FROM {} \
          WHERE tenant_environment = $1 AND tenant_id = ANY($2) ORDER BY tenant_id FOR UPDATE",
         tables.tenant_version
     );
-    let rows: Vec<(String, i32)> = lines(AssertSqlSafe(sql))
+    let rows: Vec<(String, Option<i64>)> = lines(AssertSqlSafe(sql))
         .bind(environment)
         .bind(tenants)
         .fetch_all(session.on())
         .await?;
-    Ok(rows.into_iter().collect())
+    Ok(found_rows(rows))
 }
 
 /// Writes the rows and the event. The answer is the tenants that got a row from another hand since we looked: a row
@@ -167,7 +167,7 @@ async fn write(session: &mut Session, tables: &Tables, flip: &Flip, plan: FlipPl
         tenants: plan.tenants,
         from: plan.from,
         to: Some(flip.version),
-        wish: flip.version,
+        wanted_version: flip.version,
         reason: &flip.reason,
     };
     event.append(session).await?;

@@ -57,7 +57,16 @@ pub(super) async fn connect(url: &SecretString, options: &MappingOptions) -> Res
     let whom = match looked {
         Ok(Ok(whom)) => whom,
         Ok(Err(source)) => {
+            let told = source.as_database_error().and_then(|told| told.code());
+            let is_let_in = !told.is_some_and(|code| code.starts_with("28"));
+            let user = connect.get_username();
             return Err(match errors::kind_of(source.into(), String::new) {
+                MappingErrorKind::Refused { why } if !is_let_in => MappingErrorKind::Unreachable {
+                    why: format!(
+                        "{place}: the database refuses user {user:?} ({why}); correct the user or the password in the \
+                         URL that the Secret holds"
+                    ),
+                },
                 MappingErrorKind::Unreachable { why } => MappingErrorKind::Unreachable {
                     why: format!("{place}: {why}"),
                 },

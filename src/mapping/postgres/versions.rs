@@ -255,7 +255,8 @@ impl PgMapping {
         let tables = self.tables().await?;
         let mut snapshot = self.snapshot().await?;
         let sql = format!(
-            "SELECT model_version_id::int4, count(*) FROM {} GROUP BY 1",
+            "SELECT model_version_id::int4, count(*) FROM {} \
+             WHERE model_version_id BETWEEN -2147483648 AND 2147483647 GROUP BY 1",
             tables.tenant_version
         );
         let counts: Vec<(i32, i64)> = lines(AssertSqlSafe(sql)).fetch_all(snapshot.on()).await?;

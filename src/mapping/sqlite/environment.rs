@@ -18,14 +18,14 @@ pub(super) struct NewEvent<'e> {
     pub(super) tenants: &'e [String],
     pub(super) from: &'e [Option<i32>],
     pub(super) to: Option<i32>,
-    pub(super) wish: i32,
+    pub(super) wanted_version: i32,
     pub(super) reason: &'e str,
 }
 
 impl NewEvent<'_> {
     pub(super) async fn append(&self, connection: &mut SqliteConnection) -> Result<(), Failure> {
         sqlx::query(
-            "INSERT INTO wavepin_pin_event (at, environment, kind, tenants, from_version, to_version, wish, reason) \
+            "INSERT INTO wavepin_pin_event (at, environment, kind, tenants, from_version, to_version, wanted_version, reason) \
              VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(Timestamp::now().as_microsecond())
@@ -34,7 +34,7 @@ impl NewEvent<'_> {
         .bind(serde_json::json!(self.tenants).to_string())
         .bind(serde_json::json!(self.from).to_string())
         .bind(self.to)
-        .bind(self.wish)
+        .bind(self.wanted_version)
         .bind(self.reason)
         .execute(connection)
         .await?;
@@ -50,7 +50,7 @@ struct EventLine {
     tenants: String,
     from_version: String,
     to_version: Option<i32>,
-    wish: i32,
+    wanted_version: i32,
 }
 
 impl EventLine {
@@ -62,7 +62,7 @@ impl EventLine {
             tenants: list(&self.tenants)?,
             from: list(&self.from_version)?,
             to: self.to_version,
-            wish: self.wish,
+            wanted_version: self.wanted_version,
         })
     }
 }
@@ -86,13 +86,13 @@ impl SqliteMapping {
         evidence: &[String],
     ) -> Result<EnvironmentView, Failure> {
         let mut snapshot = self.snapshot().await?;
-        let rows: Vec<(String, i32)> =
+        let rows: Vec<(String, Option<i64>)> =
             sqlx::query_as("SELECT tenant_id, model_version_id FROM tenant_version WHERE tenant_environment = ?")
                 .bind(environment)
                 .fetch_all(&mut *snapshot)
                 .await?;
         let events: Vec<EventLine> = sqlx::query_as(
-            "SELECT at, environment, kind, tenants, from_version, to_version, wish FROM wavepin_pin_event \
+            "SELECT at, environment, kind, tenants, from_version, to_version, wanted_version FROM wavepin_pin_event \
              WHERE environment = ?1 OR environment IN (SELECT value FROM json_each(?2)) ORDER BY id",
         )
         .bind(environment)
@@ -101,11 +101,11 @@ impl SqliteMapping {
         .await?;
         let mut view = EnvironmentView {
             claims: claims(&mut snapshot, environment).await?,
-            rows: rows.into_iter().collect(),
             now: Timestamp::now(),
             ..EnvironmentView::default()
         };
         let events: Vec<EventBatch> = events.into_iter().map(EventLine::batch).collect::<Result<_, _>>()?;
+        view.add_rows(rows);
         view.add_events(environment, events)?;
         Ok(view)
     }
@@ -154,14 +154,14 @@ impl SqliteMapping {
         changes: &[(String, Option<i32>, Option<i32>, i32)],
     ) -> Result<(), Failure> {
         let mut transaction = self.transaction().await?;
-        for ((to, wish), (tenants, from)) in group_outside(changes) {
+        for ((to, wanted_version), (tenants, from)) in group_outside(changes) {
             let event = NewEvent {
                 environment,
                 kind: PinEventKind::Outside,
                 tenants: &tenants,
                 from: &from,
                 to,
-                wish,
+                wanted_version,
                 reason: "changed-outside",
             };
             event.append(&mut transaction).await?;

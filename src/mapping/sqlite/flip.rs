@@ -1,10 +1,10 @@
 //! Moves rows to a version, and deletes them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use sqlx::SqliteConnection;
 
-use super::super::compare::{check_whole, group_removed, plan_flip};
+use super::super::compare::{FoundRows, check_whole, found_rows, group_removed, plan_flip};
 use super::super::ledger::Failure;
 use super::environment::{NewEvent, delete_claims};
 use super::{SqliteMapping, versions};
@@ -63,7 +63,7 @@ impl SqliteMapping {
             tenants: &plan.tenants,
             from: &plan.from,
             to: Some(flip.version),
-            wish: flip.version,
+            wanted_version: flip.version,
             reason: &flip.reason,
         };
         event.append(&mut transaction).await?;
@@ -91,7 +91,7 @@ impl SqliteMapping {
                 tenants: &tenants,
                 from: &vec![Some(held); tenants.len()],
                 to: None,
-                wish: held,
+                wanted_version: held,
                 reason: "pin-deleted",
             };
             event.append(&mut transaction).await?;
@@ -105,9 +105,9 @@ async fn rows_of<'t>(
     connection: &mut SqliteConnection,
     environment: &str,
     tenants: impl Iterator<Item = &'t str>,
-) -> Result<BTreeMap<String, i32>, Failure> {
+) -> Result<FoundRows, Failure> {
     let tenants: Vec<&str> = tenants.collect();
-    let rows: Vec<(String, i32)> = sqlx::query_as(
+    let rows: Vec<(String, Option<i64>)> = sqlx::query_as(
         "SELECT tenant_id, model_version_id FROM tenant_version \
          WHERE tenant_environment = ?1 AND tenant_id IN (SELECT value FROM json_each(?2))",
     )
@@ -115,5 +115,5 @@ async fn rows_of<'t>(
     .bind(serde_json::json!(tenants).to_string())
     .fetch_all(connection)
     .await?;
-    Ok(rows.into_iter().collect())
+    Ok(found_rows(rows))
 }

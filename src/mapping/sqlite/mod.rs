@@ -56,13 +56,14 @@ impl SqliteMapping {
             kind,
         };
         let refused = |why: &str| connecting(MappingErrorKind::Refused { why: why.to_owned() });
+        let invalid = |why: &str| connecting(MappingErrorKind::Invalid { why: why.to_owned() });
         if options.management == Management::External {
-            return Err(refused(
+            return Err(invalid(
                 "tables of the application (management: External) need PostgreSQL; with SQLite leave it Managed",
             ));
         }
         if options.schema.is_some() {
-            return Err(refused("SQLite has no schemas; leave mapping.schema out"));
+            return Err(invalid("SQLite has no schemas; leave mapping.schema out"));
         }
         let url = url.expose_secret();
         let in_memory = url.contains(":memory:") || url.contains("mode=memory");

@@ -256,10 +256,12 @@ impl SqliteMapping {
 
     pub(super) async fn count_tenants(&self) -> Result<BTreeMap<i32, u64>, Failure> {
         let mut snapshot = self.snapshot().await?;
-        let counts: Vec<(i32, i64)> =
-            sqlx::query_as("SELECT model_version_id, count(*) FROM tenant_version GROUP BY model_version_id")
-                .fetch_all(&mut *snapshot)
-                .await?;
+        let counts: Vec<(i32, i64)> = sqlx::query_as(
+            "SELECT model_version_id, count(*) FROM tenant_version \
+             WHERE model_version_id BETWEEN -2147483648 AND 2147483647 GROUP BY model_version_id",
+        )
+        .fetch_all(&mut *snapshot)
+        .await?;
         let counts = counts.into_iter();
         Ok(counts.map(|(version, count)| (version, count.unsigned_abs())).collect())
     }
