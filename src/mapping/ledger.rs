@@ -1,7 +1,10 @@
 //! What both dialects share: the ledger's words, and its rows as they are read.
 
 use jiff::Timestamp;
+use sqlx::postgres::PgRow;
+use sqlx::sqlite::SqliteRow;
 
+use super::lines::read_by_name;
 use crate::ports::{
     Claim, DashboardIds, DashboardRecord, EnvironmentView, Intent, IntentStep, MappingErrorKind, PinEvent,
     PinEventKind, SourceStamp, VersionRecord,
@@ -30,7 +33,7 @@ impl From<sqlx::Error> for Failure {
 }
 
 /// A row of the version table; the columns of the queries carry these names, times are microseconds.
-#[derive(Debug, sqlx::FromRow)]
+#[derive(Debug)]
 pub(super) struct VersionLine {
     version: i32,
     source: String,
@@ -45,6 +48,8 @@ pub(super) struct VersionLine {
     complete_at: Option<i64>,
     retired_at: Option<i64>,
 }
+
+read_by_name!(VersionLine { version, source, holder, connection_id, model_id, definition, folder_id, folder_path, source_stamp, plan, complete_at, retired_at } from PgRow, SqliteRow);
 
 impl VersionLine {
     pub(super) fn record(self) -> Result<VersionRecord, MappingErrorKind> {
@@ -75,13 +80,15 @@ impl VersionLine {
 }
 
 /// A row of the intent table.
-#[derive(Debug, sqlx::FromRow)]
+#[derive(Debug)]
 pub(super) struct IntentLine {
     step: String,
     subject: String,
     opened_at: i64,
     result: Option<String>,
 }
+
+read_by_name!(IntentLine { step, subject, opened_at, result } from PgRow, SqliteRow);
 
 impl IntentLine {
     pub(super) fn intent(self) -> Result<Intent, MappingErrorKind> {
@@ -97,7 +104,7 @@ impl IntentLine {
 }
 
 /// A row of the dashboard table; `foreign_links` is a JSON list.
-#[derive(Debug, sqlx::FromRow)]
+#[derive(Debug)]
 pub(super) struct DashboardLine {
     slug: String,
     identifier: String,
@@ -106,6 +113,8 @@ pub(super) struct DashboardLine {
     source_identifier: String,
     foreign_links: String,
 }
+
+read_by_name!(DashboardLine { slug, identifier, document_id, dashboard_id, source_identifier, foreign_links } from PgRow, SqliteRow);
 
 impl DashboardLine {
     pub(super) fn record(self) -> Result<DashboardRecord, MappingErrorKind> {
@@ -125,12 +134,14 @@ impl DashboardLine {
 }
 
 /// A row of the claim table.
-#[derive(Debug, sqlx::FromRow)]
+#[derive(Debug)]
 pub(super) struct ClaimLine {
     tenant: String,
     holder: String,
     deletion: String,
 }
+
+read_by_name!(ClaimLine { tenant, holder, deletion } from PgRow, SqliteRow);
 
 impl ClaimLine {
     pub(super) fn claim(self) -> Result<Claim, MappingErrorKind> {

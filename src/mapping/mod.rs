@@ -11,6 +11,7 @@
 
 mod compare;
 mod ledger;
+mod lines;
 mod postgres;
 mod sqlite;
 

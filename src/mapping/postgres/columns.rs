@@ -8,6 +8,7 @@ use super::super::ledger::Failure;
 use super::errors::quote;
 use super::session::{Session, lines, value};
 use super::{PgMapping, Tables};
+use crate::mapping::lines::read_by_name;
 use crate::ports::MappingErrorKind;
 use crate::resources::Management;
 
@@ -30,7 +31,6 @@ const TENANT_VERSION: &[(&str, &[&str])] = &[
 ];
 
 /// A table that was found.
-#[derive(sqlx::FromRow)]
 struct Found {
     oid: Oid,
     schema: String,
@@ -39,7 +39,8 @@ struct Found {
     permitted: bool,
 }
 
-#[derive(sqlx::FromRow)]
+read_by_name!(Found { oid, schema, kind, permitted } from sqlx::postgres::PgRow);
+
 struct Column {
     name: String,
     /// The type's own name, that of a domain being the one it is based on.
@@ -49,6 +50,8 @@ struct Column {
     /// An insert that leaves it out fails.
     demanded: bool,
 }
+
+read_by_name!(Column { name, base, written, demanded } from sqlx::postgres::PgRow);
 
 impl PgMapping {
     /// Finds both tables in the schema, or by the search path.

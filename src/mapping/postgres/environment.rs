@@ -8,6 +8,7 @@ use super::super::compare::{changed_claims, group_outside};
 use super::super::ledger::{ClaimLine, EventBatch, Failure, deletion_word, event_word, time};
 use super::PgMapping;
 use super::session::{Session, lines, statement, value};
+use crate::mapping::lines::read_by_name;
 use crate::ports::{Claim, EnvironmentView, PinEventKind};
 
 /// One event to append. The database gives it its time, when every row that it tells of is locked.
@@ -40,7 +41,6 @@ impl NewEvent<'_> {
     }
 }
 
-#[derive(sqlx::FromRow)]
 struct EventLine {
     at: i64,
     environment: String,
@@ -50,6 +50,8 @@ struct EventLine {
     to_version: Option<i32>,
     wanted_version: i32,
 }
+
+read_by_name!(EventLine { at, environment, kind, tenants, from_version, to_version, wanted_version } from sqlx::postgres::PgRow);
 
 impl EventLine {
     fn batch(self) -> EventBatch {

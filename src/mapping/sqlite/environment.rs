@@ -9,6 +9,7 @@ use sqlx::SqliteConnection;
 use super::super::compare::{changed_claims, group_outside};
 use super::super::ledger::{ClaimLine, EventBatch, Failure, deletion_word, event_word, unreadable};
 use super::SqliteMapping;
+use crate::mapping::lines::read_by_name;
 use crate::ports::{Claim, EnvironmentView, MappingErrorKind, PinEventKind};
 
 /// One event to append, its time being now.
@@ -42,7 +43,6 @@ impl NewEvent<'_> {
     }
 }
 
-#[derive(sqlx::FromRow)]
 struct EventLine {
     at: i64,
     environment: String,
@@ -52,6 +52,8 @@ struct EventLine {
     to_version: Option<i32>,
     wanted_version: i32,
 }
+
+read_by_name!(EventLine { at, environment, kind, tenants, from_version, to_version, wanted_version } from sqlx::sqlite::SqliteRow);
 
 impl EventLine {
     fn batch(self) -> Result<EventBatch, MappingErrorKind> {
