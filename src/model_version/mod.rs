@@ -183,12 +183,14 @@ impl<'a> Pass<'a> {
     }
 
     async fn run(mut self, progress: &dyn Progress) -> VersionPass {
-        let started = self.world.clock.now();
         let mut kept = false;
+        let mut since = None;
         loop {
             let now = self.world.clock.now();
-            // A slice ends only behind a mark: a pass that waits long for the budget must not throw away what it saw.
-            if progress.interrupted() || (kept && used_up(started, now, self.world.slice)) {
+            // A slice is counted from the first mark and ends behind one: a pass that looked at much, or waited long
+            // for the budget, must not throw away what it saw.
+            let worked = kept && used_up(*since.get_or_insert(now), now, self.world.slice);
+            if worked || progress.interrupted() {
                 return VersionPass {
                     report: self.report(Stage::Working),
                     next: Next::Again,

@@ -59,6 +59,8 @@ pub struct Observed {
     pub permits: BTreeMap<String, Vec<FolderPermit>>,
     /// This pass changed permits that were not read again since.
     pub permits_changed: bool,
+    /// This pass began to open the folder.
+    pub opening: bool,
     /// The documents of the source's folder.
     pub source_documents: Option<Vec<DocumentRecord>>,
     /// The documents of the version's folder.
@@ -89,7 +91,9 @@ pub enum Again {
     SourceDocuments,
     /// The documents of the version's own folder.
     Documents,
-    /// The permits of the version's folder, after they were changed.
+    /// The permits of the version's folder, after it was closed.
+    Closure,
+    /// The permits of the version's folder, after it was opened.
     Permits,
 }
 
@@ -244,8 +248,9 @@ pub async fn look(
                 Again::Models => seen.models = None,
                 Again::SourceDocuments => seen.source_documents = None,
                 Again::Documents => seen.documents = None,
-                Again::Permits => {
-                    seen.permits.clear();
+                Again::Closure | Again::Permits => {
+                    let own = seen.versions.get(&version).and_then(|it| it.folder_id.as_ref());
+                    seen.permits.retain(|folder, _| Some(folder) != own);
                     seen.permits_changed = false;
                 }
             }

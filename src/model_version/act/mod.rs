@@ -7,15 +7,18 @@ mod create;
 
 use jiff::Timestamp;
 
+use super::decide::SENT_WITHIN;
 use super::desired::Desired;
 use super::observe::Observed;
 use crate::ports::{
     Clock, CompleteVersion, DashboardRecord, DashboardRow, Failure, ImportRequest, Intent, IntentStep, Mapping,
-    MappingError, ModelFile, NewModel, Omni, Reservation, VersionChange,
+    MappingError, MappingErrorKind, ModelFile, NewModel, Omni, Reservation, VersionChange,
 };
 
 /// What a folder's intent is settled with where Omni made it elsewhere; the path that it has follows.
 pub(super) const MISPLACED: &str = "misplaced ";
+/// What the closure's intent begins with once the folder was opened again: what is imported after that needs it closed.
+pub(super) const OPENED: &str = "opened\n";
 /// What a branch's intent is settled with once it is merged; the name of the definition follows.
 pub(super) const MERGED: &str = "merged ";
 /// What an import's intent is settled with where its answer does not tell the identifier; no identifier looks like it.
@@ -128,7 +131,10 @@ impl Effect {
     /// It keeps for good how far the version is: a pass may end behind it without having to see everything again.
     #[must_use]
     pub const fn keeps_progress(&self) -> bool {
-        matches!(self, Self::Change(_) | Self::RecordDashboard(_))
+        matches!(
+            self,
+            Self::Change(_) | Self::RecordDashboard(_) | Self::PutFile { branch: Some(_), .. }
+        )
     }
 }
 
@@ -181,17 +187,9 @@ impl Hands<'_> {
                     change.apply_to(record);
                 }
             }
-            Effect::OpenIntent { step, subject } => {
-                // The place first: the intent's time is the time of sending, and a place may be long in coming.
-                if self.place.is_none() {
-                    *self.place = Some(self.omni.reserve().await);
-                }
-                let now = self.clock.now();
-                self.mapping.open_intent(version, step, &subject, now).await?;
-                seen.unsent.insert((step, subject.clone()));
-                keep_intent(seen, step, subject, now, None);
-            }
+            Effect::OpenIntent { step, subject } => self.open_intent(step, subject, seen).await?,
             Effect::SettleIntent { step, subject, result } => {
+                seen.opening |= step == IntentStep::Closure && result.starts_with(OPENED);
                 let known = seen.intents.get(&(step, subject.clone()));
                 let at = known.map_or_else(|| self.clock.now(), |intent| intent.opened_at);
                 self.mapping.settle_intent(version, step, &subject, at, &result).await?;
@@ -218,6 +216,33 @@ impl Hands<'_> {
             }
             _ => {}
         }
+        Ok(())
+    }
+
+    /// The place in the budget first: the intent's time is the time of sending, and a place may be long in coming. An
+    /// intent whose writing took longer than its call may wait is taken back: the next would be as late.
+    async fn open_intent(
+        &mut self,
+        step: IntentStep,
+        subject: String,
+        seen: &mut Observed,
+    ) -> Result<(), MappingError> {
+        let version = self.desired.version;
+        if self.place.is_none() {
+            *self.place = Some(self.omni.reserve().await);
+        }
+        let now = self.clock.now();
+        self.mapping.open_intent(version, step, &subject, now).await?;
+        if now.checked_add(SENT_WITHIN).is_ok_and(|at| at < self.clock.now()) {
+            self.mapping.drop_intent(version, step, &subject).await?;
+            let why = "writing it took longer than a call may wait for it".to_owned();
+            return Err(MappingError {
+                action: format!("write down that {subject:?} is being made"),
+                kind: MappingErrorKind::Unreachable { why },
+            });
+        }
+        seen.unsent.insert((step, subject.clone()));
+        keep_intent(seen, step, subject, now, None);
         Ok(())
     }
 }

@@ -10,8 +10,8 @@ use crate::model_version::observe::Look;
 use crate::ports::{DocumentRecord, IntentStep};
 use crate::resources::conditions::Reason;
 
-/// What the identifiers' look-up is settled with: all were in one list, or each is asked for.
-pub(super) const LISTED: &str = "listed";
+/// What the identifiers' look-up is settled with: these slugs' were in one list, or each is asked for.
+pub(super) const LISTED: &str = "listed ";
 const ASKED: &str = "asked";
 
 /// How many pages of the organisation's documents are worth reading; more cost more than asking for each identifier.
@@ -126,12 +126,16 @@ fn identifiers(view: View<'_>, cut: &Cut) -> Option<Step> {
             .any(|slug| tag.identifier(slug, view.desired.version) == it.identifier)
     };
     let result = match all {
-        Some(documents) if !documents.iter().any(ours) => LISTED,
-        _ => ASKED,
+        // Slugs that are declared later were not looked for.
+        Some(documents) if !documents.iter().any(ours) => {
+            let slugs: Vec<String> = view.wanted(cut).into_keys().collect();
+            format!("{LISTED}{}", slugs.join(" "))
+        }
+        _ => ASKED.to_owned(),
     };
     Some(Step::Do(Effect::SettleIntent {
         step: IntentStep::Identifiers,
         subject: String::new(),
-        result: result.to_owned(),
+        result,
     }))
 }

@@ -76,12 +76,13 @@ impl<'a> Dashboard<'a> {
 
     /// The list of the organisation's documents spoke of the dashboards of the cut, not of those added later.
     fn must_ask(&self) -> bool {
-        let grows = self.view.record().is_some_and(|record| record.complete_at.is_some());
-        grows
-            || !matches!(
-                self.view.intent(IntentStep::Identifiers, ""),
-                IntentState::Settled(LISTED)
-            )
+        match self.view.intent(IntentStep::Identifiers, "") {
+            IntentState::Settled(listed) => listed.strip_prefix(LISTED).is_none_or(|slugs| {
+                let mut slugs = slugs.split_whitespace();
+                slugs.all(|slug| slug != self.slug)
+            }),
+            _ => true,
+        }
     }
 
     fn look_at_copy(&self) -> Step {
@@ -118,8 +119,10 @@ impl<'a> Dashboard<'a> {
                     self.to
                 ),
             ),
-            IntentState::Open(_) => self.elsewhere().unwrap_or_else(|| self.import(intent)),
-            // It was never sent, or it was there and somebody deleted it.
+            // Nothing came of it, or somebody deleted what did.
+            IntentState::Open(_) | IntentState::Settled(_) => {
+                self.elsewhere().unwrap_or_else(|| self.import(intent))
+            }
             intent => self.import(intent),
         }
     }
@@ -141,8 +144,8 @@ impl<'a> Dashboard<'a> {
         Some(self.set_aside(
             Reason::IdentifierTaken,
             format!(
-                "its import got no answer, and the folder holds {:?} ({:?}), which may be the copy under another identifier; delete it or move it out of the folder",
-                stranger.identifier, stranger.name
+                "no document has the identifier {:?} that its import asked for, and the folder holds {:?} ({:?}), which may be the copy; delete it or move it out of the folder",
+                self.to, stranger.identifier, stranger.name
             ),
         ))
     }
@@ -162,6 +165,14 @@ impl<'a> Dashboard<'a> {
                 format!(
                     "dashboard {:?} sits on model {}, not on {} of version {}",
                     self.from, source.shared_model_id, self.source_model, self.cut.from
+                ),
+            )),
+            // Documents are found by other words too; links and the look at what moved go by this one.
+            Some(Some(source)) if source.identifier != self.from && !self.view.is_complete() => Err(self.set_aside(
+                Reason::DashboardNotFound,
+                format!(
+                    "Omni finds {:?}, but calls it {:?}; name it so",
+                    self.from, source.identifier
                 ),
             )),
             Some(Some(source)) => Ok(source),
@@ -199,7 +210,7 @@ impl<'a> Dashboard<'a> {
     /// A document has the identifier: ours, since it sits on our model, or somebody else's.
     fn present(&self, copy: &Exported) -> Step {
         let given = self.stored_as();
-        if given != self.to {
+        if given != self.to && copy.identifier != self.to {
             return self.set_aside(
                 Reason::IdentifierTaken,
                 format!(
@@ -273,7 +284,7 @@ impl<'a> Dashboard<'a> {
             .find_map(|(old, new)| self.mend(old, new))
         {
             Some(step) => step,
-            None if differences.is_empty() => self.whole(source, copy),
+            None if differences.is_empty() => self.whole(copy),
             None if self.work.is_some_and(|work| work.exports < 2) => self.look_at_copy(),
             None => {
                 let models: Vec<&str> = differences.local_models.values().map(String::as_str).collect();
@@ -320,7 +331,7 @@ impl<'a> Dashboard<'a> {
         }))
     }
 
-    fn whole(&self, source: &Exported, copy: &Exported) -> Step {
+    fn whole(&self, copy: &Exported) -> Step {
         let mut known = self.view.links(self.cut);
         known.0 = known.0.into_values().map(|to| (to.clone(), to)).collect();
         let foreign = known.foreign(&parts(&copy.body)).into_iter().collect();
@@ -331,7 +342,7 @@ impl<'a> Dashboard<'a> {
                 document_id: copy.document_id.clone(),
                 dashboard_id: copy.dashboard_id.clone(),
             },
-            source_identifier: source.identifier.clone(),
+            source_identifier: self.from.to_owned(),
             foreign_links: foreign,
         })))
     }

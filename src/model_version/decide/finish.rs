@@ -6,7 +6,7 @@ use super::{Ending, Step, View, content, halt, model, origin};
 use crate::model_version::act::Effect;
 use crate::model_version::desired::{Cut, Origin};
 use crate::model_version::observe::{Again, Look};
-use crate::ports::{DashboardIds, DashboardRecord, DashboardRow, IntentStep};
+use crate::ports::{DashboardIds, DashboardRecord, DashboardRow, DocumentRecord, IntentStep};
 use crate::resources::conditions::Reason;
 use crate::resources::{AddedDashboard, DashboardIdHolds};
 
@@ -40,7 +40,30 @@ pub(super) fn last_look(view: View<'_>, cut: &Cut) -> Option<Step> {
     {
         return Some(origin::source_moved(view, cut));
     }
-    all_present(view)
+    all_present(view).or_else(|| left_behind(view, cut))
+}
+
+/// A copy of a dashboard that is not wanted any more stands in the folder, perhaps not whole: viewers would see it.
+fn left_behind(view: View<'_>, cut: &Cut) -> Option<Step> {
+    let tag = view.tag(view.record()?.connection_id.as_deref()?);
+    let wanted = view.wanted(cut);
+    let imports = view.seen.intents.values().filter(|it| it.step == IntentStep::Import);
+    let unwanted = imports.filter(|it| !wanted.contains_key(&it.subject));
+    let (slug, copy) = unwanted.into_iter().find_map(|it| {
+        let asked = tag.identifier(&it.subject, view.desired.version);
+        let is_copy = |document: &&DocumentRecord| {
+            document.identifier == asked || Some(&document.identifier) == it.result.as_ref()
+        };
+        let documents = view.seen.documents.iter().flatten();
+        Some((&it.subject, documents.into_iter().find(is_copy)?))
+    })?;
+    Some(halt(
+        Reason::Invalid,
+        format!(
+            "content.dashboards does not have {slug} any more, whose copy {:?} stands in the folder; delete it in Omni, or put {slug} back",
+            copy.identifier
+        ),
+    ))
 }
 
 /// Every dashboard on record shows in the folder's list.
@@ -272,7 +295,13 @@ fn still_there(view: View<'_>) -> Option<Step> {
     let Some(models) = &view.seen.models else {
         return Some(Step::Look(Look::Models(record.connection_id.clone()?)));
     };
+    if let (Origin::Cut(cut), Some(id)) = (&view.desired.origin, &record.model_id)
+        && let Some(step) = model::gone(view, id, &cut.model.name)
+    {
+        return Some(step);
+    }
     if let Some(model) = &record.model_id
+        && !view.seen.model_is_new
         && !models.iter().any(|it| it.id == *model && !it.deleted)
     {
         return Some(halt(

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::{Ending, IntentState, Step, View, halt, not_yet};
-use crate::model_version::act::{Effect, MISPLACED};
+use crate::model_version::act::{Effect, MISPLACED, OPENED};
 use crate::model_version::desired::Cut;
 use crate::model_version::observe::{Again, Look};
 use crate::ports::{FolderPermit, IntentStep, VersionChange};
@@ -27,9 +27,7 @@ pub(super) fn path_free(view: View<'_>, cut: &Cut) -> Option<Step> {
 fn taken(path: &str) -> Step {
     halt(
         Reason::FolderTaken,
-        format!(
-            "folder {path:?} exists and this version did not make it; choose another content.folder.name or parentPath"
-        ),
+        format!("folder {path:?} exists and this version did not make it; choose another content.folder.name"),
     )
 }
 
@@ -121,9 +119,6 @@ fn folder_id(view: View<'_>, path: &str) -> Option<String> {
     }
 }
 
-/// What the closure's intent begins with once the folder was opened again: what is imported after that needs it closed.
-const OPENED: &str = "opened\n";
-
 /// Shuts out every group, before the first document, and again before one that is imported after the folder was opened.
 fn close(view: View<'_>, cut: &Cut, id: &str, path: &str) -> Option<Step> {
     let closed = match view.intent(IntentStep::Closure, path) {
@@ -151,13 +146,20 @@ fn close(view: View<'_>, cut: &Cut, id: &str, path: &str) -> Option<Step> {
         }
     }
     let shut = FolderRole::NoAccess.as_str();
+    let asked_again = view.seen.looked_again.contains(&Again::Closure);
     if let Some(group) = groups.iter().find(|group| role_of(own, group) != Some(shut)) {
+        if asked_again {
+            return Some(not_as_granted(path, group, shut, role_of(own, group)));
+        }
         return Some(Step::Do(Effect::GrantFolder {
             folder: id.to_owned(),
             group: (*group).clone(),
             role: shut.to_owned(),
             change: role_of(own, group).is_some(),
         }));
+    }
+    if view.seen.permits_changed && !asked_again {
+        return Some(Step::Look(Look::Again(Again::Closure)));
     }
     let before = closed
         .and_then(|it| it.strip_prefix(OPENED))
@@ -180,9 +182,17 @@ fn above<'a>(view: View<'a>, path: &str) -> Result<&'a [FolderPermit], Step> {
     if !view.seen.folders.contains_key(path) {
         return Err(Step::Look(Look::Folder(path.to_owned())));
     }
-    // One that does not show yet was made for this version, and nobody was let in.
     let Some(id) = folder_id(view, path) else {
-        return Ok(&[]);
+        // One that was made for this version and does not show yet: nobody was let in.
+        return match view.intent(IntentStep::Folder, path) {
+            IntentState::Missing => Err(halt(
+                Reason::OmniRefused,
+                format!(
+                    "folder {path:?} does not show, so who may see into the folders below it is not known; make the key's owner Manager of it"
+                ),
+            )),
+            _ => Ok(&[]),
+        };
     };
     match view.seen.permits.get(&id) {
         Some(permits) => Ok(permits),
@@ -220,14 +230,27 @@ pub(super) fn open(view: View<'_>, cut: &Cut) -> Option<Step> {
     match next_opening(cut, id, permits, closed, asked_again) {
         // From the first one let in, what is imported later needs the folder closed again.
         Some(_) if !closed.starts_with(OPENED) => Some(keep_closure(&path, format!("{OPENED}{closed}"))),
-        Some(_) if asked_again => Some(Step::End(Ending::Wait {
+        Some(_) if asked_again && view.seen.opening => Some(Step::End(Ending::Wait {
             until: view.settled_by(view.now),
             message: format!("Omni took the permissions of folder {path:?} and does not show them yet"),
         })),
+        Some(Effect::GrantFolder { group, role, .. }) if asked_again => {
+            Some(not_as_granted(&path, &group, &role, role_of(permits, &group)))
+        }
         Some(effect) => Some(Step::Do(effect)),
         None if view.seen.permits_changed && !asked_again => Some(Step::Look(Look::Again(Again::Permits))),
         None => None,
     }
+}
+
+fn not_as_granted(path: &str, group: &str, role: &str, shown: Option<&str>) -> Step {
+    halt(
+        Reason::OmniRefused,
+        format!(
+            "Omni took {role} for user group {group} in folder {path:?} and shows {}; look at the folder's permissions in Omni",
+            shown.unwrap_or("none")
+        ),
+    )
 }
 
 fn next_opening(cut: &Cut, id: &str, permits: &[FolderPermit], closed: &str, asked_again: bool) -> Option<Effect> {

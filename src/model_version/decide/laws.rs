@@ -12,7 +12,7 @@ use crate::model_version::observe::{Again, Work};
 use crate::ports::{Exported, NewModel};
 
 /// One dashboard is left to be copied: the folder is closed, the source exported, the intent open.
-fn about_to_import() -> Observed {
+pub(super) fn about_to_import() -> Observed {
     let mut seen = whole();
     seen.dashboards.remove("wards");
     intent(&mut seen, IntentStep::Closure, PATH, -900, Some("editors\nviewers"));

@@ -38,7 +38,7 @@ use crate::ports::{Failure, Intent, IntentStep, VersionRecord};
 use crate::resources::conditions::Reason;
 
 /// A call is sent so soon after its intent was opened, or the intent is opened again.
-const SENT_WITHIN: Duration = Duration::from_secs(2);
+pub(super) const SENT_WITHIN: Duration = Duration::from_secs(2);
 
 /// The next step of a pass.
 #[derive(Debug, Clone, PartialEq)]
@@ -128,7 +128,7 @@ impl<'a> View<'a> {
         self.seen.versions.get(&cut.from)
     }
 
-    fn is_complete(self) -> bool {
+    pub(super) fn is_complete(self) -> bool {
         self.record().is_some_and(|record| record.complete_at.is_some())
     }
 

@@ -99,7 +99,7 @@ fn twins(cut: &Cut, one: &ModelRecord, other: &ModelRecord) -> Step {
 }
 
 /// A model that is on record and no longer in Omni. A list may lag behind its creation.
-fn gone(view: View<'_>, id: &str, name: &str) -> Option<Step> {
+pub(super) fn gone(view: View<'_>, id: &str, name: &str) -> Option<Step> {
     let models = view.seen.models.as_deref()?;
     if view.seen.model_is_new || models.iter().any(|it| it.id == id && !it.deleted) {
         return None;

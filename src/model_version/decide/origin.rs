@@ -137,6 +137,15 @@ pub(super) fn as_begun(view: View<'_>, cut: &Cut) -> Option<Step> {
         }
     }
     let wanted = view.wanted(cut);
+    let first = view.record().and_then(|record| record.source_stamp.as_ref());
+    let dropped = view.seen.source_dashboards.values().find(|it| {
+        let was_wanted = first.is_some_and(|stamp| stamp.documents.contains_key(&it.ids.identifier));
+        was_wanted && !wanted.contains_key(&it.slug)
+    });
+    if let (Some(dropped), false) = (dropped, view.seen.dashboards.is_empty()) {
+        let made = format!("copies that may lead to {} are whole already", dropped.slug);
+        return changed("content.dashboards", &made);
+    }
     for copy in view.seen.dashboards.values() {
         let made = format!("{} was copied from {:?} already", copy.slug, copy.source_identifier);
         if wanted.get(&copy.slug) != Some(&copy.source_identifier) {
@@ -161,8 +170,13 @@ fn stamp(view: View<'_>, cut: &Cut, model_updated_at: &str) -> Option<Step> {
         .find(|(_, identifier)| !seen.documents.contains_key(*identifier))
     {
         let why = format!(
-            "dashboard {identifier:?} ({slug}) of version {} is not in its folder any more; put it back, or exclude it",
-            cut.from
+            "dashboard {identifier:?} ({slug}) of version {} is not in its folder any more; put it back, or {}",
+            cut.from,
+            if view.seen.dashboards.is_empty() {
+                "exclude it"
+            } else {
+                "cut again without it under a new number"
+            }
         );
         return Some(halt(Reason::DashboardNotFound, why));
     }
@@ -174,8 +188,12 @@ fn stamp(view: View<'_>, cut: &Cut, model_updated_at: &str) -> Option<Step> {
             if moved(first, &seen) {
                 return Some(source_moved(view, cut));
             }
-            // A dashboard that is wanted only now is first read now; one that is not wanted any more does not matter.
+            // A dashboard that is wanted only now is first read now. One that is not wanted any more does not matter as
+            // long as no copy is whole that could lead to it.
             let mut stamp = first.clone();
+            if view.seen.dashboards.is_empty() {
+                stamp.documents.clear();
+            }
             stamp.documents.extend(seen.documents);
             if stamp == *first { None } else { keep(stamp) }
         }

@@ -203,7 +203,7 @@ pub(super) fn whole() -> Observed {
         (IntentStep::Branch, "wavepin-v2", "merged before"),
         (IntentStep::Folder, PATH, "f2"),
         (IntentStep::Closure, PATH, "opened\neditors\nviewers"),
-        (IntentStep::Identifiers, "", "listed"),
+        (IntentStep::Identifiers, "", "listed summary wards"),
     ] {
         intent(&mut seen, step, subject, -900, Some(result));
     }

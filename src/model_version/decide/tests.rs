@@ -1,5 +1,6 @@
 //! Decisions about version 2 at chosen points of its way.
 
+use super::laws::about_to_import;
 use super::scene::{PATH, SLUGS, at, copy_of, desired, intent, model, next, permit, record, whole};
 use super::*;
 use crate::model_version::act::MERGED;
@@ -132,11 +133,14 @@ fn what_is_in_the_way_of_the_rows_is_told_before_anyone_is_let_in() {
     seen.permits.insert("f2".to_owned(), vec![permit("viewers", "VIEWER")]);
     seen.permits_changed = true;
     assert_eq!(next(&seen, 0), Step::Look(Look::Again(Again::Permits)));
-    // Read again, and not as granted.
+    // Read again, and not as granted: for the pass that opened the folder it may be the list that lags.
     seen.looked_again.insert(Again::Permits);
     seen.permits
         .insert("f2".to_owned(), vec![permit("viewers", "NO_ACCESS")]);
+    seen.opening = true;
     assert!(matches!(next(&seen, 0), Step::End(Ending::Wait { .. })));
+    seen.opening = false;
+    halts(&next(&seen, 0), Reason::OmniRefused, "VIEWER for user group viewers");
 }
 
 #[test]
@@ -160,6 +164,10 @@ fn a_folder_that_was_opened_is_closed_again_before_another_import() {
         "f2".to_owned(),
         vec![permit("viewers", "NO_ACCESS"), permit("editors", "NO_ACCESS")],
     );
+    // What Omni shows of it is read before anything is imported.
+    seen.permits_changed = true;
+    assert_eq!(next(&seen, 0), Step::Look(Look::Again(Again::Closure)));
+    (seen.permits_changed, _) = (false, seen.looked_again.insert(Again::Closure));
     let closed = Effect::SettleIntent {
         step: IntentStep::Closure,
         subject: PATH.to_owned(),
@@ -194,4 +202,69 @@ fn a_source_that_moved_is_told_and_one_that_only_lost_what_is_not_wanted_is_not(
         .documents
         .insert("wards-1".to_owned(), "before".to_owned());
     halts(&next(&seen, 0), Reason::SourceMoved, "version 1 was changed");
+}
+
+#[test]
+fn a_folder_that_stays_open_is_no_place_for_half_a_version() {
+    let mut seen = whole();
+    seen.dashboards.remove("wards");
+    seen.looked_again.insert(Again::Closure);
+    halts(&next(&seen, 0), Reason::OmniRefused, "NO_ACCESS for user group editors");
+    // Nor is one of which nobody can say who may look in.
+    seen.looked_again.remove(&Again::Closure);
+    seen.folders.insert("clinical".to_owned(), None);
+    halts(&next(&seen, 0), Reason::OmniRefused, "\"clinical\" does not show");
+    // Made for this version, it let nobody in.
+    intent(&mut seen, IntentStep::Folder, "clinical", -900, Some("f0"));
+    assert!(matches!(next(&seen, 0), Step::Do(Effect::GrantFolder { .. })));
+}
+
+#[test]
+fn an_identifier_that_was_not_looked_for_is_asked_for() {
+    let mut seen = about_to_import();
+    seen.unsent.clear();
+    seen.intents.remove(&(IntentStep::Import, "wards".to_owned()));
+    seen.work = None;
+    assert!(
+        matches!(next(&seen, 0), Step::Look(Look::Source { .. })),
+        "it was in the list"
+    );
+    intent(&mut seen, IntentStep::Identifiers, "", -900, Some("listed summary"));
+    assert!(matches!(next(&seen, 0), Step::Look(Look::Copy { identifier, .. }) if identifier == copy_of("wards")));
+}
+
+#[test]
+fn a_dashboard_that_is_dropped_leaves_no_copy_and_no_link_behind() {
+    let excluding = |seen: &Observed| {
+        let mut desired = desired();
+        if let Origin::Cut(cut) = &mut desired.origin {
+            cut.content.dashboards.exclude = vec!["wards".to_owned()];
+        }
+        let mut seen = seen.clone();
+        let view = View {
+            desired: &desired,
+            seen: &seen,
+            now: at(0),
+            request_timeout: super::scene::REQUEST_TIMEOUT,
+        };
+        let Origin::Cut(cut) = &desired.origin else {
+            unreachable!("version 2 is cut")
+        };
+        let key = origin::definition_key(view, cut);
+        record(&mut seen).definition = Some(key);
+        decide(&desired, &seen, at(0), super::scene::REQUEST_TIMEOUT)
+    };
+    let mut seen = whole();
+    seen.dashboards.remove("wards");
+    halts(&excluding(&seen), Reason::Invalid, "copies that may lead to wards");
+    // Never wanted by the copies that are whole, but imported once.
+    record(&mut seen)
+        .source_stamp
+        .as_mut()
+        .unwrap()
+        .documents
+        .remove("wards-1");
+    halts(&excluding(&seen), Reason::Invalid, &copy_of("wards"));
+    seen.documents.as_mut().unwrap().pop();
+    assert!(matches!(excluding(&seen), Step::Do(Effect::Complete(_))));
 }
