@@ -10,7 +10,8 @@ demo: ## Tell the story on an Omni in memory; needs Rust and a C compiler only
 
 test: ## Get the test tools that are missing (tools/get), then run every test on real parts
 	@tools/get
-	cargo test --locked
+	@# Most tests wait for another process: two a core keep the cores busy.
+	cargo test --locked -- --test-threads=$$(( $$(nproc) * 2 ))
 
 lint: ## Check format, clippy, docs, and that crds/ is what the types say
 	cargo fmt --check
