@@ -22,7 +22,7 @@ async fn the_worst_order_converges_without_a_stall_and_the_next_process_writes_n
     let start = |name: &str| {
         let mut controller = cluster.controller();
         controller
-            .args(["--lease", "2s"])
+            .args(["--lease", "10s"])
             .env("WAVEPIN_DATABASE_URL", &database.url)
             .env("WAVEPIN_LOG", "trace");
         cluster.start(name, &mut controller)
