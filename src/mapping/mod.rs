@@ -9,6 +9,7 @@
 //! and the number of its newest writer. A writer whose number is older writes nothing. A call that would change
 //! nothing sends no writing statement, so that triggers of the application see changes only.
 
+mod calls;
 mod compare;
 mod ledger;
 mod lines;

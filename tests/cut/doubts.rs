@@ -127,6 +127,16 @@ async fn identifier_taken_behind_our_back(clash: IdentifierClash) -> Bench {
     bench
 }
 
+/// The document that took it is in the trash, where no export finds it.
+async fn identifier_in_the_trash() -> Bench {
+    let bench = identifier_taken_behind_our_back(IdentifierClash::Suffix).await;
+    bench
+        .simulator
+        .play(&json!({"action": "delete_document", "identifier": "billing-overview-v2-02d405"}))
+        .unwrap();
+    bench
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copy_under_another_identifier_is_told_and_never_made_again() {
     let bench = identifier_taken_behind_our_back(IdentifierClash::Suffix).await;
@@ -138,11 +148,7 @@ async fn a_copy_under_another_identifier_is_told_and_never_made_again() {
     assert_eq!(calls(&bench, "POST", "/import"), 5, "one a dashboard");
 
     // The same where the answer does not tell the identifier.
-    let bench = identifier_taken_behind_our_back(IdentifierClash::Suffix).await;
-    bench
-        .simulator
-        .play(&json!({"action": "delete_document", "identifier": "billing-overview-v2-02d405"}))
-        .unwrap();
+    let bench = identifier_in_the_trash().await;
     bench
         .simulator
         .turn(|knobs| knobs.import_answer = ImportAnswer::Unknown);
@@ -154,11 +160,7 @@ async fn a_copy_under_another_identifier_is_told_and_never_made_again() {
     assert_eq!(calls(&bench, "POST", "/import"), 5, "one a dashboard");
 
     // And where there is no answer at all.
-    let bench = identifier_taken_behind_our_back(IdentifierClash::Suffix).await;
-    bench
-        .simulator
-        .play(&json!({"action": "delete_document", "identifier": "billing-overview-v2-02d405"}))
-        .unwrap();
+    let bench = identifier_in_the_trash().await;
     bench
         .simulator
         .arm(Fault::once("POST", "/import$", FaultKind::LostAnswer).unwrap());
