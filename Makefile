@@ -1,6 +1,6 @@
 # Each target says after ## what it is for: `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint licences bench crds clean
+.PHONY: help demo test lint licences bench crds generated clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ bench: ## Print the table of ratios that says how fast Wavepin is
 crds: ## Write crds/ anew from the types
 	@rm -f crds/*.yaml
 	@cargo run --quiet --locked -- crds --out crds
+
+generated: crds ## Write anew every file and table that is made from the code
+	WAVEPIN_WRITE_GENERATED=1 cargo test --locked --test wavepin -- generated::
 
 clean: ## Remove what was built, the test tools included
 	cargo clean

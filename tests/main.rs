@@ -11,4 +11,5 @@ mod mapping;
 mod omni_client;
 mod parts;
 mod quick_start;
+mod reasons;
 mod standalone;

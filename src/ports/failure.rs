@@ -252,6 +252,7 @@ mod tests {
             grants: "GRANT USAGE ON SCHEMA wavepin TO app".to_owned(),
         });
         assert_eq!(rights.against("Ready").verdict, Verdict::False);
+        assert_eq!(rights.reason, Reason::MappingRights);
         assert!(rights.message.contains("GRANT USAGE"), "{}", rights.message);
     }
 }

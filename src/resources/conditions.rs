@@ -1,4 +1,4 @@
-//! Conditions: their types, the closed set of reasons, and the one way to set them.
+//! Conditions: their types, and the one way to set them. Their reasons are a closed set, in [`super::reasons`].
 //!
 //! Every condition is a metav1 condition with `observedGeneration`. `Ready`, `Accepted` and the parts (`ModelReady`,
 //! `ContentReady`, `Validated`, `Mapped`, `Pinned`, `Reachable`) are true when all is well. `Waiting`, `Reconciling`
@@ -7,6 +7,8 @@
 use k8s_controller::conditions::{ConditionStatus, DesiredCondition};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde::{Deserialize, Serialize};
+
+pub use super::reasons::Reason;
 
 /// What may be true now is true: the summary of an object.
 pub const READY: &str = "Ready";
@@ -89,146 +91,6 @@ impl Finding {
             message: message.into(),
         }
     }
-}
-
-macro_rules! reasons {
-    ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
-        /// Why a condition is as it is: the closed set, documented in `docs/reasons.md`.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum Reason { $($(#[doc = $doc])+ $name,)+ }
-
-        impl Reason {
-            /// Every reason there is, for the documentation and its test.
-            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
-
-            /// The word that stands in the condition.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$name => stringify!($name),)+ }
-            }
-
-            /// What the reason means, as its documentation says it.
-            #[must_use]
-            pub const fn meaning(self) -> &'static str {
-                match self { $(Self::$name => concat!($($doc, "\n"),+),)+ }
-            }
-        }
-    };
-}
-
-reasons! {
-    /// Nothing has been looked at yet.
-    Pending,
-    /// All is as declared.
-    Converged,
-    /// The spec is well-formed and fits the other objects.
-    Valid,
-    /// The spec, or how it fits the other objects, is refused; the message names field, reason and way out.
-    Invalid,
-    /// `spec.suspend` is true: nothing is done until it is false.
-    Suspended,
-    /// Work is going on.
-    Progressing,
-    /// The OmniInstance that `instanceRef` names is not there yet, or not ready.
-    InstanceNotReady,
-    /// The Secret is not there yet, or lacks the key that is named.
-    SecretMissing,
-    /// The Secret's annotation `wavepin.dev/hosts` does not name the host that its credential would go to.
-    HostNotAllowed,
-    /// Omni refuses the API key.
-    KeyRefused,
-    /// The API key is not an organisation key, which export and import need.
-    NotOrganizationKey,
-    /// Omni cannot be reached, or answers with an error that may pass.
-    OmniUnreachable,
-    /// Omni asks for fewer requests.
-    RateLimited,
-    /// An answer of Omni lacks what is needed; the message names call and field. Nothing is guessed.
-    ContractDrift,
-    /// Omni refused a call for a reason that only a person can mend; the message holds Omni's words.
-    OmniRefused,
-    /// Omni and the key are as they should be.
-    OmniReachable,
-    /// The mapping database cannot be reached.
-    MappingUnreachable,
-    /// The mapping tables lack a column, or it has another type than needed.
-    MappingSchema,
-    /// The database user may not do what is needed; the message holds the GRANTs to run.
-    MappingRights,
-    /// The mapping belongs to another owner.
-    MappingOwned,
-    /// Another writer holds the fence though this one's Lease did not move.
-    MappingContended,
-    /// The same version and slug stand in more than one row.
-    MappingAmbiguous,
-    /// A row of the version holds another dashboard than the one made or adopted.
-    MappingConflict,
-    /// Which kind of id stands in `dashboard_id` cannot be told.
-    DashboardIdUnknown,
-    /// The number belongs to another source, model or object.
-    VersionTaken,
-    /// The version is complete; what it was made from may not be changed any more.
-    Sealed,
-    /// The version to cut from is not declared, or not complete, yet.
-    SourceNotReady,
-    /// The source changed between the first and the last read of the cut.
-    SourceMoved,
-    /// The model to adopt, or to cut from, is not in Omni.
-    ModelNotFound,
-    /// A model of the wanted name exists that this version did not make.
-    NameTaken,
-    /// The key's owner has no value for the user attribute that picks the connection environment.
-    CallerAttributeMissing,
-    /// The connection has branch-based schema refresh on, which forbids a second shared model.
-    BranchRefreshOn,
-    /// An edit, or a file it meets, is no YAML, or Omni refuses it.
-    EditRefused,
-    /// Omni's model validation finds errors; the model stays unmerged.
-    ModelInvalid,
-    /// The merged model differs from what was sent.
-    DefinitionDiffers,
-    /// The folder exists and this version did not make it.
-    FolderTaken,
-    /// An adopted or added dashboard is not in Omni.
-    DashboardNotFound,
-    /// The dashboard sits on another model than the version's.
-    DashboardOnOtherModel,
-    /// The identifier that a copy needs belongs to another document.
-    IdentifierTaken,
-    /// A copy's tiles cannot be paired with its source's.
-    TilesUnpaired,
-    /// A copy differs from its source.
-    CopyDiffers,
-    /// The last creating call got no answer; lists may lag, so it is looked for before it is sent again.
-    AnswerAwaited,
-    /// The model is there, with the declared definition.
-    ModelPresent,
-    /// Every dashboard is there and whole.
-    ContentPresent,
-    /// The model validation finds no error.
-    ModelValid,
-    /// The rows are written and the version is complete.
-    RowsWritten,
-    /// Something that the version had is gone from Omni or from the mapping.
-    Missing,
-    /// Tenants are on this version.
-    TenantsPinned,
-    /// No tenant is on this version.
-    Unused,
-    /// The row holds the wanted version.
-    RowWritten,
-    /// The wanted version is not declared or not complete yet.
-    VersionNotComplete,
-    /// The pin is on hold.
-    Held,
-    /// The tenant has not yet run the version in the required environment for the required time.
-    RequirementNotMet,
-    /// Another hand changed the row; both values are in the message.
-    ChangedOutside,
-    /// The row holds a version that nobody declared.
-    UnknownCurrentVersion,
-    /// Another pin claimed this tenant and environment first.
-    Conflict,
 }
 
 /// Puts findings into a status: those of `abnormal` types that no finding names are removed.

@@ -11,6 +11,7 @@ pub mod conditions;
 mod duration;
 mod model_version;
 mod omni_instance;
+pub mod reasons;
 mod spec_hash;
 mod tenant_pin;
 

@@ -4,5 +4,6 @@ pub(crate) mod bench;
 mod breaking;
 mod crashes;
 mod doubts;
+mod reasons;
 mod refusals;
 mod whole;

@@ -41,6 +41,7 @@ async fn the_journey() {
         bed.is_on(&after, tenant, "staging", SECOND);
         bed.is_on(&after, tenant, "production", FIRST);
     }
+    bed.told("mv/clinical-v2", "InUse", "TenantsPinned");
     one_row_promotes(&bed);
     assert_eq!(after, bed.simulator.state(), "a promotion changes nothing in Omni");
     bed.is_on(&after, "acme-corp", "production", SECOND);

@@ -9,6 +9,7 @@
 
 mod api_server;
 mod family;
+pub(crate) mod generated;
 mod postgres;
 mod program;
 mod smoke;

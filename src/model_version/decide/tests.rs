@@ -268,3 +268,27 @@ fn a_dashboard_that_is_dropped_leaves_no_copy_and_no_link_behind() {
     seen.documents.as_mut().unwrap().pop();
     assert!(matches!(excluding(&seen), Step::Do(Effect::Complete(_))));
 }
+
+#[test]
+fn rows_that_cannot_be_understood_are_for_a_person() {
+    let row = |slug: &str, id: &str| DashboardRow {
+        slug: slug.to_owned(),
+        dashboard_id: id.to_owned(),
+    };
+    let mut seen = whole();
+    seen.rows = Some(vec![row("wards", &copy_of("wards")), row("wards", &copy_of("wards"))]);
+    halts(&next(&seen, 0), Reason::MappingAmbiguous, "2 rows");
+    // Rows that people wrote hold two kinds of id in a UUID column, and nobody said which is right.
+    seen.rows = Some(Vec::new());
+    seen.shape.dashboard_id_is_uuid = true;
+    let of = |slug: &str| seen.source_dashboards[slug].ids.clone();
+    seen.source_rows = vec![
+        row("summary", &of("summary").dashboard_id),
+        row("wards", &of("wards").document_id),
+    ];
+    halts(
+        &next(&seen, 0),
+        Reason::DashboardIdUnknown,
+        "DashboardUuid and DocumentUuid",
+    );
+}

@@ -1,0 +1,322 @@
+//! Why a condition is as it is: the closed set of reasons, each with what it means, where it comes from and what a
+//! person can do. `docs/reasons.md` is made from it.
+
+macro_rules! reasons {
+    ($($(#[doc = $doc:literal])+ $name:ident { cause: $cause:literal, remedy: $remedy:literal $(,)? })+) => {
+        /// Why a condition is as it is: the closed set, documented in `docs/reasons.md`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Reason { $($(#[doc = $doc])+ $name,)+ }
+
+        impl Reason {
+            /// Every reason there is, in the order of the documentation.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+
+            /// The word that stands in the condition.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name),)+ }
+            }
+
+            /// What it says of the object.
+            #[must_use]
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$name => concat!($($doc, "\n"),+),)+ }
+            }
+
+            /// What brings it about.
+            #[must_use]
+            pub const fn cause(self) -> &'static str {
+                match self { $(Self::$name => $cause,)+ }
+            }
+
+            /// What a person can do.
+            #[must_use]
+            pub const fn remedy(self) -> &'static str {
+                match self { $(Self::$name => $remedy,)+ }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// Nothing has been looked at yet.
+    Pending {
+        cause: "The object is new, or the controller does not run or has not reached it.",
+        remedy: "Wait; if it stays, see that the controller runs and watches this namespace.",
+    }
+    /// All is as declared.
+    Converged {
+        cause: "The last look found nothing to do.",
+        remedy: "Nothing.",
+    }
+    /// The spec is well-formed and fits the other objects.
+    Valid {
+        cause: "The spec was checked.",
+        remedy: "Nothing.",
+    }
+    /// The spec, or how it fits the other objects, is refused; the message names field, reason and way out.
+    Invalid {
+        cause: "A value that no rule of the API server could refuse, or one that another object, a file or a credential contradicts.",
+        remedy: "Correct the field that the message names.",
+    }
+    /// `spec.suspend` is true: nothing is done until it is false.
+    Suspended {
+        cause: "A person set `spec.suspend` on the object or on its instance.",
+        remedy: "Set `spec.suspend: false` when work shall go on.",
+    }
+    /// Work is going on.
+    Progressing {
+        cause: "A cut is under way, or something that passes by itself is in its way; the message says what.",
+        remedy: "Wait.",
+    }
+    /// The OmniInstance that `instanceRef` names is not there yet, or not ready.
+    InstanceNotReady {
+        cause: "Objects may be applied in any order.",
+        remedy: "Apply the OmniInstance, or read its conditions.",
+    }
+    /// The Secret is not there yet, or lacks the key that is named.
+    SecretMissing {
+        cause: "Objects may be applied in any order; or the reference has a typing error; or the Secret may not be read.",
+        remedy: "Create the Secret with that key in the object's namespace, or correct the reference; give the controller `get` on it.",
+    }
+    /// The Secret's annotation `wavepin.dev/hosts` does not name the host that its credential would go to.
+    HostNotAllowed {
+        cause: "The URL was changed, or the Secret is meant for another host.",
+        remedy: "Correct the URL, or have the owner of the Secret add the host to its annotation.",
+    }
+    /// Omni refuses the API key.
+    KeyRefused {
+        cause: "The key was revoked, or its creator left or lost rights, or the Secret holds something else.",
+        remedy: "Put a valid organisation API key into the Secret; it is read again within 30 seconds.",
+    }
+    /// The API key is not an organisation key, which export and import need.
+    NotOrganizationKey {
+        cause: "The Secret holds a personal access token.",
+        remedy: "Create an organisation API key in Omni and put it into the Secret.",
+    }
+    /// Omni cannot be reached, or answers with an error that may pass.
+    OmniUnreachable {
+        cause: "Network, DNS, TLS, a proxy, or Omni itself is down.",
+        remedy: "Nothing if it passes; else look at the words in the message: where the connection ended, or which certificate was refused.",
+    }
+    /// Omni asks for fewer requests.
+    RateLimited {
+        cause: "Other tools use the same key, or `requestsPerMinute` is more than Omni allows this key.",
+        remedy: "Give Wavepin a key of its own, or lower `requestsPerMinute`. No work is lost meanwhile.",
+    }
+    /// An answer of Omni lacks what is needed; the message names call and field. Nothing is guessed.
+    ContractDrift {
+        cause: "Omni changed the call, or something between Wavepin and Omni answers in its place.",
+        remedy: "Look at the excerpt: a login or error page means a proxy. Else install a release of Wavepin that knows the new contract.",
+    }
+    /// Omni refused a call for a reason that only a person can mend; the message holds Omni's words.
+    OmniRefused {
+        cause: "The key's owner lacks a right, or an object in Omni is in the way.",
+        remedy: "Do what Omni's words ask for; it is tried again every 10 minutes.",
+    }
+    /// Omni and the key are as they should be.
+    OmniReachable {
+        cause: "Omni said whose key it is.",
+        remedy: "Nothing.",
+    }
+    /// The mapping database cannot be reached.
+    MappingUnreachable {
+        cause: "Network, password, or the database itself is down or full.",
+        remedy: "See that the database runs and takes the user's connections. Without it no call to Omni is made.",
+    }
+    /// The mapping tables lack a column, or it has another type than needed.
+    MappingSchema {
+        cause: "The application owns the tables (`management: External`) and they differ from the pattern's.",
+        remedy: "Alter the table as the message says, or set `mapping.schema` to where the right tables are.",
+    }
+    /// The database user may not do what is needed; the message holds the GRANTs to run.
+    MappingRights {
+        cause: "The user was made for less.",
+        remedy: "Run the statements of the message as an owner of the tables.",
+    }
+    /// The mapping belongs to another owner.
+    MappingOwned {
+        cause: "Another cluster or namespace uses the same database and schema.",
+        remedy: "Use another database or schema; or, if the other is gone for good, annotate with `wavepin.dev/take-mapping-from`.",
+    }
+    /// Another writer holds the fence though this one's Lease did not move.
+    MappingContended {
+        cause: "Two controllers with the same `mapping.owner` and without a common Lease.",
+        remedy: "End one of the two, or give one another `mapping.owner`; then restart this one.",
+    }
+    /// The same version and slug stand in more than one row.
+    MappingAmbiguous {
+        cause: "`dashboard_model` has no unique key, and something inserted the row again.",
+        remedy: "Delete all rows but the one that the message names.",
+    }
+    /// A row of the version holds another dashboard than the one made or adopted.
+    MappingConflict {
+        cause: "A script or a person wrote the row.",
+        remedy: "Correct or delete that row; Wavepin writes the right one.",
+    }
+    /// Which kind of id stands in `dashboard_id` cannot be told.
+    DashboardIdUnknown {
+        cause: "The column is a UUID, and the rows of the adopted version hold ids of more than one kind.",
+        remedy: "Set `mapping.dashboardIdHolds`, and correct the rows that hold another kind.",
+    }
+    /// The number belongs to another source, model or object.
+    VersionTaken {
+        cause: "A number belongs for ever to what was first recorded for it.",
+        remedy: "Give this object a number of its own.",
+    }
+    /// The version is complete; what it was made from may not be changed any more.
+    Sealed {
+        cause: "The spec was changed after the version was complete.",
+        remedy: "Put back what was declared, and cut a new version with the change.",
+    }
+    /// The version to cut from is not declared, or not complete, yet.
+    SourceNotReady {
+        cause: "Objects may be applied in any order; or the source's own cut goes on or is stalled.",
+        remedy: "Apply the source, or read its conditions.",
+    }
+    /// The source changed between the first and the last read of the cut.
+    SourceMoved {
+        cause: "Someone edited the source's model or dashboards during the cut, which would mix two states.",
+        remedy: "Delete what was made of this version in Omni and cut it under a new number, once the source rests.",
+    }
+    /// The model to adopt, or to cut from, is not in Omni.
+    ModelNotFound {
+        cause: "The id is wrong, or of another organisation, or the model is in the trash.",
+        remedy: "Correct the id, or restore the model.",
+    }
+    /// A model of the wanted name exists that this version did not make.
+    NameTaken {
+        cause: "A person or a script made it; or an older ledger did and is lost.",
+        remedy: "Rename one of the two; or annotate with `wavepin.dev/adopt-model` to take it over.",
+    }
+    /// The key's owner has no value for the user attribute that picks the connection environment.
+    CallerAttributeMissing {
+        cause: "The connection has environments, and Omni runs calls as the key's owner.",
+        remedy: "Give the key's owner a value for the attribute in Omni.",
+    }
+    /// The connection has branch-based schema refresh on, which forbids a second shared model.
+    BranchRefreshOn {
+        cause: "A setting of the connection.",
+        remedy: "Turn it off in Omni.",
+    }
+    /// An edit, or a file it meets, is no YAML, or Omni refuses it.
+    EditRefused {
+        cause: "`model.edits` has an error; the message names the edit.",
+        remedy: "Correct the edit.",
+    }
+    /// Omni's model validation finds errors; the model stays unmerged.
+    ModelInvalid {
+        cause: "The edits, or the source itself, refer to what is not there.",
+        remedy: "Correct the edits as the findings in the message say.",
+    }
+    /// The merged model differs from what was sent.
+    DefinitionDiffers {
+        cause: "Someone else edited the model during the cut, or Omni wrote it in a way that is not known.",
+        remedy: "Compare the files that the message names; delete the model and let it be made again, or report it.",
+    }
+    /// The folder exists and this version did not make it.
+    FolderTaken {
+        cause: "A person or a script made it.",
+        remedy: "Choose another `content.folder`, or rename the folder in Omni.",
+    }
+    /// An adopted or added dashboard is not in Omni.
+    DashboardNotFound {
+        cause: "The identifier is wrong, or the dashboard was deleted.",
+        remedy: "Correct the identifier, or restore the dashboard.",
+    }
+    /// The dashboard sits on another model than the version's.
+    DashboardOnOtherModel {
+        cause: "The identifier names a dashboard of another model.",
+        remedy: "Correct the identifier, or move the dashboard to the model in Omni.",
+    }
+    /// The identifier that a copy needs belongs to another document.
+    IdentifierTaken {
+        cause: "A document, perhaps one in the trash, was given that identifier.",
+        remedy: "Give that document another identifier, or delete it for good.",
+    }
+    /// A copy's tiles cannot be paired with its source's.
+    TilesUnpaired {
+        cause: "Tiles were edited during the cut, or Omni lost or changed some.",
+        remedy: "Delete the copy in Omni, so that it is made again, or leave the dashboard out.",
+    }
+    /// A copy differs from its source.
+    CopyDiffers {
+        cause: "Someone edited the copy before it was whole, or Omni carried something over that it should not.",
+        remedy: "Delete the copy in Omni, so that it is made again, or leave the dashboard out.",
+    }
+    /// The last creating call got no answer; lists may lag, so it is looked for before it is sent again.
+    AnswerAwaited {
+        cause: "A time-out, a broken connection, or an error after Omni did it.",
+        remedy: "Wait: at most the request's time-out and `listLag`.",
+    }
+    /// The model is there, with the declared definition.
+    ModelPresent {
+        cause: "It was read.",
+        remedy: "Nothing.",
+    }
+    /// Every dashboard is there and whole.
+    ContentPresent {
+        cause: "They were listed, and each was compared when it was made.",
+        remedy: "Nothing.",
+    }
+    /// The model validation finds no error.
+    ModelValid {
+        cause: "Omni validated it.",
+        remedy: "Nothing.",
+    }
+    /// The rows are written and the version is complete.
+    RowsWritten {
+        cause: "The rows were read.",
+        remedy: "Nothing.",
+    }
+    /// Something that the version had is gone from Omni or from the mapping.
+    Missing {
+        cause: "A person or a script deleted or moved it.",
+        remedy: "Restore what the message names, or move it back.",
+    }
+    /// Tenants are on this version.
+    TenantsPinned {
+        cause: "Rows of `tenant_version` hold its number.",
+        remedy: "Nothing.",
+    }
+    /// No tenant is on this version.
+    Unused {
+        cause: "No row of `tenant_version` holds its number.",
+        remedy: "Nothing.",
+    }
+    /// The row holds the wanted version.
+    RowWritten {
+        cause: "The row was read.",
+        remedy: "Nothing.",
+    }
+    /// The wanted version is not declared or not complete yet.
+    VersionNotComplete {
+        cause: "Its cut goes on, or is stalled, or has not been declared.",
+        remedy: "Read the conditions of that ModelVersion.",
+    }
+    /// The pin is on hold.
+    Held {
+        cause: "`spec.hold` names the reason.",
+        remedy: "Wait until the hold ends, or remove `spec.hold`.",
+    }
+    /// The tenant has not yet run the version in the required environment for the required time.
+    RequirementNotMet {
+        cause: "`spec.requires` keeps the pin back.",
+        remedy: "Move the tenant there first, and wait for the time that the message names.",
+    }
+    /// Another hand changed the row; both values are in the message.
+    ChangedOutside {
+        cause: "A person or a script ran an UPDATE, which is allowed.",
+        remedy: "Set `spec.version` to what shall be, or annotate with `wavepin.dev/restore-row`.",
+    }
+    /// The row holds a version that nobody declared.
+    UnknownCurrentVersion {
+        cause: "The application wrote the row before that version was adopted.",
+        remedy: "Declare a ModelVersion that adopts it.",
+    }
+    /// Another pin claimed this tenant and environment first.
+    Conflict {
+        cause: "Two TenantPins name the same tenant and environment.",
+        remedy: "Delete one of the two.",
+    }
+}
