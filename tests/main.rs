@@ -3,6 +3,7 @@
 #![expect(clippy::too_many_lines, reason = "a table or a journey is read as a whole")]
 
 mod cluster;
+mod contract;
 mod cut;
 mod directions;
 mod docs;

@@ -57,6 +57,10 @@ pub struct Knobs {
     pub requests_per_minute: Option<u32>,
     /// The window of the budget, in milliseconds: 60,000 as Omni has it, less for impatient tests.
     pub budget_window_millis: u64,
+    /// Whether `GET /openapi.json` answers with a document.
+    pub openapi: OpenapiDocument,
+    /// A JSON merge patch (RFC 7396) on that document, an object; none serves it as it is.
+    pub openapi_patch: Option<Value>,
 }
 
 impl Default for Knobs {
@@ -87,6 +91,8 @@ impl Default for Knobs {
             list_lag_millis: 0,
             requests_per_minute: None,
             budget_window_millis: 60_000,
+            openapi: OpenapiDocument::Served,
+            openapi_patch: None,
         }
     }
 }
@@ -150,6 +156,16 @@ pub enum IdentifierClash {
     Overwrite,
     /// Appends `-1`, `-2`, ….
     Suffix,
+}
+
+/// What `GET /openapi.json` answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OpenapiDocument {
+    /// 200 with Omni's published contract, reduced to the calls that are served.
+    Served,
+    /// 404: this organisation publishes none.
+    Absent,
 }
 
 /// The shape of a validation answer.

@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 mod budget;
 mod canonical;
 mod content_validator;
+mod contract;
 mod control;
 mod documents;
 mod export;
@@ -50,8 +51,9 @@ mod validate;
 mod world;
 mod yaml;
 
+pub use contract::SERVED;
 pub use faults::{Fault, FaultKind};
-pub use knobs::{IdentifierClash, ImportAnswer, ImportFolder, Knobs, ValidateAnswer};
+pub use knobs::{IdentifierClash, ImportAnswer, ImportFolder, Knobs, OpenapiDocument, ValidateAnswer};
 pub use seed::Seed;
 pub use world::LoggedRequest;
 
@@ -263,7 +265,7 @@ async fn receive(
             let reply = shared.world().control(&call);
             send(reply.unwrap_or_else(|refusal| refusal))
         }
-        Some("api") => through_faults(&shared, &scissors, &call).await,
+        Some("api" | "openapi.json") => through_faults(&shared, &scissors, &call).await,
         _ => send(Answer::not_found("Not Found")),
     }
 }

@@ -10,7 +10,7 @@ use super::faults::{FaultKind, Faults};
 use super::http::{Answer, Call};
 use super::identity::authenticate;
 use super::organisation::Organisation;
-use super::{SimulatorOptions, routes, seed};
+use super::{SimulatorOptions, contract, routes, seed};
 
 /// One request to the API, as the log keeps it; never the key that it came with.
 #[derive(Debug, Clone, Serialize)]
@@ -92,12 +92,17 @@ impl World {
     }
 
     /// Answers a call: budget first, as the firewall stands in front of Omni, then the key, then the call itself.
+    /// The document at `/openapi.json` is for everybody.
     pub(super) fn serve(&mut self, call: &Call) -> Answer {
         let key = call.authorization.as_deref().unwrap_or_default();
+        let document = call.path == "/openapi.json";
         let admitted = self.budget.admit(key, Instant::now(), &self.organisation.knobs);
         admitted
-            .and_then(|()| authenticate(call, &self.options.api_key, &self.organisation))
-            .and_then(|scope| routes::answer(&mut self.organisation, call, scope))
+            .and_then(|()| match document {
+                true => contract::answer(call, &self.organisation.knobs),
+                false => authenticate(call, &self.options.api_key, &self.organisation)
+                    .and_then(|scope| routes::answer(&mut self.organisation, call, scope)),
+            })
             .unwrap_or_else(|refusal| refusal)
     }
 }
