@@ -1,9 +1,13 @@
 //! The binary in a namespace, with no more rights than it needs.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use super::api_server_with_definitions;
@@ -26,6 +30,8 @@ pub(crate) struct Installation {
     /// Where the ServiceAccount and the Lease are.
     home: String,
     pub(crate) family: Family,
+    /// What nobody may be told; see [`Installation::keeps`].
+    secrets: Mutex<BTreeSet<String>>,
 }
 
 impl Installation {
@@ -52,6 +58,7 @@ impl Installation {
             namespace,
             home,
             family: Family::new("controller").expect("a shell is everywhere"),
+            secrets: Mutex::default(),
         };
         let account = ["-n", &installation.home, "create", "serviceaccount", "wavepin"];
         installation.api_server.kubectl(&account).success();
@@ -106,6 +113,8 @@ impl Installation {
                 "1s",
                 "--require-hosts",
             ])
+            // Whatever may hold a secret is written, so that it would be found.
+            .env("WAVEPIN_LOG", "trace")
             .env("KUBECONFIG", self.api_server.kubeconfig_of(token.trim()))
             .env("POD_NAMESPACE", &self.home);
         command
@@ -123,9 +132,65 @@ impl Installation {
         assert!(ended.success(), "{}", self.family.last_words(name));
     }
 
+    /// Names what must appear nowhere, neither as it is nor as a Secret shows it: everything that was told is searched
+    /// for it when the installation ends.
+    pub(crate) fn keeps(&self, secret: &str) {
+        if secret.is_empty() {
+            return;
+        }
+        let mut secrets = self.secrets.lock().expect("no test panics while it holds it");
+        secrets.extend([secret.to_owned(), STANDARD.encode(secret)]);
+    }
+
+    /// All that was told: every log line, object, event and Lease, and every body that the API server wrote down.
+    fn told(&self) -> Vec<(String, String)> {
+        let logs = std::fs::read_dir(self.family.home()).expect("the family has a folder");
+        let logs = logs.map(|entry| entry.expect("a file").path());
+        let logs = logs.filter(|path| path.extension().is_some_and(|it| it == "log"));
+        let mut told: Vec<(String, String)> = logs
+            .map(|path| {
+                let text = std::fs::read(&path).expect("the log can be read");
+                let text = String::from_utf8_lossy(&text).into_owned();
+                (path.display().to_string(), text)
+            })
+            .collect();
+        for what in ["omni,mv,tpin", "events.events.k8s.io", "leases"] {
+            // The namespace may be gone by now; then the audit log has all that was in it.
+            let get = [
+                "-n",
+                &self.namespace,
+                "get",
+                what,
+                "--output=yaml",
+                "--show-managed-fields",
+            ];
+            told.push((what.to_owned(), self.api_server.kubectl(&get).stdout));
+        }
+        let audit = std::fs::read_to_string(self.api_server.audit_log()).expect("the API server writes it");
+        let ours = audit.lines().filter(|line| line.contains(&self.namespace));
+        // What a person sends as a Secret is theirs to send; the log keeps no body of it.
+        told.push(("the audit log".to_owned(), ours.collect::<Vec<_>>().join("\n")));
+        told
+    }
+
     /// All that it wrote.
     pub(crate) fn log(&self, name: &str) -> String {
         std::fs::read_to_string(self.family.log(name)).expect("it wrote one")
+    }
+}
+
+impl Drop for Installation {
+    fn drop(&mut self) {
+        let secrets = std::mem::take(self.secrets.get_mut().expect("no test panics while it holds it"));
+        if std::thread::panicking() || secrets.is_empty() {
+            return;
+        }
+        for (place, text) in self.told() {
+            for secret in &secrets {
+                let line = text.lines().find(|line| line.contains(secret.as_str()));
+                assert!(line.is_none(), "{place} tells a secret: {line:?}");
+            }
+        }
     }
 }
 

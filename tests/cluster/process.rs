@@ -14,6 +14,8 @@ const KEY: &str = "omni_osk_that-nobody-may-see";
 async fn the_worst_order_converges_without_a_stall_and_the_next_process_writes_nothing() {
     let cluster = Installation::new("process");
     let database = Postgres::shared().database("process");
+    cluster.keeps(KEY);
+    cluster.keeps(&database.url);
     let options = SimulatorOptions {
         api_key: KEY.to_owned(),
         ..SimulatorOptions::default()
@@ -23,8 +25,7 @@ async fn the_worst_order_converges_without_a_stall_and_the_next_process_writes_n
         let mut controller = cluster.controller();
         controller
             .args(["--lease", "10s"])
-            .env("WAVEPIN_DATABASE_URL", &database.url)
-            .env("WAVEPIN_LOG", "trace");
+            .env("WAVEPIN_DATABASE_URL", &database.url);
         cluster.start(name, &mut controller)
     };
     let first = start("first");
@@ -121,18 +122,5 @@ async fn the_worst_order_converges_without_a_stall_and_the_next_process_writes_n
     let writes = &simulator.requests()[requests..];
     assert!(writes.iter().all(|request| request.method == "GET"), "{writes:?}");
 
-    let password = url::Url::parse(&database.url)
-        .expect("a URL")
-        .password()
-        .map(str::to_owned);
-    let status = cluster.kubectl(&["get", "omni,mv,tpin", "--output=yaml"]);
-    let logs = ["first", "second"].map(|name| cluster.log(name));
-    assert!(logs[0].contains("TRACE"), "the log is at its most verbose");
-    for text in logs.iter().chain([&events, &status]) {
-        assert!(!text.contains(KEY), "the API key is seen");
-        if let Some(password) = &password {
-            assert!(!text.contains(password), "the password is seen");
-        }
-    }
     simulator.shutdown().await;
 }

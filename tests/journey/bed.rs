@@ -100,6 +100,11 @@ impl Bed {
         let database = Postgres::shared().database(&prefix.replace('-', "_"));
         database.psql(TABLES);
         database.psql(WITNESS);
+        cluster.keeps(KEY);
+        cluster.keeps(&database.url);
+        if let Some(password) = url::Url::parse(&database.url).expect("a URL").password() {
+            cluster.keeps(password);
+        }
         Self {
             simulator: Simulator::start(options).await.expect("the loopback has a free port"),
             database,

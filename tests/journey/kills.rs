@@ -66,10 +66,6 @@ fn cut_with_deaths(bed: &Bed, deaths: &[(usize, usize)]) {
     let (inserts, others): (Vec<_>, Vec<_>) = writes.iter().partition(|write| write.contains("|INSERT|"));
     // Five rows a version, one a pin.
     assert_eq!((inserts.len(), others.len()), (5 + 5 + 6, 0), "{writes:#?}");
-    eprintln!(
-        "WRITES {}",
-        bed.simulator.requests().iter().filter(|r| r.method != "GET").count()
-    );
     bed.cluster.end("controller", last);
 }
 

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 use sqlx::{AssertSqlSafe, Row as _};
 use tempfile::TempDir;
-use wavepin::simulator::{Simulator, SimulatorOptions};
+use wavepin::simulator::{DEFAULT_API_KEY, Simulator, SimulatorOptions};
 
 /// The seed's look-up, word for word.
 pub(super) const LOOK_UP: &str = "SELECT dm.dashboard_id
@@ -118,9 +118,15 @@ impl Bench {
         command
     }
 
-    /// Runs `wavepin apply` to its end.
+    /// Runs `wavepin apply` to its end, with everything logged; the key is told nowhere.
+    #[track_caller]
     pub(super) fn apply(&self, more: &[&str]) -> Ran {
-        run(&mut self.command(more))
+        let ran = run(self.command(more).env("WAVEPIN_LOG", "trace"));
+        for said in [&ran.stdout, &ran.stderr] {
+            let line = said.lines().find(|line| line.contains(DEFAULT_API_KEY));
+            assert_eq!(line, None, "the key is told");
+        }
+        ran
     }
 
     fn database(&self) -> PathBuf {
