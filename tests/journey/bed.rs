@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use regex::Regex;
 use serde_json::Value;
 use wavepin::simulator::{Simulator, SimulatorOptions};
 
@@ -157,6 +158,12 @@ impl Bed {
         self.cluster.start(name, &mut self.cluster.controller())
     }
 
+    /// Starts it so that its lease and its requests run out soon.
+    pub(super) fn impatient(&self, name: &str, lease: &str) -> Member {
+        let impatient = ["--lease", lease, "--request-timeout", "1s"];
+        self.cluster.start(name, self.cluster.controller().args(impatient))
+    }
+
     /// Waits until all objects are ready; shows those that are not.
     #[track_caller]
     pub(super) fn all_ready(&self, patience: &str) {
@@ -309,4 +316,10 @@ pub(super) fn shared_model<'a>(state: &'a Value, name: &str) -> &'a Value {
         panic!("{} models are named {name:?}", named.len());
     };
     model
+}
+
+/// Identifiers without the part that tells one mapping's version 2 from another's.
+pub(super) fn without_tags(outcome: &Value) -> Value {
+    let tag = Regex::new("-v2-[0-9a-f]{6}").expect("a pattern");
+    serde_json::from_str(&tag.replace_all(&outcome.to_string(), "-v2")).expect("still JSON")
 }

@@ -2,10 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use regex::Regex;
-use serde_json::Value;
-
-use super::bed::{Bed, FILES, SECOND, TENANTS, documents};
+use super::bed::{Bed, FILES, SECOND, TENANTS, documents, without_tags};
 use crate::cut::bench::{Bench, outcome, ready};
 
 /// When each process is killed: once so many requests that write have reached Omni in all, and so many more of any
@@ -95,13 +92,5 @@ fn live_until(bed: &Bed, (writes, more): (usize, usize)) {
 }
 
 fn start(bed: &Bed) -> crate::parts::Member {
-    let impatient = ["--lease", "2s", "--request-timeout", "1s"];
-    bed.cluster
-        .start("controller", bed.cluster.controller().args(impatient))
-}
-
-/// Identifiers without the part that tells one mapping's version 2 from another's.
-fn without_tags(outcome: &Value) -> Value {
-    let tag = Regex::new("-v2-[0-9a-f]{6}").expect("a pattern");
-    serde_json::from_str(&tag.replace_all(&outcome.to_string(), "-v2")).expect("still JSON")
+    bed.impatient("controller", "2s")
 }

@@ -5,6 +5,7 @@ mod at_rest;
 mod bad_input;
 mod bed;
 mod copies;
+mod frozen;
 mod kills;
 mod secrets;
 mod whole;

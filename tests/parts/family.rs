@@ -131,15 +131,31 @@ impl Member {
 
     /// Asks it to end (SIGTERM), as Kubernetes asks a container, and waits until it did.
     pub(crate) fn terminate(&mut self) -> ExitStatus {
-        let asked = Command::new("kill").args(["-TERM", &self.id().to_string()]).status();
-        assert!(
-            asked.is_ok_and(|status| status.success()),
-            "process {} cannot be signalled",
-            self.id()
-        );
+        self.signal("TERM");
         self.0
             .wait()
             .expect("a process that we started and that nobody else reaps can be waited for")
+    }
+
+    /// Stops it where it stands (SIGSTOP), as a node does that swaps or a hypervisor that moves it.
+    pub(crate) fn freeze(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets it go on where it stood.
+    pub(crate) fn wake(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let sent = Command::new("kill")
+            .args([&format!("-{signal}"), &self.id().to_string()])
+            .status();
+        assert!(
+            sent.is_ok_and(|status| status.success()),
+            "process {} cannot be signalled",
+            self.id()
+        );
     }
 }
 
