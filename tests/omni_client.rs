@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use wavepin::clients::{ClientOptions, ClientRegistry};
 use wavepin::ports::{
     Clients, ImportRequest, KeyScope, ModelFile, ModelKind, NewModel, Object, Omni, OmniErrorKind, Reservation,
-    SecretError, SecretRecord, Secrets,
+    SecretError, SecretRecord, Secrets, Urgency,
 };
 use wavepin::resources::OmniInstanceSpec;
 use wavepin::simulator::{Fault, FaultKind, ImportAnswer, Simulator, SimulatorOptions, ValidateAnswer};
@@ -60,7 +60,10 @@ fn registry(key: &'static str, budget_window: Duration) -> ClientRegistry {
 async fn client(simulator: &Simulator) -> Arc<dyn Omni> {
     let registry = registry("omni_osk_simulator", Duration::from_millis(60));
     let instance = instance(simulator, "acme", 1000);
-    registry.omni(&instance).await.expect("the Secret is there")
+    registry
+        .omni(&instance, Urgency::Check)
+        .await
+        .expect("the Secret is there")
 }
 
 async fn start() -> (Simulator, Arc<dyn Omni>) {
@@ -301,8 +304,14 @@ async fn two_instances_with_one_key_stay_within_a_budget_that_is_enforced() {
     };
     let simulator = Simulator::start(options).await.unwrap();
     let registry = registry("omni_osk_simulator", window);
-    let acme = registry.omni(&instance(&simulator, "acme", 12)).await.unwrap();
-    let other = registry.omni(&instance(&simulator, "other", 11)).await.unwrap();
+    let acme = registry
+        .omni(&instance(&simulator, "acme", 12), Urgency::Check)
+        .await
+        .unwrap();
+    let other = registry
+        .omni(&instance(&simulator, "other", 11), Urgency::Check)
+        .await
+        .unwrap();
     let calls = (0..40).map(|number| {
         let omni = if number % 2 == 0 { &acme } else { &other };
         async move { omni.identity().await }
@@ -324,7 +333,10 @@ async fn a_budget_that_others_use_up_too_is_waited_for() {
     };
     let simulator = Simulator::start(options).await.unwrap();
     let registry = registry("omni_osk_simulator", window);
-    let omni = registry.omni(&instance(&simulator, "acme", 20)).await.unwrap();
+    let omni = registry
+        .omni(&instance(&simulator, "acme", 20), Urgency::Check)
+        .await
+        .unwrap();
     let calls = (0..12).map(|_| omni.identity());
     for answer in futures::future::join_all(calls).await {
         answer.unwrap();
@@ -392,13 +404,13 @@ async fn what_only_a_person_can_mend_is_told_apart() {
 
     let short = Duration::from_millis(60);
     let wrong = registry("omni_osk_wrong", short)
-        .omni(&instance(&simulator, "acme", 60))
+        .omni(&instance(&simulator, "acme", 60), Urgency::Check)
         .await
         .unwrap();
     let error = wrong.identity().await.unwrap_err();
     assert!(matches!(error.kind, OmniErrorKind::KeyRefused { .. }), "{error}");
     let personal = registry("omni_pat_simulator", short)
-        .omni(&instance(&simulator, "acme", 60))
+        .omni(&instance(&simulator, "acme", 60), Urgency::Check)
         .await
         .unwrap();
     let KeyScope::Other(_) = personal.identity().await.unwrap().key_scope else {

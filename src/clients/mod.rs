@@ -20,7 +20,7 @@ use self::destination::{Database, Place};
 use self::kept::Kept;
 use crate::mapping::{self, MappingOptions};
 use crate::omni::{Limiters, OmniClient, OmniOptions, fingerprint};
-use crate::ports::{Clients, ConnectError, Mapping, Object, Omni, Secrets};
+use crate::ports::{Clients, ConnectError, Mapping, Object, Omni, Secrets, Urgency};
 use crate::resources::conditions::Reason;
 use crate::resources::{BaseUrl, Management, OmniInstanceSpec};
 
@@ -53,7 +53,8 @@ pub struct ClientRegistry {
     credentials: Credentials,
     options: ClientOptions,
     limiters: Limiters,
-    omnis: Kept<Arc<OmniClient>>,
+    /// A client for each class of calls, under one budget.
+    omnis: Kept<[Arc<OmniClient>; Urgency::ALL.len()]>,
     mappings: Kept<Arc<KeptMapping>>,
 }
 
@@ -151,7 +152,7 @@ fn invalid(message: String) -> ConnectError {
 
 #[async_trait]
 impl Clients for ClientRegistry {
-    async fn omni(&self, instance: &Object<OmniInstanceSpec>) -> Result<Arc<dyn Omni>, ConnectError> {
+    async fn omni(&self, instance: &Object<OmniInstanceSpec>, urgency: Urgency) -> Result<Arc<dyn Omni>, ConnectError> {
         let spec = &instance.spec;
         let base_url =
             BaseUrl::parse(&spec.base_url).map_err(|why| invalid(format!("OmniInstance {}: {why}", instance.key())))?;
@@ -165,13 +166,14 @@ impl Clients for ClientRegistry {
         let rate = spec.requests_per_minute;
         let origin = fingerprint([&base_url.text, value.expose_secret(), &rate.to_string()]);
         let make = || {
-            let limiter = self.limiters.limiter(&base_url.text, &value, rate);
+            let limiter = self.limiters.limiter(&base_url.text, &value, rate, None);
             let options = OmniOptions {
                 request_timeout: self.options.request_timeout,
                 ..OmniOptions::default()
             };
             let client = OmniClient::new(&base_url.text, value.clone(), limiter, &options);
-            client.map(Arc::new).map_err(|error| {
+            let of_class = |client: OmniClient| Urgency::ALL.map(|urgency| Arc::new(client.at(urgency)));
+            client.map(of_class).map_err(|error| {
                 let key = &spec.api_key_secret_ref.key;
                 invalid(format!(
                     "no client for Omni with the value in {secret} under the key {key:?}: {error}"
@@ -179,7 +181,7 @@ impl Clients for ClientRegistry {
             })
         };
         let (omni, _) = self.omnis.get_or_make(&instance.key(), origin, make)?;
-        Ok(omni)
+        Ok(Arc::clone(&omni[urgency as usize]) as _)
     }
 
     async fn mapping(&self, instance: &Object<OmniInstanceSpec>) -> Result<Arc<dyn Mapping>, ConnectError> {

@@ -98,30 +98,30 @@ async fn a_client_is_kept_until_its_key_its_address_or_its_rate_changes() {
     let secrets = FakeSecrets::new([("apiKey", SECRET)]);
     let registry = registry(&secrets, ClientOptions::default());
     let acme = instance("acme", json!({}));
-    let first = registry.omni(&acme).await.unwrap();
-    assert!(same(&first, &registry.omni(&acme).await.unwrap()));
+    let first = registry.omni(&acme, Urgency::Check).await.unwrap();
+    assert!(same(&first, &registry.omni(&acme, Urgency::Check).await.unwrap()));
 
     secrets.set([("apiKey", "rotated-rotated")]);
     assert!(
-        same(&first, &registry.omni(&acme).await.unwrap()),
+        same(&first, &registry.omni(&acme, Urgency::Check).await.unwrap()),
         "the Secret is fresh"
     );
     registry.forget_credentials(&acme);
-    let second = registry.omni(&acme).await.unwrap();
+    let second = registry.omni(&acme, Urgency::Check).await.unwrap();
     assert!(!same(&first, &second), "the rotated key takes effect");
 
     let slower = instance("acme", json!({"requestsPerMinute": 10}));
-    let third = registry.omni(&slower).await.unwrap();
+    let third = registry.omni(&slower, Urgency::Check).await.unwrap();
     assert!(!same(&second, &third));
     let moved = instance("acme", json!({"baseUrl": "https://acme.eu.omniapp.co"}));
-    assert!(!same(&third, &registry.omni(&moved).await.unwrap()));
+    assert!(!same(&third, &registry.omni(&moved, Urgency::Check).await.unwrap()));
 }
 
 #[tokio::test]
 async fn a_missing_secret_is_waited_for() {
     let secrets = FakeSecrets::new([]);
     let error = registry(&secrets, ClientOptions::default())
-        .omni(&instance("acme", json!({})))
+        .omni(&instance("acme", json!({})), Urgency::Check)
         .await;
     assert!(matches!(error.err(), Some(ConnectError::Missing { .. })));
 }
@@ -133,7 +133,11 @@ async fn a_missing_secret_is_waited_for() {
 async fn an_address_that_a_schema_would_refuse_is_refused_here_too(#[case] base_url: &str) {
     let secrets = FakeSecrets::new([("apiKey", SECRET)]);
     let acme = instance("acme", json!({"baseUrl": base_url}));
-    let (reason, message) = refusal(registry(&secrets, ClientOptions::default()).omni(&acme).await);
+    let (reason, message) = refusal(
+        registry(&secrets, ClientOptions::default())
+            .omni(&acme, Urgency::Check)
+            .await,
+    );
     assert_eq!(reason, Reason::Invalid);
     assert!(message.contains("OmniInstance default/acme: spec.baseUrl"), "{message}");
 }
@@ -143,14 +147,21 @@ async fn a_key_goes_only_to_the_hosts_that_its_secret_names() {
     let secrets = FakeSecrets::new([("apiKey", SECRET)]);
     let acme = instance("acme", json!({}));
     secrets.allow(&["other.omniapp.co"]);
-    let (reason, message) = refusal(registry(&secrets, ClientOptions::default()).omni(&acme).await);
+    let (reason, message) = refusal(
+        registry(&secrets, ClientOptions::default())
+            .omni(&acme, Urgency::Check)
+            .await,
+    );
     assert_eq!(reason, Reason::HostNotAllowed);
     assert!(
         message.contains("Secret default/omni") && message.contains("acme.omniapp.co"),
         "{message}"
     );
     secrets.allow(&["other.omniapp.co", "acme.omniapp.co"]);
-    registry(&secrets, ClientOptions::default()).omni(&acme).await.unwrap();
+    registry(&secrets, ClientOptions::default())
+        .omni(&acme, Urgency::Check)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -160,7 +171,11 @@ async fn a_secret_must_name_its_hosts_where_that_is_required() {
         require_hosts: true,
         ..ClientOptions::default()
     };
-    let (reason, message) = refusal(registry(&secrets, options).omni(&instance("acme", json!({}))).await);
+    let (reason, message) = refusal(
+        registry(&secrets, options)
+            .omni(&instance("acme", json!({})), Urgency::Check)
+            .await,
+    );
     assert_eq!(reason, Reason::HostNotAllowed);
     assert!(message.contains("wavepin.dev/hosts: \"acme.omniapp.co\""), "{message}");
 }
@@ -170,7 +185,7 @@ async fn a_key_that_no_header_can_carry_is_told_without_it() {
     let secrets = FakeSecrets::new([("apiKey", "hunter2\nhunter2")]);
     let (reason, message) = refusal(
         registry(&secrets, ClientOptions::default())
-            .omni(&instance("acme", json!({})))
+            .omni(&instance("acme", json!({})), Urgency::Check)
             .await,
     );
     assert_eq!(reason, Reason::Invalid);

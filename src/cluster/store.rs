@@ -1,6 +1,6 @@
 //! What is declared in the watched namespaces, in memory: the cluster's answer to [`Objects`].
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use kube::api::ObjectMeta;
@@ -188,6 +188,13 @@ impl Objects for Store {
             instance: instance.to_owned(),
             environment: environment.to_owned(),
         })
+    }
+
+    fn pinned(&self, namespace: &str, instance: &str) -> BTreeSet<i32> {
+        let environments = self.environments(&ObjectName::new(namespace, instance));
+        let pins = read(&self.pins);
+        let members = environments.iter().flat_map(|key| pins.members(key));
+        members.map(|pin| pin.spec.version).collect()
     }
 
     fn absence(&self, namespace: &str, name: &str) -> Absence {

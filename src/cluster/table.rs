@@ -138,6 +138,11 @@ impl<K: Kind> Table<K> {
             .unwrap_or_default()
     }
 
+    /// The same, not sorted out of the table.
+    pub(super) fn members(&self, group: &K::Group) -> impl Iterator<Item = &Arc<Object<K::Spec>>> {
+        self.groups.get(group).into_iter().flat_map(BTreeMap::values)
+    }
+
     /// Every group that has a member.
     pub(super) fn groups(&self) -> impl Iterator<Item = &K::Group> {
         self.groups.keys()

@@ -9,6 +9,7 @@
 //! | [`report`] | conditions and progress |
 //! | [`definition`] | a model as a set of files; pure |
 //! | [`content`] | dashboards taken apart; pure |
+//! | [`urgency`] | how much depends on a pass; pure |
 
 pub mod act;
 pub mod content;
@@ -17,6 +18,7 @@ pub mod definition;
 pub mod desired;
 pub mod observe;
 pub mod report;
+pub mod urgency;
 
 use std::sync::Arc;
 
@@ -25,8 +27,9 @@ use desired::{Desired, Origin};
 use jiff::Timestamp;
 use observe::Observed;
 use report::Stage;
+use urgency::Situation;
 
-use crate::ports::{Failure, Lookup, Mapping, Next, Object, Omni, Reservation, World};
+use crate::ports::{Failure, Lookup, Mapping, Next, Object, Omni, Reservation, Urgency, World};
 use crate::resources::conditions::{Finding, Reason};
 use crate::resources::{DashboardsStatus, ModelVersionSpec, OmniInstanceSpec};
 
@@ -71,8 +74,9 @@ pub trait Progress: Send + Sync {
 /// One pass; `None` where the object is not there (any more), or does not parse.
 ///
 /// 1. Find the object and its instance; check the spec against itself and the other objects.
-/// 2. Connect to the mapping and to Omni, and take the fence. Without the database no call to Omni is made.
-/// 3. Read the ledger: what was recorded, intended, and found whole.
+/// 2. Connect to the mapping, and take the fence. Without the database no call to Omni is made.
+/// 3. Read the ledger: what was recorded, intended, and found whole. It tells how much depends on the pass, and so in
+///    which class its calls to Omni wait for the budget.
 /// 4. Decide the next step; look at what the decision asks for, or do the one thing it names, and put the result into
 ///    what was seen. Again, until nothing is left to do, something is in the way, or the slice is used up.
 /// 5. Report what was seen and when to look again.
@@ -138,6 +142,21 @@ fn alone(world: &World, object: &Object<ModelVersionSpec>, instance: &Object<Omn
     }
 }
 
+fn urgency(world: &World, object: &Object<ModelVersionSpec>, seen: &Observed) -> Urgency {
+    let (namespace, instance) = (&object.namespace, &object.spec.instance_ref.name);
+    let declared = world.objects.versions(namespace, instance);
+    let cut = |it: &Arc<Object<ModelVersionSpec>>| Some((it.spec.version, it.spec.source.from_version?));
+    let version = object.spec.version;
+    let situation = Situation {
+        version,
+        record: seen.versions.get(&version),
+        tenants: seen.tenants,
+        pinned: world.objects.pinned(namespace, instance),
+        cut_from: declared.iter().filter_map(cut).collect(),
+    };
+    situation.urgency()
+}
+
 /// One pass with everything that it needs at hand.
 struct Pass<'a> {
     world: &'a World,
@@ -158,7 +177,6 @@ impl<'a> Pass<'a> {
         desired: Desired,
     ) -> Result<Self, Failure> {
         let (mapping, shape) = world.mapping(instance).await?;
-        let omni = world.omni(instance).await?;
         let from = match &desired.origin {
             Origin::Adopt(_) => None,
             Origin::Cut(cut) => Some(cut.from),
@@ -166,6 +184,7 @@ impl<'a> Pass<'a> {
         let seen = Observed::ledger(&*mapping, shape, desired.version, from)
             .await
             .map_err(|error| Failure::from(&error))?;
+        let omni = world.omni(instance, urgency(world, object, &seen)).await?;
         Ok(Self {
             world,
             instance,

@@ -28,11 +28,12 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::ports::{
-    Connection, DocumentRecord, Exported, FolderPermit, FolderRecord, Identity, ImportRequest, Imported, Merge,
-    ModelFile, ModelFiles, ModelRecord, NewModel, Omni, OmniError, Reservation, RoleGrant, ValidationIssue,
+    Connection, DocumentRecord, Exported, FolderPermit, FolderRecord, Identity, ImportRequest, Imported, MappingError,
+    Merge, ModelFile, ModelFiles, ModelRecord, NewModel, Omni, OmniError, Reservation, RoleGrant, Urgency,
+    ValidationIssue,
 };
 pub(crate) use limiter::fingerprint;
-pub use limiter::{Limiter, Limiters, Slot};
+pub use limiter::{Limiter, Limiters, Shared, Slot};
 
 /// How a client talks.
 #[derive(Debug, Clone)]
@@ -67,12 +68,14 @@ pub enum ClientError {
 }
 
 /// One Omni organisation, seen with one key.
+#[derive(Clone)]
 pub struct OmniClient {
     http: reqwest::Client,
     /// Without `/api` and without a slash at the end.
     base_url: String,
     api_key: SecretString,
     limiter: Arc<Limiter>,
+    urgency: Urgency,
     answer_limit: usize,
 }
 
@@ -109,8 +112,18 @@ impl OmniClient {
             base_url: base_url.trim_end_matches('/').to_owned(),
             api_key,
             limiter,
+            urgency: Urgency::Check,
             answer_limit: options.answer_limit,
         })
+    }
+
+    /// The same client, whose calls wait for their turn in this class. A new one waits among the checks.
+    #[must_use]
+    pub fn at(&self, urgency: Urgency) -> Self {
+        Self {
+            urgency,
+            ..self.clone()
+        }
     }
 }
 
@@ -125,8 +138,8 @@ impl std::fmt::Debug for OmniClient {
 
 #[async_trait]
 impl Omni for OmniClient {
-    async fn reserve(&self) -> Reservation {
-        Reservation::new(self.limiter.slot().await)
+    async fn reserve(&self) -> Result<Reservation, MappingError> {
+        self.limiter.slot(self.urgency).await.map(Reservation::new)
     }
 
     async fn identity(&self) -> Result<Identity, OmniError> {

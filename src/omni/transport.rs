@@ -187,9 +187,10 @@ impl OmniClient {
     pub(super) async fn send_reserved(&self, call: &Call, place: Reservation) -> Result<Answer, OmniError> {
         let path = call.path().map_err(|kind| call.error(kind))?;
         let slot = match place.place::<Slot>() {
-            Some(slot) => slot,
-            None => self.limiter.slot().await,
+            Some(slot) => slot.fresh().map(|()| slot),
+            None => self.limiter.slot(self.urgency).await,
         };
+        let slot = slot.map_err(|source| call.error(OmniErrorKind::NoPlace { source }))?;
         self.send_in(slot, call, &path).await.map_err(|failure| {
             call.error(match failure {
                 Failure::Throttled { retry_after } => OmniErrorKind::RateLimited { retry_after },
@@ -212,10 +213,12 @@ impl OmniClient {
     }
 
     async fn send_once(&self, call: &Call, path: &str) -> Result<Answer, Failure> {
-        self.send_in(self.limiter.slot().await, call, path).await
+        let slot = self.limiter.slot(self.urgency).await;
+        let slot = slot.map_err(|source| Failure::Final(OmniErrorKind::NoPlace { source }))?;
+        self.send_in(slot, call, path).await
     }
 
-    async fn send_in(&self, slot: Slot, call: &Call, path: &str) -> Result<Answer, Failure> {
+    async fn send_in(&self, mut slot: Slot, call: &Call, path: &str) -> Result<Answer, Failure> {
         let started = Instant::now();
         let outcome = self.exchange(call, path).await;
         let status = outcome.as_ref().map_or(0, |received| received.status.as_u16());

@@ -1,6 +1,6 @@
 //! What a pass asks of the mapping and of Omni.
 
-use crate::ports::{CREDENTIAL_PACE, Failure, KeyScope, Next, Object, World};
+use crate::ports::{CREDENTIAL_PACE, Failure, KeyScope, Next, Object, Urgency, World};
 use crate::resources::OmniInstanceSpec;
 use crate::resources::conditions::Reason;
 
@@ -28,7 +28,7 @@ pub(super) async fn observe(world: &World, instance: &Object<OmniInstanceSpec>) 
 
 /// Asks Omni whose key it is, and takes an organisation's only.
 async fn identify(world: &World, instance: &Object<OmniInstanceSpec>) -> Result<(), Failure> {
-    let omni = world.omni(instance).await?;
+    let omni = world.omni(instance, Urgency::Check).await?;
     let identity = omni.identity().await;
     let identity = identity.map_err(|error| world.told(instance, Failure::from(&error)))?;
     match identity.key_scope {

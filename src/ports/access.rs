@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Failure, Mapping, Object, Omni, Shape, World};
+use super::{Failure, Mapping, Object, Omni, Shape, Urgency, World};
 use crate::resources::{OmniInstanceSpec, annotations};
 
 impl World {
@@ -21,12 +21,12 @@ impl World {
         Ok((mapping, shape))
     }
 
-    /// The client of the instance's organisation. Makes no call to Omni.
+    /// The client of the instance's organisation, whose calls wait for their turn in this class. Makes no call to Omni.
     ///
     /// # Errors
     /// What keeps the client from being made.
-    pub async fn omni(&self, instance: &Object<OmniInstanceSpec>) -> Result<Arc<dyn Omni>, Failure> {
-        let omni = self.clients.omni(instance).await;
+    pub async fn omni(&self, instance: &Object<OmniInstanceSpec>, urgency: Urgency) -> Result<Arc<dyn Omni>, Failure> {
+        let omni = self.clients.omni(instance, urgency).await;
         omni.map_err(|error| self.told(instance, Failure::from(&error)))
     }
 

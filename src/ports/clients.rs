@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use snafu::Snafu;
 
-use super::{Mapping, MappingError, Object, Omni, SecretError};
+use super::{Mapping, MappingError, Object, Omni, SecretError, Urgency};
 use crate::resources::{OmniInstanceSpec, conditions::Reason};
 
 /// Why an instance's Omni or mapping cannot be used now.
@@ -43,8 +43,9 @@ pub enum ConnectError {
 /// Makes, keeps and renews the adapters of instances.
 #[async_trait]
 pub trait Clients: Send + Sync {
-    /// The client of this instance's organisation, with its key as the Secret holds it now. Makes no call to Omni.
-    async fn omni(&self, instance: &Object<OmniInstanceSpec>) -> Result<Arc<dyn Omni>, ConnectError>;
+    /// The client of this instance's organisation, with its key as the Secret holds it now, whose calls wait for their
+    /// turn in this class. Makes no call to Omni, but connects the mapping: the request budget is kept there.
+    async fn omni(&self, instance: &Object<OmniInstanceSpec>, urgency: Urgency) -> Result<Arc<dyn Omni>, ConnectError>;
     /// The mapping of this instance; connected, but not yet prepared (see [`Mapping::prepare`]).
     async fn mapping(&self, instance: &Object<OmniInstanceSpec>) -> Result<Arc<dyn Mapping>, ConnectError>;
     /// Omni or the database refused a credential: the Secret is read again before the next use.

@@ -101,6 +101,15 @@ impl From<&OmniError> for Failure {
     fn from(error: &OmniError) -> Self {
         let text = error.to_string();
         match &error.kind {
+            OmniErrorKind::NoPlace { source } => Self {
+                message: format!(
+                    "{} ({}): not sent: {}",
+                    error.operation,
+                    error.object,
+                    Self::from(source).message
+                ),
+                ..Self::from(source)
+            },
             OmniErrorKind::Unreachable { .. } | OmniErrorKind::AnswerLost { .. } => {
                 Self::passing(Reason::OmniUnreachable, text).unseen()
             }
@@ -232,6 +241,27 @@ mod tests {
             assert!(!failure.stalled, "{failure:?}");
             assert_eq!(failure.abnormal().condition, RECONCILING);
         }
+    }
+
+    #[test]
+    fn a_call_that_got_no_place_in_the_budget_fails_as_the_mapping_does() {
+        let no_place = |kind| {
+            omni(OmniErrorKind::NoPlace {
+                source: MappingError {
+                    action: "take a place in the request budget".to_owned(),
+                    kind,
+                },
+            })
+        };
+        let gone = no_place(MappingErrorKind::Unreachable { why: "no".to_owned() });
+        assert_eq!(
+            (gone.reason, gone.stalled, gone.unseen),
+            (Reason::MappingUnreachable, false, true)
+        );
+        assert!(gone.message.contains("GET /v1/whoami"), "{}", gone.message);
+        let shut_out = no_place(MappingErrorKind::Contended);
+        assert_eq!((shut_out.reason, shut_out.stalled), (Reason::MappingContended, true));
+        assert!(shut_out.message.contains("restart this one"), "{}", shut_out.message);
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! A world for tests of whole passes: declared objects and a clock in memory; mapping and Omni as the test wires them.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{Absence, Clients, Clock, ConnectError, Lookup, Mapping, Object, Objects, Omni, World};
+use super::{Absence, Clients, Clock, ConnectError, Lookup, Mapping, Object, Objects, Omni, Urgency, World};
 use crate::resources::{ModelVersionSpec, OmniInstanceSpec, TenantPinSpec};
 
 /// Objects that a test declares.
@@ -81,6 +82,12 @@ impl Objects for Declared {
         pins.sort_by(|one, other| one.name.cmp(&other.name));
         pins
     }
+    fn pinned(&self, namespace: &str, instance: &str) -> BTreeSet<i32> {
+        let pins = inside(&self.pins);
+        let of =
+            |pin: &&Arc<Object<TenantPinSpec>>| pin.namespace == namespace && pin.spec.instance_ref.name == instance;
+        pins.iter().filter(of).map(|pin| pin.spec.version).collect()
+    }
     fn absence(&self, _: &str, _: &str) -> Absence {
         inside(&self.absence).unwrap_or(Absence::Deleted)
     }
@@ -112,7 +119,7 @@ impl Wired {
 
 #[async_trait]
 impl Clients for Wired {
-    async fn omni(&self, _: &Object<OmniInstanceSpec>) -> Result<Arc<dyn Omni>, ConnectError> {
+    async fn omni(&self, _: &Object<OmniInstanceSpec>, _: Urgency) -> Result<Arc<dyn Omni>, ConnectError> {
         inside(&self.omni)()
     }
     async fn mapping(&self, _: &Object<OmniInstanceSpec>) -> Result<Arc<dyn Mapping>, ConnectError> {

@@ -5,6 +5,7 @@
 //! like a noun reads, what is called like a verb writes.
 
 mod access;
+mod budget;
 mod clients;
 mod clock;
 mod failure;
@@ -14,7 +15,9 @@ mod mapping;
 mod objects;
 mod omni;
 mod secrets;
+pub mod window;
 
+pub use budget::{Ask, Budget, Outcome, Place, Return, Told, Urgency};
 pub use clients::{Clients, ConnectError};
 pub use clock::{Clock, SystemClock};
 pub use failure::{CREDENTIAL_PACE, Failure, LOOK_AGAIN, SECRET_PACE};

@@ -1,6 +1,6 @@
 //! The objects that people declared, as a cluster or a folder of files holds them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -73,6 +73,8 @@ pub trait Objects: Send + Sync {
     fn pin(&self, namespace: &str, name: &str) -> Lookup<TenantPinSpec>;
     /// Every pin of this instance and environment, sorted by name.
     fn pins(&self, namespace: &str, instance: &str, environment: &str) -> Vec<Arc<Object<TenantPinSpec>>>;
+    /// The versions that pins of this instance name, in whatever environment.
+    fn pinned(&self, namespace: &str, instance: &str) -> BTreeSet<i32>;
     /// What it means that no pin has this name, or that the one that had it before is not there any more.
     fn absence(&self, namespace: &str, name: &str) -> Absence;
 }

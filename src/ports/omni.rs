@@ -8,6 +8,8 @@ use async_trait::async_trait;
 use serde_json::Value;
 use snafu::Snafu;
 
+use super::MappingError;
+
 /// Whose key it is and what it may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
@@ -248,6 +250,13 @@ pub enum OmniErrorKind {
         /// The transport's words, without secrets.
         why: String,
     },
+    /// It was not sent: the mapping database gave it no place in the request budget. Without the database nobody knows
+    /// what was sent in the last minute, and who leads.
+    #[snafu(display("not sent: {source}"))]
+    NoPlace {
+        /// Why.
+        source: MappingError,
+    },
     /// It was sent, and no whole answer came, or a server error: it may or may not have taken effect.
     #[snafu(display("no answer that tells whether it took effect: {why}"))]
     AnswerLost {
@@ -348,7 +357,10 @@ impl std::fmt::Debug for Reservation {
 #[async_trait]
 pub trait Omni: Send + Sync {
     /// Waits for a place in the budget and keeps it for one creating call. It sends nothing.
-    async fn reserve(&self) -> Reservation;
+    ///
+    /// # Errors
+    /// The database gives no place: it cannot be reached, or the lead is lost.
+    async fn reserve(&self) -> Result<Reservation, MappingError>;
     /// Whose key it is. `GET /v1/whoami`.
     async fn identity(&self) -> Result<Identity, OmniError>;
     /// The connection of this id. `GET /v1/connections`.

@@ -88,6 +88,14 @@ impl Objects for Declared {
             .collect()
     }
 
+    fn pinned(&self, namespace: &str, instance: &str) -> BTreeSet<i32> {
+        self.catalog()
+            .pins()
+            .filter(|pin| pin.namespace == namespace && pin.spec.instance_ref.name == instance)
+            .map(|pin| pin.spec.version)
+            .collect()
+    }
+
     fn absence(&self, namespace: &str, _: &str) -> Absence {
         if self.absence_is_deletion(namespace) {
             Absence::Deleted

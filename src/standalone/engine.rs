@@ -426,7 +426,7 @@ mod tests {
 
     use super::super::{Catalog, CatalogOptions, Reading};
     use super::*;
-    use crate::ports::{Clients, ConnectError, Mapping, Object, Omni, SystemClock};
+    use crate::ports::{Clients, ConnectError, Mapping, Object, Omni, SystemClock, Urgency};
     use crate::resources::OmniInstanceSpec;
     use crate::resources::conditions::Transition;
 
@@ -447,7 +447,7 @@ mod tests {
 
     #[async_trait]
     impl Clients for Missing {
-        async fn omni(&self, _: &Object<OmniInstanceSpec>) -> Result<Arc<dyn Omni>, ConnectError> {
+        async fn omni(&self, _: &Object<OmniInstanceSpec>, _: Urgency) -> Result<Arc<dyn Omni>, ConnectError> {
             panic!("Omni is asked for after the mapping only")
         }
         async fn mapping(&self, _: &Object<OmniInstanceSpec>) -> Result<Arc<dyn Mapping>, ConnectError> {

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use wavepin::cluster::{ControllerOptions, LeaseOptions, RunError, run};
 use wavepin::mapping::{MappingOptions, connect};
-use wavepin::ports::{Claim, Clients, ConnectError, Mapping, Object, Omni};
+use wavepin::ports::{Claim, Clients, ConnectError, Mapping, Object, Omni, Urgency};
 use wavepin::resources::{ModelVersion, OmniInstance, OmniInstanceSpec, PinDeletionPolicy, TenantPin};
 
 use super::api_server_with_definitions;
@@ -29,7 +29,7 @@ fn missing<T>() -> Result<T, ConnectError> {
 
 #[async_trait]
 impl Clients for NoSecrets {
-    async fn omni(&self, _: &Object<OmniInstanceSpec>) -> Result<Arc<dyn Omni>, ConnectError> {
+    async fn omni(&self, _: &Object<OmniInstanceSpec>, _: Urgency) -> Result<Arc<dyn Omni>, ConnectError> {
         missing()
     }
     async fn mapping(&self, _: &Object<OmniInstanceSpec>) -> Result<Arc<dyn Mapping>, ConnectError> {
@@ -43,7 +43,7 @@ struct MappingOnly(Arc<dyn Mapping>);
 
 #[async_trait]
 impl Clients for MappingOnly {
-    async fn omni(&self, _: &Object<OmniInstanceSpec>) -> Result<Arc<dyn Omni>, ConnectError> {
+    async fn omni(&self, _: &Object<OmniInstanceSpec>, _: Urgency) -> Result<Arc<dyn Omni>, ConnectError> {
         missing()
     }
     async fn mapping(&self, _: &Object<OmniInstanceSpec>) -> Result<Arc<dyn Mapping>, ConnectError> {

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use wavepin::mapping::{MappingOptions, connect};
 use wavepin::model_version::{Progress, VersionPass, VersionReport, reconcile};
 use wavepin::omni::{Limiter, OmniClient, OmniOptions};
-use wavepin::ports::{Clients, Clock, ConnectError, Mapping, Next, Object, Omni, World};
+use wavepin::ports::{Clients, Clock, ConnectError, Mapping, Next, Object, Omni, Urgency, World};
 use wavepin::resources::OmniInstanceSpec;
 use wavepin::resources::conditions::{Finding, READY, STALLED, Verdict};
 use wavepin::simulator::{DEFAULT_API_KEY, Simulator, SimulatorOptions};
@@ -237,7 +237,7 @@ struct Adapters {
 
 #[async_trait]
 impl Clients for Adapters {
-    async fn omni(&self, _: &Object<OmniInstanceSpec>) -> Result<Arc<dyn Omni>, ConnectError> {
+    async fn omni(&self, _: &Object<OmniInstanceSpec>, _: Urgency) -> Result<Arc<dyn Omni>, ConnectError> {
         Ok(Arc::clone(&self.omni))
     }
 

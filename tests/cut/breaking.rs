@@ -90,7 +90,7 @@ fn no_mapping() -> MappingError {
 
 #[async_trait]
 impl Omni for Broken<dyn Omni> {
-    async fn reserve(&self) -> Reservation {
+    async fn reserve(&self) -> Result<Reservation, MappingError> {
         self.inner.reserve().await
     }
 

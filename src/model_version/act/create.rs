@@ -2,7 +2,7 @@
 
 use super::{Effect, Hands, MISPLACED, UNREAD};
 use crate::model_version::observe::Observed;
-use crate::ports::{Failure, IntentStep, NewModel, OmniError, OmniErrorKind};
+use crate::ports::{Failure, IntentStep, NewModel, OmniError, OmniErrorKind, Reservation};
 use crate::resources::conditions::Reason;
 
 /// How often a creating call that drew a 429 is sent in one pass.
@@ -59,10 +59,8 @@ impl Hands<'_> {
 
     /// Sends a creating call; returns what its intent is settled with.
     async fn send(&mut self, effect: &Effect, seen: &mut Observed) -> Result<String, OmniError> {
-        let place = match self.place.take() {
-            Some(place) => place,
-            None => self.omni.reserve().await,
-        };
+        // Without one the client takes a place of its own.
+        let place = self.place.take().unwrap_or_else(|| Reservation::new(()));
         match effect {
             Effect::CreateModel(model) => {
                 let id = self.omni.create_model(model, place).await?;

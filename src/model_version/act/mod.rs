@@ -229,7 +229,7 @@ impl Hands<'_> {
     ) -> Result<(), MappingError> {
         let version = self.desired.version;
         if self.place.is_none() {
-            *self.place = Some(self.omni.reserve().await);
+            *self.place = Some(self.omni.reserve().await?);
         }
         let now = self.clock.now();
         self.mapping.open_intent(version, step, &subject, now).await?;

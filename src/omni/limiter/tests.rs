@@ -26,7 +26,7 @@ fn no_window_ever_sees_more_sends_than_the_rate() {
                     let limiter = Arc::clone(&limiter);
                     tokio::spawn(async move {
                         tokio::time::sleep(Duration::from_millis(at)).await;
-                        let slot = limiter.slot().await;
+                        let slot = limiter.slot(Urgency::Going).await.unwrap();
                         let sent = Instant::now();
                         tokio::time::sleep(Duration::from_millis(takes)).await;
                         drop(slot);
@@ -53,13 +53,13 @@ fn no_window_ever_sees_more_sends_than_the_rate() {
 #[tokio::test]
 async fn callers_get_their_turn_in_the_order_they_came() {
     let limiter = Limiter::new(1, Duration::from_millis(10));
-    let first = limiter.slot().await;
+    let first = limiter.slot(Urgency::Going).await.unwrap();
     let order = Arc::new(Mutex::new(Vec::new()));
     let mut tasks = Vec::new();
     for number in 0..6 {
         let (limiter_of_task, order) = (Arc::clone(&limiter), Arc::clone(&order));
         tasks.push(tokio::spawn(async move {
-            let _slot = limiter_of_task.slot().await;
+            let _slot = limiter_of_task.slot(Urgency::Going).await.unwrap();
             order.lock().unwrap().push(number);
         }));
         while limiter.waiting() <= number {
@@ -74,16 +74,51 @@ async fn callers_get_their_turn_in_the_order_they_came() {
 }
 
 #[tokio::test]
+async fn what_tenants_wait_for_goes_ahead_of_what_came_earlier() {
+    let limiter = Limiter::new(1, Duration::from_millis(10));
+    let first = limiter.slot(Urgency::Check).await.unwrap();
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let mut tasks = Vec::new();
+    let classes = [
+        Urgency::Check,
+        Urgency::Check,
+        Urgency::New,
+        Urgency::Going,
+        Urgency::Unstick,
+    ];
+    for (number, urgency) in classes.into_iter().enumerate() {
+        let (limiter_of_task, order) = (Arc::clone(&limiter), Arc::clone(&order));
+        tasks.push(tokio::spawn(async move {
+            let _slot = limiter_of_task.slot(urgency).await.unwrap();
+            order.lock().unwrap().push(urgency);
+        }));
+        while limiter.waiting() <= number {
+            tokio::task::yield_now().await;
+        }
+    }
+    drop(first);
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let order = order.lock().unwrap();
+    assert_eq!(
+        order[..3],
+        [Urgency::Unstick, Urgency::Going, Urgency::New],
+        "{order:?}"
+    );
+}
+
+#[tokio::test]
 async fn a_slot_comes_back_a_window_after_its_answer_and_not_before() {
     let window = Duration::from_millis(50);
     let limiter = Limiter::new(2, window);
-    let slow = limiter.slot().await;
+    let slow = limiter.slot(Urgency::Going).await.unwrap();
     tokio::time::sleep(window * 2).await;
     assert_eq!(limiter.used(), 1, "an unanswered request holds its slot");
     let answered = Instant::now();
     drop(slow);
-    let second = limiter.slot().await;
-    let _third = limiter.slot().await;
+    let second = limiter.slot(Urgency::Going).await.unwrap();
+    let _third = limiter.slot(Urgency::Going).await.unwrap();
     assert!(answered.elapsed() >= window);
     drop(second);
 }
@@ -91,12 +126,12 @@ async fn a_slot_comes_back_a_window_after_its_answer_and_not_before() {
 #[tokio::test]
 async fn a_caller_who_gives_up_takes_nothing() {
     let limiter = Limiter::new(1, Duration::from_millis(20));
-    let slot = limiter.slot().await;
-    let gave_up = tokio::time::timeout(Duration::from_millis(5), limiter.slot()).await;
+    let slot = limiter.slot(Urgency::Going).await.unwrap();
+    let gave_up = tokio::time::timeout(Duration::from_millis(5), limiter.slot(Urgency::Going)).await;
     assert!(gave_up.is_err());
     assert_eq!((limiter.used(), limiter.waiting()), (1, 0));
     drop(slot);
-    let _next = limiter.slot().await;
+    let _next = limiter.slot(Urgency::Going).await.unwrap();
 }
 
 #[tokio::test]
@@ -104,12 +139,12 @@ async fn a_429_backs_everyone_off_for_as_long_as_the_server_says() {
     let limiter = Limiter::new(10, Duration::from_millis(10));
     let asked = Duration::from_millis(80);
     let refused_at = Instant::now();
-    limiter.slot().await.throttled(Some(asked));
+    limiter.slot(Urgency::Going).await.unwrap().throttled(Some(asked));
     assert!(limiter.paused());
     let others = (0..4).map(|_| {
         let limiter = Arc::clone(&limiter);
         async move {
-            let slot = limiter.slot().await;
+            let mut slot = limiter.slot(Urgency::Going).await.unwrap();
             slot.accepted();
             refused_at.elapsed()
         }
@@ -122,68 +157,46 @@ async fn a_429_backs_everyone_off_for_as_long_as_the_server_says() {
 #[tokio::test]
 async fn after_a_429_one_goes_ahead_alone() {
     let limiter = Limiter::new(10, Duration::from_millis(200));
-    limiter.slot().await.throttled(Some(Duration::ZERO));
-    let probe = limiter.slot().await;
-    let second = tokio::time::timeout(Duration::from_millis(20), limiter.slot()).await;
+    limiter
+        .slot(Urgency::Going)
+        .await
+        .unwrap()
+        .throttled(Some(Duration::ZERO));
+    let mut probe = limiter.slot(Urgency::Going).await.unwrap();
+    let second = tokio::time::timeout(Duration::from_millis(20), limiter.slot(Urgency::Going)).await;
     assert!(second.is_err(), "the probe has no answer yet");
     probe.accepted();
     drop(probe);
-    let _both = (limiter.slot().await, limiter.slot().await);
+    let _both = (
+        limiter.slot(Urgency::Going).await.unwrap(),
+        limiter.slot(Urgency::Going).await.unwrap(),
+    );
     assert_eq!(limiter.used(), 4, "slots from before the pause still count");
-}
-
-#[test]
-fn pauses_grow_to_the_window_and_one_burst_of_429s_is_one_strike() {
-    let window = Duration::from_secs(60);
-    let mut state = State::default();
-    let mut now = Instant::now();
-    let mut pauses = Vec::new();
-    for _ in 0..6 {
-        let sent_at = now;
-        now += Duration::from_secs(1);
-        for _ in 0..5 {
-            state.pause(sent_at, now, None, window);
-        }
-        pauses.push(state.paused_until.unwrap() - now);
-        now = state.paused_until.unwrap() + Duration::from_secs(1);
-    }
-    for (pause, least) in pauses.iter().zip([5, 10, 20, 40, 60, 60]) {
-        let least = Duration::from_secs(least);
-        assert!(*pause >= least && *pause <= least * 5 / 4, "{pauses:?}");
-    }
-}
-
-#[test]
-fn a_server_may_not_stop_the_work_for_longer_than_five_minutes() {
-    let mut state = State::default();
-    let now = Instant::now();
-    state.pause(now, now, Some(Duration::from_secs(86_400)), Duration::from_secs(60));
-    assert_eq!(state.paused_until, Some(now + LONGEST_PAUSE));
 }
 
 #[tokio::test]
 async fn one_key_is_one_budget_and_the_lowest_rate_wins_while_it_is_asked_for() {
     let limiters = Limiters::new(Duration::from_secs(60));
     let key = SecretString::from("omni_osk_one");
-    let many = limiters.limiter("https://acme.omniapp.co", &key, 3);
-    let few = limiters.limiter("https://acme.omniapp.co/", &key, 1);
-    let other_key = limiters.limiter("https://acme.omniapp.co", &SecretString::from("omni_osk_two"), 1);
-    let _slot = many.slot().await;
+    let many = limiters.limiter("https://acme.omniapp.co", &key, 3, None);
+    let few = limiters.limiter("https://acme.omniapp.co/", &key, 1, None);
+    let other_key = limiters.limiter("https://acme.omniapp.co", &SecretString::from("omni_osk_two"), 1, None);
+    let _slot = many.slot(Urgency::Going).await.unwrap();
     assert_eq!((few.used(), other_key.used()), (1, 0));
-    let blocked = tokio::time::timeout(Duration::from_millis(10), many.slot()).await;
+    let blocked = tokio::time::timeout(Duration::from_millis(10), many.slot(Urgency::Going)).await;
     assert!(blocked.is_err(), "the lower rate is used up");
     drop(few);
-    let _more = many.slot().await;
+    let _more = many.slot(Urgency::Going).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_budget_outlives_its_users_until_it_is_whole_again() {
     let limiters = Limiters::new(Duration::from_secs(60));
     let key = SecretString::from("omni_osk_one");
-    let limiter = limiters.limiter("https://acme.omniapp.co", &key, 3);
-    drop(limiter.slot().await);
+    let limiter = limiters.limiter("https://acme.omniapp.co", &key, 3, None);
+    drop(limiter.slot(Urgency::Going).await.unwrap());
     drop(limiter);
-    let again = limiters.limiter("https://acme.omniapp.co", &key, 3);
+    let again = limiters.limiter("https://acme.omniapp.co", &key, 3, None);
     assert_eq!(again.used(), 1);
 }
 

@@ -149,7 +149,10 @@ async fn a_429_is_waited_out_even_for_a_write_since_it_had_no_effect() {
 async fn a_429_of_a_creating_call_is_told_at_once_since_its_mark_says_when_it_was_sent() {
     let server = Canned::new([text(429, "slow down")]);
     let call = server.client();
-    let error = call.create_model(&new_model(), call.reserve().await).await.unwrap_err();
+    let error = call
+        .create_model(&new_model(), call.reserve().await.unwrap())
+        .await
+        .unwrap_err();
     assert!(matches!(error.kind, Kind::RateLimited { .. }), "{error:?}");
     assert_eq!(server.asked().len(), 1);
 }
