@@ -23,12 +23,12 @@ use crate::environment::EnvironmentKey;
 use crate::ports::{Clients, SystemClock, World};
 use crate::resources::{ModelVersion, OmniInstance, TenantPin};
 
-/// How long running passes may take to end. Together with the flush it stays below the 30 seconds that Kubernetes
-/// gives a Pod unless told otherwise.
-const PASSES_END: Duration = Duration::from_secs(15);
+/// How long running passes may take to end. Together with both flushes it stays below 20 seconds, of the 30 that
+/// Kubernetes gives a Pod unless told otherwise.
+const PASSES_END: Duration = Duration::from_secs(10);
 
 /// How long the last statuses, and then the last events, may take to be written.
-const FLUSH: Duration = Duration::from_secs(5);
+const FLUSH: Duration = Duration::from_secs(3);
 
 /// The receiving ends of all queues.
 pub(super) struct Queues {

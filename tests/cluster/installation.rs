@@ -101,8 +101,24 @@ impl Installation {
 
     /// The binary, to be started as a member of the family; the caller adds what it wants otherwise.
     pub(crate) fn controller(&self) -> Command {
+        let mut command = self.controller_without_api_server();
+        command.env("KUBECONFIG", self.api_server.kubeconfig_of(&self.token()));
+        command
+    }
+
+    /// Likewise, where the API server is reached by way of another port.
+    pub(crate) fn controller_by(&self, port: u16) -> Command {
+        let mut command = self.controller_without_api_server();
+        command.env("KUBECONFIG", self.api_server.kubeconfig_by(port, &self.token()));
+        command
+    }
+
+    fn token(&self) -> String {
         let create_token = ["-n", &self.home, "create", "token", "wavepin"];
-        let token = self.api_server.kubectl(&create_token).success();
+        self.api_server.kubectl(&create_token).success().trim().to_owned()
+    }
+
+    fn controller_without_api_server(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_wavepin"));
         command
             .args(["controller", "--namespace", &self.namespace])
@@ -115,7 +131,6 @@ impl Installation {
             ])
             // Whatever may hold a secret is written, so that it would be found.
             .env("WAVEPIN_LOG", "trace")
-            .env("KUBECONFIG", self.api_server.kubeconfig_of(token.trim()))
             .env("POD_NAMESPACE", &self.home);
         command
     }

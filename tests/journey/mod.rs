@@ -6,6 +6,7 @@ mod bad_input;
 mod bed;
 mod copies;
 mod frozen;
+mod gone;
 mod kills;
 mod secrets;
 mod whole;

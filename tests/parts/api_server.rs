@@ -145,6 +145,22 @@ impl ApiServer {
         path
     }
 
+    /// Likewise, by way of another port of the loopback.
+    pub(crate) fn kubeconfig_by(&self, port: u16, token: &str) -> PathBuf {
+        let path = self.kubeconfig_of(token);
+        let text = std::fs::read_to_string(&path).expect("it was written now");
+        let by = text.replace(&self.url, &format!("https://127.0.0.1:{port}"));
+        assert_ne!(text, by, "it names the API server");
+        std::fs::write(&path, by).expect("the folder of the API server takes files");
+        path
+    }
+
+    /// The port that it listens on.
+    pub(crate) fn port(&self) -> u16 {
+        let url = url::Url::parse(&self.url).expect("the URL was written by us");
+        url.port().expect("it names its port")
+    }
+
     /// A client with the administrator's rights. It belongs to the runtime that it is made in, so it is
     /// made anew for each test.
     pub(crate) fn client(&self) -> kube::Client {

@@ -12,8 +12,10 @@ mod family;
 pub(crate) mod generated;
 mod postgres;
 mod program;
+mod proxy;
 mod smoke;
 
 pub(crate) use api_server::ApiServer;
 pub(crate) use family::{Family, Member};
 pub(crate) use postgres::{Database, Postgres};
+pub(crate) use proxy::{Line, Proxy};

@@ -211,3 +211,16 @@ async fn a_panic_ends_the_queue() {
         .expect("it ends");
     assert!(ended.unwrap_err().is_panic());
 }
+
+#[test]
+fn a_part_that_is_gone_for_an_hour_costs_each_key_few_passes() {
+    for chance in [0, 999] {
+        let mut left = Duration::from_secs(3600);
+        let mut passes = 0;
+        while let Some(rest) = left.checked_sub(pause(Pace::of(1), passes, chance)) {
+            left = rest;
+            passes += 1;
+        }
+        assert!((10..=24).contains(&passes), "{passes} passes in an hour");
+    }
+}
