@@ -11,6 +11,7 @@ mod journey;
 mod mapping;
 mod omni_client;
 mod parts;
+mod promises;
 mod quick_start;
 mod reasons;
 mod standalone;

@@ -1,7 +1,7 @@
 //! Cutting a version, in process: the reconcilers against the simulator and a mapping in SQLite.
 
 pub(crate) mod bench;
-mod breaking;
+pub(crate) mod breaking;
 mod crashes;
 mod doubts;
 mod reasons;

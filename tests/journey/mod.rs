@@ -8,6 +8,7 @@ mod copies;
 mod frozen;
 mod gone;
 mod kills;
+mod owners;
 mod secrets;
 mod whole;
 mod worst_order;

@@ -1,0 +1,3 @@
+//! The promises, each with a test of its name.
+
+mod unknown_answer;
