@@ -50,6 +50,7 @@ fn instance(simulator: &Simulator, name: &str, requests_per_minute: u32) -> Obje
 
 fn registry(key: &'static str, budget_window: Duration) -> ClientRegistry {
     let options = ClientOptions {
+        default_database: Some("sqlite::memory:".into()),
         budget_window,
         request_timeout: Duration::from_secs(2),
         ..ClientOptions::default()
@@ -57,13 +58,17 @@ fn registry(key: &'static str, budget_window: Duration) -> ClientRegistry {
     ClientRegistry::new(Arc::new(OneSecret(key)), options)
 }
 
+/// A client as passes get it: behind a mapping that is prepared.
+async fn connect(registry: &ClientRegistry, instance: &Object<OmniInstanceSpec>) -> Arc<dyn Omni> {
+    let mapping = registry.mapping(instance).await.expect("the memory is there");
+    mapping.prepare("all", None).await.expect("nobody else has it");
+    let omni = registry.omni(instance, Urgency::Check).await;
+    omni.expect("the Secret is there")
+}
+
 async fn client(simulator: &Simulator) -> Arc<dyn Omni> {
     let registry = registry("omni_osk_simulator", Duration::from_millis(60));
-    let instance = instance(simulator, "acme", 1000);
-    registry
-        .omni(&instance, Urgency::Check)
-        .await
-        .expect("the Secret is there")
+    connect(&registry, &instance(simulator, "acme", 1000)).await
 }
 
 async fn start() -> (Simulator, Arc<dyn Omni>) {
@@ -304,14 +309,8 @@ async fn two_instances_with_one_key_stay_within_a_budget_that_is_enforced() {
     };
     let simulator = Simulator::start(options).await.unwrap();
     let registry = registry("omni_osk_simulator", window);
-    let acme = registry
-        .omni(&instance(&simulator, "acme", 12), Urgency::Check)
-        .await
-        .unwrap();
-    let other = registry
-        .omni(&instance(&simulator, "other", 11), Urgency::Check)
-        .await
-        .unwrap();
+    let acme = connect(&registry, &instance(&simulator, "acme", 12)).await;
+    let other = connect(&registry, &instance(&simulator, "other", 11)).await;
     let calls = (0..40).map(|number| {
         let omni = if number % 2 == 0 { &acme } else { &other };
         async move { omni.identity().await }
@@ -333,10 +332,7 @@ async fn a_budget_that_others_use_up_too_is_waited_for() {
     };
     let simulator = Simulator::start(options).await.unwrap();
     let registry = registry("omni_osk_simulator", window);
-    let omni = registry
-        .omni(&instance(&simulator, "acme", 20), Urgency::Check)
-        .await
-        .unwrap();
+    let omni = connect(&registry, &instance(&simulator, "acme", 20)).await;
     let calls = (0..12).map(|_| omni.identity());
     for answer in futures::future::join_all(calls).await {
         answer.unwrap();
@@ -403,16 +399,11 @@ async fn what_only_a_person_can_mend_is_told_apart() {
     );
 
     let short = Duration::from_millis(60);
-    let wrong = registry("omni_osk_wrong", short)
-        .omni(&instance(&simulator, "acme", 60), Urgency::Check)
-        .await
-        .unwrap();
+    let acme = instance(&simulator, "acme", 60);
+    let wrong = connect(&registry("omni_osk_wrong", short), &acme).await;
     let error = wrong.identity().await.unwrap_err();
     assert!(matches!(error.kind, OmniErrorKind::KeyRefused { .. }), "{error}");
-    let personal = registry("omni_pat_simulator", short)
-        .omni(&instance(&simulator, "acme", 60), Urgency::Check)
-        .await
-        .unwrap();
+    let personal = connect(&registry("omni_pat_simulator", short), &acme).await;
     let KeyScope::Other(_) = personal.identity().await.unwrap().key_scope else {
         panic!("a person's key is no organisation key");
     };

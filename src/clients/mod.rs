@@ -17,9 +17,9 @@ use tokio::sync::OnceCell;
 
 use self::credentials::{Credential, Credentials};
 use self::destination::{Database, Place};
-use self::kept::Kept;
-use crate::mapping::{self, MappingOptions};
-use crate::omni::{Limiters, OmniClient, OmniOptions, fingerprint};
+use self::kept::{Kept, Origin};
+use crate::mapping::{self, Connected, MappingOptions};
+use crate::omni::{Limiters, OmniClient, OmniOptions, Shared, fingerprint};
 use crate::ports::{Clients, ConnectError, Mapping, Object, Omni, Secrets, Urgency};
 use crate::resources::conditions::Reason;
 use crate::resources::{BaseUrl, Management, OmniInstanceSpec};
@@ -61,7 +61,7 @@ pub struct ClientRegistry {
 /// A mapping that is connected at its first use.
 #[derive(Default)]
 struct KeptMapping {
-    mapping: OnceCell<Arc<dyn Mapping>>,
+    database: OnceCell<Connected>,
     replaced: Arc<AtomicBool>,
 }
 
@@ -141,50 +141,9 @@ impl ClientRegistry {
         }
         Ok(credential.value)
     }
-}
 
-fn invalid(message: String) -> ConnectError {
-    ConnectError::Refused {
-        reason: Reason::Invalid,
-        message,
-    }
-}
-
-#[async_trait]
-impl Clients for ClientRegistry {
-    async fn omni(&self, instance: &Object<OmniInstanceSpec>, urgency: Urgency) -> Result<Arc<dyn Omni>, ConnectError> {
-        let spec = &instance.spec;
-        let base_url =
-            BaseUrl::parse(&spec.base_url).map_err(|why| invalid(format!("OmniInstance {}: {why}", instance.key())))?;
-        let field = "spec.apiKeySecretRef";
-        let credential = self
-            .credentials
-            .credential(&instance.namespace, &spec.api_key_secret_ref, field)
-            .await?;
-        self.check_host(&credential, &Place::of(&base_url), "spec.baseUrl")?;
-        let Credential { value, secret, .. } = credential;
-        let rate = spec.requests_per_minute;
-        let origin = fingerprint([&base_url.text, value.expose_secret(), &rate.to_string()]);
-        let make = || {
-            let limiter = self.limiters.limiter(&base_url.text, &value, rate, None);
-            let options = OmniOptions {
-                request_timeout: self.options.request_timeout,
-                ..OmniOptions::default()
-            };
-            let client = OmniClient::new(&base_url.text, value.clone(), limiter, &options);
-            let of_class = |client: OmniClient| Urgency::ALL.map(|urgency| Arc::new(client.at(urgency)));
-            client.map(of_class).map_err(|error| {
-                let key = &spec.api_key_secret_ref.key;
-                invalid(format!(
-                    "no client for Omni with the value in {secret} under the key {key:?}: {error}"
-                ))
-            })
-        };
-        let (omni, _) = self.omnis.get_or_make(&instance.key(), origin, make)?;
-        Ok(Arc::clone(&omni[urgency as usize]) as _)
-    }
-
-    async fn mapping(&self, instance: &Object<OmniInstanceSpec>) -> Result<Arc<dyn Mapping>, ConnectError> {
+    /// The instance's database, connected at its first use, and what it was made from.
+    async fn connected(&self, instance: &Object<OmniInstanceSpec>) -> Result<(Connected, Origin), ConnectError> {
         let url = self.database(instance).await?;
         let spec = &instance.spec.mapping;
         let management = match spec.management {
@@ -209,11 +168,68 @@ impl Clients for ClientRegistry {
                 replaced: Arc::clone(&kept.replaced),
                 ..MappingOptions::default()
             };
-            mapping::connect(&url, options).await
+            mapping::open(&url, options).await
         };
         // Two passes at once must not make two: the second would shut out the first at the fence.
-        let mapping = kept.mapping.get_or_try_init(connect).await;
-        mapping.cloned().map_err(|source| ConnectError::Database { source })
+        let connected = kept.database.get_or_try_init(connect).await;
+        let connected = connected.map_err(|source| ConnectError::Database { source })?;
+        Ok((connected.clone(), origin))
+    }
+}
+
+fn hex(hash: Origin) -> String {
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn invalid(message: String) -> ConnectError {
+    ConnectError::Refused {
+        reason: Reason::Invalid,
+        message,
+    }
+}
+
+#[async_trait]
+impl Clients for ClientRegistry {
+    async fn omni(&self, instance: &Object<OmniInstanceSpec>, urgency: Urgency) -> Result<Arc<dyn Omni>, ConnectError> {
+        let spec = &instance.spec;
+        let base_url =
+            BaseUrl::parse(&spec.base_url).map_err(|why| invalid(format!("OmniInstance {}: {why}", instance.key())))?;
+        let field = "spec.apiKeySecretRef";
+        let credential = self
+            .credentials
+            .credential(&instance.namespace, &spec.api_key_secret_ref, field)
+            .await?;
+        self.check_host(&credential, &Place::of(&base_url), "spec.baseUrl")?;
+        let Credential { value, secret, .. } = credential;
+        // Without the database no call to Omni: it keeps the budget.
+        let (connected, database) = self.connected(instance).await?;
+        let rate = spec.requests_per_minute;
+        let origin = fingerprint([&base_url.text, value.expose_secret(), &rate.to_string(), &hex(database)]);
+        let make = || {
+            let shared = Shared {
+                budget: Arc::clone(&connected.budget),
+                request_timeout: self.options.request_timeout,
+            };
+            let limiter = self.limiters.limiter(&base_url.text, &value, rate, Some(shared));
+            let options = OmniOptions {
+                request_timeout: self.options.request_timeout,
+                ..OmniOptions::default()
+            };
+            let client = OmniClient::new(&base_url.text, value.clone(), limiter, &options);
+            let of_class = |client: OmniClient| Urgency::ALL.map(|urgency| Arc::new(client.at(urgency)));
+            client.map(of_class).map_err(|error| {
+                let key = &spec.api_key_secret_ref.key;
+                invalid(format!(
+                    "no client for Omni with the value in {secret} under the key {key:?}: {error}"
+                ))
+            })
+        };
+        let (omni, _) = self.omnis.get_or_make(&instance.key(), origin, make)?;
+        Ok(Arc::clone(&omni[urgency as usize]) as _)
+    }
+
+    async fn mapping(&self, instance: &Object<OmniInstanceSpec>) -> Result<Arc<dyn Mapping>, ConnectError> {
+        Ok(self.connected(instance).await?.0.mapping)
     }
 
     fn forget_credentials(&self, instance: &Object<OmniInstanceSpec>) {

@@ -77,6 +77,14 @@ fn registry(secrets: &Arc<FakeSecrets>, options: ClientOptions) -> ClientRegistr
     ClientRegistry::new(Arc::clone(secrets) as _, options)
 }
 
+/// With a database of its own for the budget.
+fn with_memory() -> ClientOptions {
+    ClientOptions {
+        default_database: Some("sqlite::memory:".into()),
+        ..ClientOptions::default()
+    }
+}
+
 fn same<T: ?Sized>(one: &Arc<T>, other: &Arc<T>) -> bool {
     std::ptr::addr_eq(Arc::as_ptr(one), Arc::as_ptr(other))
 }
@@ -96,7 +104,7 @@ fn refusal<T>(result: Result<T, ConnectError>) -> (Reason, String) {
 #[tokio::test]
 async fn a_client_is_kept_until_its_key_its_address_or_its_rate_changes() {
     let secrets = FakeSecrets::new([("apiKey", SECRET)]);
-    let registry = registry(&secrets, ClientOptions::default());
+    let registry = registry(&secrets, with_memory());
     let acme = instance("acme", json!({}));
     let first = registry.omni(&acme, Urgency::Check).await.unwrap();
     assert!(same(&first, &registry.omni(&acme, Urgency::Check).await.unwrap()));
@@ -158,7 +166,7 @@ async fn a_key_goes_only_to_the_hosts_that_its_secret_names() {
         "{message}"
     );
     secrets.allow(&["other.omniapp.co", "acme.omniapp.co"]);
-    registry(&secrets, ClientOptions::default())
+    registry(&secrets, with_memory())
         .omni(&acme, Urgency::Check)
         .await
         .unwrap();
@@ -184,7 +192,7 @@ async fn a_secret_must_name_its_hosts_where_that_is_required() {
 async fn a_key_that_no_header_can_carry_is_told_without_it() {
     let secrets = FakeSecrets::new([("apiKey", "hunter2\nhunter2")]);
     let (reason, message) = refusal(
-        registry(&secrets, ClientOptions::default())
+        registry(&secrets, with_memory())
             .omni(&instance("acme", json!({})), Urgency::Check)
             .await,
     );

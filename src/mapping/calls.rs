@@ -1,7 +1,7 @@
 //! The port's calls, said once for both dialects: each is a method of the adapter, run within its time and named in its
 //! error.
 
-/// Implements [`Mapping`](crate::ports::Mapping) by the adapter's own methods. A macro and not a trait between: that would
+/// Implements [`Mapping`](crate::ports::Mapping) and [`Budget`](crate::ports::Budget) by the adapter's own methods. A macro and not a trait between: that would
 /// list every call a third time.
 macro_rules! calls_by_their_parts {
     ($adapter:ident) => {
@@ -12,9 +12,26 @@ macro_rules! calls_by_their_parts {
             use jiff::Timestamp;
 
             use crate::ports::{
-                Claim, CompleteVersion, DashboardRecord, DashboardRow, EnvironmentView, Flip, FlipOutcome, Intent,
-                IntentStep, Mapping, MappingError, RowRemoval, Shape, VersionChange, VersionRecord,
+                Ask, Budget, Claim, CompleteVersion, DashboardRecord, DashboardRow, EnvironmentView, Flip, FlipOutcome,
+                Intent, IntentStep, Mapping, MappingError, Place, Return, RowRemoval, Shape, VersionChange,
+                VersionRecord,
             };
+
+            #[async_trait]
+            impl Budget for $adapter {
+                async fn take_place(&self, ask: &Ask) -> Result<Place, MappingError> {
+                    self.run(|| "take a place in the request budget".to_owned(), self.take(ask))
+                        .await
+                }
+
+                async fn give_back(&self, place: &Return) -> Result<(), MappingError> {
+                    self.run(
+                        || "give a place in the request budget back".to_owned(),
+                        self.free(place),
+                    )
+                    .await
+                }
+            }
 
             #[async_trait]
             impl Mapping for $adapter {

@@ -9,6 +9,7 @@
 //! and the number of its newest writer. A writer whose number is older writes nothing. A call that would change
 //! nothing sends no writing statement, so that triggers of the application see changes only.
 
+mod budget;
 mod calls;
 mod compare;
 mod ledger;
@@ -24,7 +25,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 pub use self::postgres::PgMapping;
 pub use self::sqlite::SqliteMapping;
-use crate::ports::{Mapping, MappingError, MappingErrorKind};
+use crate::ports::{Budget, Mapping, MappingError, MappingErrorKind};
 use crate::resources::Management;
 
 /// How a mapping is used.
@@ -66,16 +67,43 @@ impl Default for MappingOptions {
     }
 }
 
+/// One database, as the reconcilers see it and as the clients of Omni do.
+#[derive(Clone)]
+pub struct Connected {
+    /// The tables and the ledger.
+    pub mapping: Arc<dyn Mapping>,
+    /// The request budgets; they want the mapping prepared.
+    pub budget: Arc<dyn Budget>,
+}
+
+impl Connected {
+    fn to(adapter: impl Mapping + Budget + 'static) -> Self {
+        let adapter = Arc::new(adapter);
+        Self {
+            mapping: Arc::clone(&adapter) as _,
+            budget: adapter,
+        }
+    }
+}
+
+/// Connects to the database that the URL names, for its mapping alone; see [`open`].
+///
+/// # Errors
+/// Those of [`open`].
+pub async fn connect(url: &SecretString, options: MappingOptions) -> Result<Arc<dyn Mapping>, MappingError> {
+    Ok(open(url, options).await?.mapping)
+}
+
 /// Connects to the database that the URL names: `postgres://…`, `postgresql://…` or `sqlite:…`.
 ///
 /// # Errors
 /// When the URL is none of these, when the database does not let us in, and when the options do not fit it.
 /// No error holds the URL or its password.
-pub async fn connect(url: &SecretString, options: MappingOptions) -> Result<Arc<dyn Mapping>, MappingError> {
+pub async fn open(url: &SecretString, options: MappingOptions) -> Result<Connected, MappingError> {
     let scheme = url.expose_secret().split_once(':').map(|(scheme, _)| scheme);
     match scheme {
-        Some("postgres" | "postgresql") => Ok(Arc::new(PgMapping::connect(url, options).await?)),
-        Some("sqlite") => Ok(Arc::new(SqliteMapping::connect(url, options).await?)),
+        Some("postgres" | "postgresql") => Ok(Connected::to(PgMapping::connect(url, options).await?)),
+        Some("sqlite") => Ok(Connected::to(SqliteMapping::connect(url, options).await?)),
         _ => Err(MappingError {
             action: CONNECT.to_owned(),
             kind: MappingErrorKind::Refused {

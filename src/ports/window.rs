@@ -9,6 +9,9 @@ pub type Moment = Duration;
 /// The longest pause that a server's `Retry-After` may ask for; a longer one is cut to this.
 pub const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
+/// How far away a pause may end at most.
+pub const FURTHEST_PAUSE: Duration = Duration::from_secs(375);
+
 /// The server asked for fewer requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Throttle {
@@ -69,11 +72,11 @@ impl Places {
 
 impl Standing {
     /// How long the pause still lasts. One that ends further away than any pause may last shows that the clock was set
-    /// back meanwhile, and is cut to the longest.
+    /// back meanwhile, and counts for nothing: the server speaks again if it must.
     #[must_use]
     pub fn pause(&self, now: Moment) -> Option<Duration> {
-        let left = self.paused_until?.checked_sub(now).filter(|left| !left.is_zero())?;
-        Some(left.min(LONGEST_PAUSE * 5 / 4))
+        let left = self.paused_until?.checked_sub(now)?;
+        (!left.is_zero() && left <= FURTHEST_PAUSE).then_some(left)
     }
 
     /// Whether there is room beside these places.
@@ -107,8 +110,8 @@ impl Standing {
             None if news => lengthened(grown(self.strikes, window), throttle.chance),
             None => Duration::ZERO,
         };
-        let until = now + pause;
-        self.paused_until = Some(self.paused_until.map_or(until, |before| before.max(until)));
+        let left = self.pause(now).unwrap_or_default();
+        self.paused_until = Some(now + pause.max(left));
     }
 
     /// The server took a request whose place was taken then. Each that goes through lets one more go at once, until that
@@ -187,6 +190,18 @@ mod tests {
     }
 
     #[test]
+    fn no_pause_ends_further_away_than_any_may() {
+        let mut standing = Standing::default();
+        let throttle = Throttle {
+            retry_after: Some(Duration::MAX),
+            chance: u8::MAX,
+        };
+        standing.throttled(at(0), at(1), WINDOW, throttle);
+        let pause = standing.pause(at(1)).unwrap();
+        assert!(pause <= FURTHEST_PAUSE && pause > LONGEST_PAUSE, "{pause:?}");
+    }
+
+    #[test]
     fn after_a_pause_one_goes_alone_and_each_answer_lets_one_more_go_at_once() {
         let mut standing = Standing::default();
         standing.throttled(at(1), at(2), WINDOW, silent());
@@ -217,12 +232,14 @@ mod tests {
     fn a_clock_that_was_set_back_neither_stops_the_key_for_ever_nor_makes_it_deaf() {
         let mut standing = Standing::default();
         standing.throttled(at(9_000), at(10_000), WINDOW, silent());
-        let left = standing.pause(at(100)).unwrap();
-        assert!(left <= LONGEST_PAUSE * 5 / 4, "{left:?}");
+        assert_eq!(standing.pause(at(100)), None);
         standing.accepted(at(99), at(100), 60);
         assert_eq!(standing.strikes, 0);
         standing.throttled(at(99), at(100), WINDOW, silent());
-        assert_eq!(standing.paused_at, Some(at(100)));
+        assert_eq!(
+            (standing.paused_at, standing.pause(at(100))),
+            (Some(at(100)), Some(at(5)))
+        );
     }
 
     #[derive(Debug, Clone)]

@@ -55,10 +55,11 @@ CREATE TRIGGER witness AFTER INSERT OR UPDATE OR DELETE ON tenant_version
     FOR EACH ROW EXECUTE FUNCTION witness();
 ";
 
-/// The same for every table of Wavepin's own, once they are there.
+/// The same for every table of Wavepin's own, once they are there, but for the request budget: it counts calls, and a
+/// look at Omni is one.
 const WITNESS_LEDGER: &str = "
 DO $$ DECLARE name text; BEGIN
-    FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'wavepin' LOOP
+    FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'wavepin' AND tablename NOT LIKE 'budget%' LOOP
         EXECUTE format('CREATE TRIGGER witness AFTER INSERT OR UPDATE OR DELETE ON wavepin.%I
             FOR EACH ROW EXECUTE FUNCTION public.witness()', name);
     END LOOP;

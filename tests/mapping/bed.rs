@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection};
 use tempfile::TempDir;
 use tokio::sync::Mutex;
-use wavepin::mapping::{MappingOptions, connect};
+use wavepin::mapping::{Connected, MappingOptions, connect, open};
 use wavepin::ports::Mapping;
 use wavepin::resources::Management;
 
@@ -90,6 +90,19 @@ impl Bed {
         let mapping = self.connect().await;
         mapping.prepare("acme", None).await.expect("the mapping is free");
         mapping
+    }
+
+    /// The same, with its budgets.
+    pub(crate) async fn budgets(&self) -> Connected {
+        let connected = open(&self.url, self.options.clone())
+            .await
+            .expect("the database lets us in");
+        connected
+            .mapping
+            .prepare("acme", None)
+            .await
+            .expect("the mapping is free");
+        connected
     }
 
     /// Does by hand what the statement says, and returns the first column of its rows.

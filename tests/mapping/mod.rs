@@ -1,30 +1,48 @@
 //! The mapping does the same on SQLite and on PostgreSQL, and what the port promises.
 
 mod bed;
+mod budget;
 mod postgres;
 mod scenarios;
 mod sqlite;
 
-/// Runs every scenario on both databases.
+/// Runs every scenario of a module on both databases.
 macro_rules! on_both {
-    ($($scenario:ident)*) => {
+    ($scenarios:ident: $($scenario:ident)*) => {
         mod on_sqlite {
             $(#[tokio::test]
             async fn $scenario() {
-                super::scenarios::$scenario(super::bed::Bed::sqlite().await).await;
+                super::$scenarios::$scenario(super::bed::Bed::sqlite().await).await;
             })*
         }
 
         mod on_postgres {
             $(#[tokio::test]
             async fn $scenario() {
-                super::scenarios::$scenario(super::bed::Bed::postgres()).await;
+                super::$scenarios::$scenario(super::bed::Bed::postgres()).await;
             })*
         }
     };
 }
 
+mod budgets {
+    use super::{bed, budget};
+
+    on_both! {
+        budget:
+        a_window_holds_as_many_as_the_lowest_rate_allows
+        a_place_comes_back_a_window_after_it_is_given_back
+        a_place_that_nobody_gives_back_is_free_when_its_hold_ends
+        what_was_sent_is_known_to_the_next_writer_and_the_older_one_gets_no_place
+        a_pause_holds_for_all_and_one_goes_ahead_alone
+        of_many_that_ask_at_once_no_more_get_a_place_than_there_are
+        a_clock_that_was_set_back_is_noticed
+        keys_have_nothing_to_do_with_each_other
+    }
+}
+
 on_both! {
+    scenarios:
     nothing_is_asked_of_a_mapping_that_is_not_prepared
     an_older_writer_writes_nothing
     another_owner_needs_a_persons_word

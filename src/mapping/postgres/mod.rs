@@ -3,6 +3,7 @@
 //! No lock and no setting outlives its transaction, and no statement is prepared by name, so that a pooler that
 //! lends server connections by transaction may stand in between.
 
+mod budget;
 mod columns;
 mod environment;
 mod errors;

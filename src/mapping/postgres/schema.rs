@@ -12,13 +12,21 @@ use crate::ports::{MappingErrorKind, Shape};
 use crate::resources::Management;
 
 /// The steps from no ledger to what this version of Wavepin uses, by number. Never changed, only added to.
-const MIGRATIONS: [(i64, &str); 1] = [(1, include_str!("../../../migrations/postgres/0001_ledger.sql"))];
+const MIGRATIONS: [(i64, &str); 2] = [
+    (1, include_str!("../../../migrations/postgres/0001_ledger.sql")),
+    (2, include_str!("../../../migrations/postgres/0002_budget.sql")),
+];
 
 /// The application's two tables.
 const MANAGED: &str = include_str!("../../../migrations/postgres/managed.sql");
 
 /// The key of the lock that lets one first start after the other make the tables. Any number; never to change.
 const LOCK: i64 = 0x7761_7665_7069_6e01;
+
+const FORGET_KEYS: &str = "
+DELETE FROM wavepin.budget_slot WHERE free_at < now() - interval '1 day';
+DELETE FROM wavepin.budget_key AS key WHERE coalesce(paused_until, '-infinity') < now() - interval '1 day'
+AND NOT EXISTS (SELECT FROM wavepin.budget_slot AS slot WHERE slot.key = key.key)";
 
 impl PgMapping {
     pub(super) async fn prepared(&self, owner: &str, take_from: Option<&str>) -> Result<Shape, Failure> {
@@ -227,6 +235,8 @@ async fn take_fence(session: &mut Session, owner: &str, take_from: Option<&str>)
     .bind(owner)
     .fetch_one(session.on())
     .await?;
+    // Of keys that nobody uses any more. No older writer is in the middle of a transaction now.
+    session.on().execute(FORGET_KEYS).await?;
     Ok(Fence {
         owner: owner.to_owned(),
         token,

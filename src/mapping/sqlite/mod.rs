@@ -3,6 +3,7 @@
 //! Transactions that write begin with `BEGIN IMMEDIATE`: SQLite has one writer at a time, and a second one waits
 //! for its turn rather than failing half-way. The file is in WAL mode, so that the application reads meanwhile.
 
+mod budget;
 mod environment;
 mod flip;
 mod schema;

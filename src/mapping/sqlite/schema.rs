@@ -8,7 +8,10 @@ use super::{Fence, SqliteMapping};
 use crate::ports::{MappingErrorKind, Shape};
 
 /// The steps from an empty file to what this version of Wavepin uses, by number. Never changed, only added to.
-const MIGRATIONS: [(i64, &str); 1] = [(1, include_str!("../../../migrations/sqlite/0001_mapping.sql"))];
+const MIGRATIONS: [(i64, &str); 2] = [
+    (1, include_str!("../../../migrations/sqlite/0001_mapping.sql")),
+    (2, include_str!("../../../migrations/sqlite/0002_budget.sql")),
+];
 
 impl SqliteMapping {
     pub(super) async fn prepared(&self, owner: &str, take_from: Option<&str>) -> Result<Shape, Failure> {
@@ -59,6 +62,19 @@ impl SqliteMapping {
         )
         .bind(owner)
         .fetch_one(&mut *transaction)
+        .await?;
+        // Of keys that nobody uses any more.
+        let long_ago = Timestamp::now().as_microsecond() - 86_400_000_000;
+        sqlx::query("DELETE FROM wavepin_budget_slot WHERE free_at < ?")
+            .bind(long_ago)
+            .execute(&mut *transaction)
+            .await?;
+        sqlx::query(
+            "DELETE FROM wavepin_budget_key WHERE coalesce(paused_until, 0) < ? \
+             AND key NOT IN (SELECT key FROM wavepin_budget_slot)",
+        )
+        .bind(long_ago)
+        .execute(&mut *transaction)
         .await?;
         transaction.commit().await?;
         Ok(Fence {
