@@ -86,6 +86,59 @@ fn every_call_that_the_client_makes_is_documented() {
     assert!(calls >= 15, "the calls were found: {calls}");
 }
 
+/// The names in the first column of the table in one section of docs/simulator.md.
+fn table_of(section: &str) -> BTreeSet<String> {
+    let page = page("simulator.md");
+    let text = page.split(&format!("## {section}\n")).nth(1).unwrap();
+    let text = text.split("\n## ").next().unwrap();
+    let rows = text.lines().filter(|line| line.starts_with("| `"));
+    let cells = rows.map(|row| row.split('|').nth(1).unwrap());
+    cells
+        .flat_map(|cell| cell.split(" (").next().unwrap().split(','))
+        .map(|name| name.trim().trim_matches('`').to_owned())
+        .collect()
+}
+
+#[test]
+fn every_knob_and_every_fault_of_the_simulator_is_documented_and_no_other() {
+    use wavepin::simulator::{FaultKind, Knobs};
+    let knobs = serde_json::to_value(Knobs::default()).unwrap();
+    let knobs: BTreeSet<String> = knobs.as_object().unwrap().keys().cloned().collect();
+    assert_eq!(table_of("Knobs"), knobs);
+    let kinds: BTreeSet<String> = FaultKind::names().map(str::to_owned).collect();
+    assert_eq!(table_of("Faults"), kinds);
+    let page = page("simulator.md");
+    let traps = page
+        .split("## What is known of Omni's traps, and where it is here\n")
+        .nth(1)
+        .unwrap();
+    let traps = traps.split("\n## ").next().unwrap();
+    for name in knobs.iter().filter(|name| !name.starts_with("openapi")) {
+        let only_a_choice = ["import_fills_query_models", "permissions_show_inherited"].contains(&name.as_str());
+        assert!(
+            only_a_choice || traps.contains(&format!("`{name}`")),
+            "for which trap is {name}?"
+        );
+    }
+}
+
+#[test]
+fn the_flags_of_the_simulator_are_documented() {
+    let help = Command::new(env!("CARGO_BIN_EXE_wavepin"))
+        .args(["simulator", "--help"])
+        .output()
+        .unwrap();
+    let mut flags = found(
+        r"(?m)^ +(?:-\w, )?(--[a-z-]+)",
+        &String::from_utf8(help.stdout).unwrap(),
+    );
+    flags.remove("--help");
+    let logging = found(r"(--log[a-z-]*)", &page("controller.md"));
+    let flags: BTreeSet<String> = flags.difference(&logging).cloned().collect();
+    let documented = found(r"(?m)^\| `(--[a-z-]+)", &page("simulator.md"));
+    assert_eq!(documented, flags);
+}
+
 #[test]
 fn every_page_is_linked_from_the_readme_and_leads_to_files_that_are_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -3,8 +3,11 @@
 use serde_json::{Value, json};
 
 use super::faults::Fault;
-use super::http::{Answer, Call, Reply};
+use super::http::{Answer, Call, Object, Reply};
 use super::world::World;
+
+/// Ten years, in seconds.
+const FARTHEST: i64 = 315_576_000;
 
 impl World {
     /// Answers one call of a control route.
@@ -20,7 +23,7 @@ impl World {
             ("GET", ["faults"]) => Ok(Answer::ok(self.faults.0.iter().map(Fault::to_json).collect())),
             ("POST", ["faults"]) => {
                 let fault =
-                    Fault::from_json(Value::Object(call.any_body()?)).map_err(|why| Answer::refusal(400, why))?;
+                    Fault::from_json(&Value::Object(call.any_body()?)).map_err(|why| Answer::refusal(400, why))?;
                 self.faults.0.push(fault);
                 Ok(done())
             }
@@ -45,14 +48,22 @@ impl World {
             }
             ("POST", ["clock"]) => {
                 let body = call.body(&["advance_seconds"])?;
-                let seconds = body.get("advance_seconds").and_then(Value::as_i64);
-                let seconds = seconds.ok_or_else(|| Answer::bad("advance_seconds", "Expected an integer"))?;
-                self.organisation.clock.advance(seconds);
+                self.organisation.clock.advance(seconds_of(&body)?);
                 Ok(Answer::ok(json!({"now": self.organisation.clock.now().to_string()})))
             }
             _ => Err(Answer::not_found("no such control route; see docs/simulator.md")),
         }
     }
+}
+
+/// How far the clock is moved. Omni's time goes on: nothing here may go back behind what was already told.
+fn seconds_of(body: &Object) -> Result<i64, Answer> {
+    let given = body.get("advance_seconds").unwrap_or(&Value::Null);
+    let seconds = given.as_i64().filter(|seconds| (0..=FARTHEST).contains(seconds));
+    seconds.ok_or_else(|| {
+        let why = format!("advance_seconds: {given} is not a whole number from 0 to {FARTHEST}");
+        Answer::refusal(400, why)
+    })
 }
 
 fn done() -> Answer {

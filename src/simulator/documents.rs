@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::http::{Answer, Call, Object, Reply, optional_text, paged};
+use super::knobs::DocumentDefaults;
 use super::organisation::{Document, Organisation};
 
 /// One tile of a document, as its dashboard holds it.
@@ -20,6 +21,27 @@ pub(super) fn tile_query(tile: &Value) -> Option<&Object> {
     tile.pointer("/query/queryJson").and_then(Value::as_object)
 }
 
+/// What a list of documents is asked to include.
+fn included_of(call: &Call) -> Result<Vec<&str>, Answer> {
+    const KNOWN: [&str; 5] = [
+        "_count",
+        "labels",
+        "includeDeleted",
+        "onlyFavorites",
+        "onlySharedWithMe",
+    ];
+    let included: Vec<&str> = call
+        .param("include")
+        .map_or_else(Vec::new, |list| list.split(',').collect());
+    match included.iter().find(|item| !KNOWN.contains(item)) {
+        Some(unknown) => Err(Answer::bad(
+            "include",
+            format!("Invalid enum value. Received '{unknown}'"),
+        )),
+        None => Ok(included),
+    }
+}
+
 impl Organisation {
     pub(super) fn live_documents_in(&self, folder_id: &str) -> impl Iterator<Item = &Document> {
         self.documents
@@ -28,24 +50,12 @@ impl Organisation {
     }
 
     pub(super) fn list_documents(&self, call: &Call) -> Reply {
-        let (size, from) = call.page(50)?;
-        let included: Vec<&str> = call
-            .param("include")
-            .map(|list| list.split(',').collect())
-            .unwrap_or_default();
-        let known = [
-            "_count",
-            "labels",
-            "includeDeleted",
-            "onlyFavorites",
-            "onlySharedWithMe",
-        ];
-        if let Some(unknown) = included.iter().find(|item| !known.contains(item)) {
-            return Err(Answer::bad(
-                "include",
-                format!("Invalid enum value. Received '{unknown}'"),
-            ));
-        }
+        let (size, descending) = match self.knobs.document_defaults {
+            DocumentDefaults::Specification => (50, false),
+            DocumentDefaults::Documentation => (20, true),
+        };
+        let (size, from) = call.page(size)?;
+        let included = included_of(call)?;
         if included.contains(&"onlySharedWithMe") && call.param("userId").is_none() {
             return Err(Answer::refusal(400, "onlySharedWithMe requires userId"));
         }
@@ -76,7 +86,10 @@ impl Organisation {
                 ));
             }
         }
-        if call.param("sortDirection") == Some("desc") {
+        if call
+            .param("sortDirection")
+            .map_or(descending, |direction| direction == "desc")
+        {
             found.reverse();
         }
         Ok(paged(

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::http::{
     Answer, Call, Object, Reply, optional_flag, optional_text, optional_texts, paged, required_text, uuid,
 };
+use super::knobs::{FolderClash, PermissionsAnswer};
 use super::organisation::{Folder, Organisation, Permit, Principal};
 
 /// The roles on content, weakest first.
@@ -106,7 +107,7 @@ impl Organisation {
         ))
     }
 
-    /// Makes a folder; a path that is taken gets a suffix instead of a refusal.
+    /// Makes a folder; what becomes of a path that is taken is a knob's.
     pub(super) fn add_folder(&mut self, name: &str, parent: Option<&str>, scope: &str) -> Result<Folder, Answer> {
         let mut prefix = String::new();
         if let Some(parent) = parent {
@@ -131,10 +132,16 @@ impl Organisation {
         }
         let plain = format!("{prefix}{}", slug(name));
         let suffixed = (1..).map(|number| format!("{plain}-{number}"));
-        let path = std::iter::once(plain.clone())
-            .chain(suffixed)
-            .find(|path| self.folder_at(path).is_none())
-            .unwrap_or(plain);
+        let path = match self.knobs.folder_clash {
+            FolderClash::Reject if self.folder_at(&plain).is_some() => {
+                return Err(Answer::bad("name", format!("Folder with path {plain} already exists")));
+            }
+            FolderClash::Reject | FolderClash::Twin => plain,
+            FolderClash::Suffix => std::iter::once(plain.clone())
+                .chain(suffixed)
+                .find(|path| self.folder_at(path).is_none())
+                .unwrap_or(plain),
+        };
         let folder = Folder {
             id: self.ids.uuid(),
             name: name.to_owned(),
@@ -156,6 +163,11 @@ impl Organisation {
     }
 
     pub(super) fn delete_folder(&mut self, call: &Call, id: &str) -> Reply {
+        self.remove_folder(id, call.flag("force"))
+    }
+
+    /// Removes a folder; by force also one that is not empty, with what is in it.
+    pub(super) fn remove_folder(&mut self, id: &str, force: bool) -> Reply {
         let folder = self.folder(id)?;
         let below = format!("{}/", folder.path);
         let children: Vec<String> = self
@@ -168,7 +180,7 @@ impl Organisation {
             .chain(&children)
             .flat_map(|folder| self.live_documents_in(folder).map(|document| document.id.clone()))
             .collect();
-        if !call.flag("force") {
+        if !force {
             if !documents.is_empty() {
                 return Err(Answer::refusal(400, "Folders with documents cannot be deleted"));
             }
@@ -205,27 +217,37 @@ impl Organisation {
     }
 
     pub(super) fn read_permits(&self, call: &Call, id: &str) -> Reply {
-        self.folder(id)?;
+        let folder = self.folder(id)?;
         let wanted = call.param("userId");
-        let permits = match self.folders.get(id) {
-            Some(folder) if !self.knobs.permissions_show_inherited => folder.permits.clone(),
-            _ => self.permits_in_effect(id),
+        let as_principals = self.knobs.permissions_answer == PermissionsAnswer::Principals;
+        let permits = if as_principals || !self.knobs.permissions_show_inherited {
+            folder.permits.clone()
+        } else {
+            self.permits_in_effect(id)
         };
         let permits: Vec<Value> = permits
             .into_iter()
             .filter(|(principal, _)| wanted.is_none_or(|id| *principal == Principal::User(id.to_owned())))
-            .map(|(principal, permit)| {
-                let mut entry = Object::new();
-                match principal {
-                    Principal::User(id) => entry.insert("userId".into(), json!(id)),
-                    Principal::Group(id) => entry.insert("userGroupId".into(), json!(id)),
-                };
-                entry.insert("role".into(), json!(permit.role));
-                entry.insert("accessBoost".into(), json!(permit.access_boost));
-                Value::Object(entry)
+            .map(|(principal, permit)| match as_principals {
+                true => self.as_principal(&principal, &permit),
+                false => as_permit(&principal, &permit),
             })
             .collect();
-        Ok(Answer::ok(json!({"permits": permits})))
+        let list = if as_principals { "principals" } else { "permits" };
+        Ok(Answer::ok(json!({list: permits})))
+    }
+
+    /// A permit as the documentation shows it.
+    fn as_principal(&self, principal: &Principal, permit: &Permit) -> Value {
+        let (id, name, kind) = match principal {
+            Principal::User(id) => (id, Some(&self.owner.name), "user"),
+            Principal::Group(id) => {
+                let group = self.groups.iter().find(|group| group.mini_uuid == *id);
+                (id, group.map(|group| &group.name), "userGroup")
+            }
+        };
+        let direct = json!({"role": permit.role, "isOwner": false, "accessBoost": permit.access_boost});
+        json!({"id": id, "name": name, "type": kind, "direct": direct})
     }
 
     /// Adds permits. Who has one keeps it as it is: nothing says that an addition changes anything, and whoever takes
@@ -321,6 +343,18 @@ impl Organisation {
             .chain(groups.into_iter().map(Principal::Group))
             .collect())
     }
+}
+
+/// A permit as the specification has it.
+fn as_permit(principal: &Principal, permit: &Permit) -> Value {
+    let mut entry = Object::new();
+    match principal {
+        Principal::User(id) => entry.insert("userId".into(), json!(id)),
+        Principal::Group(id) => entry.insert("userGroupId".into(), json!(id)),
+    };
+    entry.insert("role".into(), json!(permit.role));
+    entry.insert("accessBoost".into(), json!(permit.access_boost));
+    Value::Object(entry)
 }
 
 /// Whether a folder's path is meant by a look-up, which may end in one or two stars.

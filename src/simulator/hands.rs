@@ -2,23 +2,52 @@
 
 use serde_json::json;
 
-use super::http::{Answer, Object, Reply, optional_text, required_text};
-use super::organisation::{Document, File, Files, Model, ModelKind, Organisation};
+use super::folders::CONTENT_ROLES;
+use super::http::{Answer, Object, Reply, optional_text, optional_texts, required_text};
+use super::organisation::{Document, File, Files, Model, ModelKind, Organisation, Permit, Principal};
 use super::renew::{DashboardIds, NewIds, rehash};
+
+/// Every action with its fields.
+const ACTIONS: [(&str, &[&str]); 14] = [
+    ("rename_document", &["identifier", "name", "new_identifier"]),
+    ("move_document", &["identifier", "folder_path"]),
+    ("delete_document", &["identifier"]),
+    ("restore_document", &["identifier"]),
+    ("edit_document", &["identifier", "tile_name", "fields"]),
+    (
+        "create_document",
+        &["name", "model", "identifier", "folder_path", "fields"],
+    ),
+    ("edit_model_file", &["model", "file_name", "yaml"]),
+    ("create_model", &["name", "connection_id"]),
+    ("rename_model", &["model", "name"]),
+    ("delete_model", &["model"]),
+    ("create_folder", &["name", "parent_path"]),
+    ("rename_folder", &["path", "name", "new_path"]),
+    ("delete_folder", &["path"]),
+    ("set_permit", &["path", "user_group", "role"]),
+];
 
 impl Organisation {
     /// Does what `action` says.
     pub(super) fn play_hand(&mut self, body: &Object) -> Reply {
-        match required_text(body, "action")? {
+        let action = required_text(body, "action")?;
+        check_fields(action, body)?;
+        match action {
             "rename_document" => self.hand_rename(body),
             "move_document" => self.hand_move(body),
             "delete_document" => self.delete_document(required_text(body, "identifier")?),
+            "restore_document" => self.hand_restore(body),
             "edit_document" => self.hand_edit_document(body),
             "create_document" => self.hand_create_document(body),
             "edit_model_file" => self.hand_edit_file(body),
             "create_model" => self.hand_create_model(body),
+            "rename_model" => self.hand_rename_model(body),
+            "delete_model" => self.hand_delete_model(body),
             "create_folder" => self.hand_create_folder(body),
-            other => Err(Answer::bad("action", format!("no such action: {other}"))),
+            "rename_folder" => self.hand_rename_folder(body),
+            "delete_folder" => self.hand_delete_folder(body),
+            _ => self.hand_set_permit(body),
         }
     }
 
@@ -213,4 +242,138 @@ impl Organisation {
             json!({"success": true, "id": folder.id, "path": folder.path}),
         ))
     }
+
+    fn hand_restore(&mut self, body: &Object) -> Reply {
+        let identifier = required_text(body, "identifier")?;
+        let missing = || Answer::not_found(format!("Document with identifier \"{identifier}\" is not in the trash"));
+        let found = self.document_or_trash(identifier).filter(|it| it.deleted_at.is_some());
+        let id = found.ok_or_else(missing)?.id.clone();
+        let now = self.clock.stamp();
+        let Some(document) = self.documents.get_mut(&id) else {
+            return Err(missing());
+        };
+        document.deleted_at = None;
+        document.updated_at = now;
+        for id in document.query_model_ids.iter().chain([&document.workbook_model_id]) {
+            if let Some(model) = self.models.get_mut(id) {
+                model.deleted_at = None;
+            }
+        }
+        Ok(Answer::ok(json!({"success": true})))
+    }
+
+    fn hand_rename_model(&mut self, body: &Object) -> Reply {
+        let id = self.model_called(body)?.id.clone();
+        let name = required_text(body, "name")?.to_owned();
+        let now = self.clock.stamp();
+        if let Some(model) = self.models.get_mut(&id) {
+            model.name = Some(name);
+            model.updated_at = now;
+        }
+        Ok(Answer::ok(json!({"success": true})))
+    }
+
+    /// Puts a model into the trash, and with it all that was built on it, wherever it stands.
+    fn hand_delete_model(&mut self, body: &Object) -> Reply {
+        let id = self.model_called(body)?.id.clone();
+        let built_on_it = |document: &&Document| document.shared_model_id == id && document.deleted_at.is_none();
+        let documents: Vec<String> = self
+            .documents
+            .values()
+            .filter(built_on_it)
+            .map(|it| it.id.clone())
+            .collect();
+        for document in documents {
+            self.trash_document(&document);
+        }
+        let now = self.clock.stamp();
+        for model in self.models.values_mut() {
+            if model.id == id || model.base_model_id.as_ref() == Some(&id) {
+                model.deleted_at.get_or_insert(now);
+            }
+        }
+        Ok(Answer::ok(json!({"success": true})))
+    }
+
+    /// Gives a folder another name, another path, or both; what lies below goes with it.
+    fn hand_rename_folder(&mut self, body: &Object) -> Reply {
+        let path = required_text(body, "path")?.to_owned();
+        let id = self.folder_by_path(&path)?;
+        let name = optional_text(body, "name")?.map(str::to_owned);
+        let new_path = optional_text(body, "new_path")?.map(str::to_owned);
+        if let Some(taken) = new_path.as_ref().filter(|new| self.folder_at(new).is_some()) {
+            return Err(Answer::bad("new_path", format!("{taken} is in use")));
+        }
+        let below = format!("{path}/");
+        for folder in self.folders.values_mut() {
+            let Some(new_path) = &new_path else { break };
+            if folder.id == id {
+                folder.path.clone_from(new_path);
+            } else if let Some(rest) = folder.path.strip_prefix(&below) {
+                folder.path = format!("{new_path}/{rest}");
+            }
+        }
+        if let (Some(folder), Some(name)) = (self.folders.get_mut(&id), name) {
+            folder.name = name;
+        }
+        Ok(Answer::ok(json!({"success": true})))
+    }
+
+    /// Deletes a folder with all that is in it, as a person may after a warning.
+    fn hand_delete_folder(&mut self, body: &Object) -> Reply {
+        let id = self.folder_by_path(required_text(body, "path")?)?;
+        self.remove_folder(&id, true)
+    }
+
+    /// Gives a user group a permit in a folder; without `role` the permit goes.
+    fn hand_set_permit(&mut self, body: &Object) -> Reply {
+        let id = self.folder_by_path(required_text(body, "path")?)?;
+        let group = required_text(body, "user_group")?;
+        let known = self.groups.iter().find(|it| it.mini_uuid == group || it.name == group);
+        let known = known.ok_or_else(|| Answer::bad("user_group", format!("there is no {group}")))?;
+        let principal = Principal::Group(known.mini_uuid.clone());
+        let role = optional_text(body, "role")?.map(str::to_owned);
+        if let Some(role) = role.as_ref().filter(|role| !CONTENT_ROLES.contains(&role.as_str())) {
+            let why = format!("there is no {role}; there are {}", CONTENT_ROLES.join(", "));
+            return Err(Answer::bad("role", why));
+        }
+        if let Some(folder) = self.folders.get_mut(&id) {
+            match role {
+                Some(role) => folder.permits.insert(
+                    principal,
+                    Permit {
+                        role,
+                        access_boost: false,
+                    },
+                ),
+                None => folder.permits.remove(&principal),
+            };
+        }
+        Ok(Answer::ok(json!({"success": true})))
+    }
+}
+
+/// Refuses an action that there is not, and fields that it does not have or that are no texts where these are meant.
+fn check_fields(action: &str, body: &Object) -> Result<(), Answer> {
+    let Some((_, fields)) = ACTIONS.iter().find(|(known, _)| *known == action) else {
+        let known = ACTIONS.map(|(known, _)| known).join(", ");
+        return Err(Answer::bad(
+            "action",
+            format!("there is no {action}; there are {known}"),
+        ));
+    };
+    if let Some(key) = body
+        .keys()
+        .find(|key| *key != "action" && !fields.contains(&key.as_str()))
+    {
+        let why = format!("{action} has no such field; it has {}", fields.join(", "));
+        return Err(Answer::bad(key, why));
+    }
+    if body.contains_key("fields") && optional_texts(body, "fields")?.is_empty() {
+        return Err(Answer::bad(
+            "fields",
+            "an empty list shows nothing; write view.field at least once",
+        ));
+    }
+    Ok(())
 }

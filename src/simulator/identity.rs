@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::http::{Answer, Call, Object, Reply};
+use super::knobs::EnvironmentsAnswer;
 use super::organisation::{ModelKind, Organisation};
 
 /// The personal key that the organisation knows besides its main key.
@@ -18,7 +19,7 @@ pub(super) enum KeyScope {
 /// Reads the key of a request.
 ///
 /// # Errors
-/// 400 for a header that is no bearer token, 403 for a token that is not known: Omni does not use 401.
+/// 400 for a header that is no bearer token, 403 for a token that is not known, or 401 as the knob has it.
 pub(super) fn authenticate(call: &Call, api_key: &str, organisation: &Organisation) -> Result<KeyScope, Answer> {
     let token = call
         .authorization
@@ -29,7 +30,7 @@ pub(super) fn authenticate(call: &Call, api_key: &str, organisation: &Organisati
         PERSONAL_KEY => Ok(KeyScope::Personal),
         token if token == api_key && organisation.knobs.key_is_personal => Ok(KeyScope::Personal),
         token if token == api_key => Ok(KeyScope::Organization),
-        _ => Err(Answer::auth(403, "Invalid bearer token")),
+        _ => Err(Answer::auth(organisation.knobs.bad_key_status, "Invalid bearer token")),
     }
 }
 
@@ -100,17 +101,26 @@ impl Organisation {
     }
 
     pub(super) fn list_environments(&self) -> Reply {
+        let answer = self.knobs.environments_answer;
         let found = self
             .environments
             .iter()
             .map(|environment| {
+                let values = match answer {
+                    EnvironmentsAnswer::ConnectionEnvironments => json!(environment.values),
+                    EnvironmentsAnswer::Data => json!(environment.values.join(",")),
+                };
                 json!({
                     "id": environment.id, "baseConnectionId": environment.base_connection_id,
-                    "connectionId": environment.connection_id, "userAttributeValues": environment.values,
+                    "connectionId": environment.connection_id, "userAttributeValues": values,
                 })
             })
             .collect::<Vec<_>>();
-        Ok(Answer::ok(json!({"connectionEnvironments": found})))
+        let list = match answer {
+            EnvironmentsAnswer::ConnectionEnvironments => "connectionEnvironments",
+            EnvironmentsAnswer::Data => "data",
+        };
+        Ok(Answer::ok(json!({list: found})))
     }
 
     pub(super) fn list_attributes(&self) -> Reply {

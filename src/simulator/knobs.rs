@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::http::kind_of;
+
 /// Where Omni's sources disagree, or its set-up varies; every default is the better-attested behaviour.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -31,12 +33,24 @@ pub struct Knobs {
     pub yaml_answers_files: bool,
     /// Whether the older YAML path below `/api/unstable` is gone (410).
     pub unstable_yaml_gone: bool,
+    /// What creating a folder does where its path is taken.
+    pub folder_clash: FolderClash,
     /// Whether the permissions of a folder show those of the folders above too.
     pub permissions_show_inherited: bool,
+    /// The shape in which the permissions of a folder are read.
+    pub permissions_answer: PermissionsAnswer,
+    /// The page size and the direction of a list of documents that asks for neither.
+    pub document_defaults: DocumentDefaults,
+    /// The shape of the list of connection environments.
+    pub environments_answer: EnvironmentsAnswer,
     /// Whether documents move by POST, as the specification of May 2026 says, instead of PUT.
     pub move_by_post: bool,
     /// Whether a second model of one name is refused; Omni makes a twin.
     pub model_name_unique: bool,
+    /// Whether one creation of a shared model makes two of that name, of which the answer tells one.
+    pub model_twin: bool,
+    /// What the connections' schema models are like.
+    pub schema_model: SchemaModel,
     /// Whether creating a model answers 200 with `success: false` and makes nothing.
     pub create_model_fails_inside: bool,
     /// Drafts that a merge says it could not publish; the merge still answers 200.
@@ -47,6 +61,8 @@ pub struct Knobs {
     pub caller_attribute: Option<String>,
     /// Whether the main key is a personal one instead of an organization key.
     pub key_is_personal: bool,
+    /// The status that a key gets which is not known: 403, or 401 as the specification says.
+    pub bad_key_status: u16,
     /// Whether the key's owner administers the connection.
     pub connection_admin: bool,
     /// Seconds in `Retry-After` of an answer over the budget; none sends no such header, as Omni does.
@@ -78,14 +94,21 @@ impl Default for Knobs {
             checksum_mismatch: 400,
             yaml_answers_files: false,
             unstable_yaml_gone: false,
+            folder_clash: FolderClash::Suffix,
             permissions_show_inherited: true,
+            permissions_answer: PermissionsAnswer::Permits,
+            document_defaults: DocumentDefaults::Specification,
+            environments_answer: EnvironmentsAnswer::ConnectionEnvironments,
             move_by_post: false,
             model_name_unique: false,
+            model_twin: false,
+            schema_model: SchemaModel::Ready,
             create_model_fails_inside: false,
             failed_drafts: 0,
             branch_schema_refresh: false,
             caller_attribute: Some("staging".to_owned()),
             key_is_personal: false,
+            bad_key_status: 403,
             connection_admin: true,
             retry_after: None,
             list_lag_millis: 0,
@@ -105,8 +128,38 @@ impl Knobs {
     pub fn turn(&mut self, name: &str, setting: Value) -> Result<(), String> {
         let mut all = json!(self);
         all[name] = setting;
-        *self = serde_json::from_value(all).map_err(|error| format!("knob {name}: {error}"))?;
+        let turned: Self = serde_json::from_value(all).map_err(|error| format!("knob {name}: {error}"))?;
+        turned.check()?;
+        *self = turned;
         Ok(())
+    }
+
+    /// Refuses settings that have the right type and make no sense.
+    fn check(&self) -> Result<(), String> {
+        let one_of = |name: &str, given: u16, allowed: [u16; 2]| match allowed.contains(&given) {
+            true => Ok(()),
+            false => Err(format!(
+                "knob {name}: {given} is neither {} nor {}",
+                allowed[0], allowed[1]
+            )),
+        };
+        one_of("checksum_mismatch", self.checksum_mismatch, [400, 409])?;
+        one_of("bad_key_status", self.bad_key_status, [403, 401])?;
+        if self.requests_per_minute == Some(0) {
+            return Err(
+                "knob requests_per_minute: 0 admits nothing; write 1 or more, or null for no budget".to_owned(),
+            );
+        }
+        if self.budget_window_millis == 0 {
+            return Err("knob budget_window_millis: 0 is no window; write 1 or more".to_owned());
+        }
+        match &self.openapi_patch {
+            None | Some(Value::Object(_)) => Ok(()),
+            Some(other) => Err(format!(
+                "knob openapi_patch: {} is no patch of a document; write a JSON object, or null for none",
+                kind_of(other)
+            )),
+        }
     }
 
     /// Turns one knob as a command line says it, `name=value`; a value that is no JSON is a text.
@@ -168,6 +221,61 @@ pub enum OpenapiDocument {
     Absent,
 }
 
+/// What creating a folder does where its path is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FolderClash {
+    /// The new folder's path gets `-1`, `-2`, ….
+    Suffix,
+    /// Refuses with 400.
+    Reject,
+    /// Makes a second folder of the same path.
+    Twin,
+}
+
+/// What the connections' schema models are like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SchemaModel {
+    /// There, with the tables of the database.
+    Ready,
+    /// There, and not refreshed yet: without tables.
+    Unrefreshed,
+    /// Not there: no shared model can be made.
+    Absent,
+}
+
+/// The shape in which the permissions of a folder are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PermissionsAnswer {
+    /// `{permits: [{role, userGroupId, accessBoost}]}`, as the specification has it.
+    Permits,
+    /// `{principals: [{id, name, type, direct: {role, accessBoost}}]}`, as the documentation has it; those that come
+    /// from above are not in it.
+    Principals,
+}
+
+/// The page size and the direction of a list of documents that asks for neither.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DocumentDefaults {
+    /// 50 by name, ascending.
+    Specification,
+    /// 20 by name, descending.
+    Documentation,
+}
+
+/// The shape of the list of connection environments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EnvironmentsAnswer {
+    /// `connectionEnvironments`, with values as a list.
+    ConnectionEnvironments,
+    /// `data`, with values as a text with commas.
+    Data,
+}
+
 /// The shape of a validation answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -208,6 +316,24 @@ mod tests {
                 .contains("import_anser")
         );
         assert!(knobs.turn_text("import_answer").is_err());
+        for (setting, why) in [
+            ("checksum_mismatch=401", "checksum_mismatch: 401 is neither 400 nor 409"),
+            ("bad_key_status=404", "bad_key_status: 404 is neither 403 nor 401"),
+            ("requests_per_minute=0", "requests_per_minute: 0 admits nothing"),
+            (
+                "failed_drafts=-1",
+                "failed_drafts: invalid value: integer `-1`, expected u32",
+            ),
+            ("budget_window_millis=0", "budget_window_millis: 0 is no window"),
+            ("openapi_patch=[]", "openapi_patch: array is no patch"),
+            (
+                "folder_clash=sufix",
+                "unknown variant `sufix`, expected one of `suffix`, `reject`, `twin`",
+            ),
+        ] {
+            let refused = knobs.turn_text(setting).unwrap_err();
+            assert!(refused.contains(why), "{setting}: {refused}");
+        }
         assert_eq!(knobs, wanted, "a refused turn turns nothing");
     }
 }

@@ -7,6 +7,7 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::http::{Answer, Object};
+use super::knobs::SchemaModel;
 use super::organisation::{Connection, Files, Model, ModelKind, Organisation};
 
 /// The files of one layer, with what is needed to tell its views apart.
@@ -278,11 +279,12 @@ impl Organisation {
         let Some(base) = self.connection(connection_id) else {
             return Ok(&NONE);
         };
+        let refreshed = self.knobs.schema_model == SchemaModel::Ready;
         let physical = self.physical_connection(base, viewpoint)?;
         let schema = self.models.values().find(|model| {
             model.kind == ModelKind::Schema && model.deleted_at.is_none() && model.connection_id == physical
         });
-        Ok(schema.map_or(&NONE, |model| &model.files))
+        Ok(schema.filter(|_| refreshed).map_or(&NONE, |model| &model.files))
     }
 
     /// Everything that lies below a model's own files, lowest first; `branch` takes its shared model's place.

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, State};
 use axum::http::{HeaderMap, Method, Uri};
 use axum::response::Response;
@@ -44,6 +44,7 @@ mod roles;
 mod routes;
 mod see;
 mod seed;
+mod sending;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -53,12 +54,16 @@ mod yaml;
 
 pub use contract::SERVED;
 pub use faults::{Fault, FaultKind};
-pub use knobs::{IdentifierClash, ImportAnswer, ImportFolder, Knobs, OpenapiDocument, ValidateAnswer};
+pub use knobs::{
+    DocumentDefaults, EnvironmentsAnswer, FolderClash, IdentifierClash, ImportAnswer, ImportFolder, Knobs,
+    OpenapiDocument, PermissionsAnswer, SchemaModel, ValidateAnswer,
+};
 pub use seed::Seed;
-pub use world::LoggedRequest;
+pub use world::{Exchange, LoggedRequest};
 
 use http::{Answer, Call};
 use line::{Scissors, Switchboard};
+use sending::{send, through_faults};
 use world::World;
 
 /// The main key of a simulator that is not told another.
@@ -89,6 +94,10 @@ pub struct SimulatorOptions {
     pub raw_query_columns: bool,
     /// Where Omni is known to answer in more than one way. The budget's two knobs are taken from the fields above.
     pub knobs: Knobs,
+    /// The faults that are armed at first, oldest first.
+    pub faults: Vec<Fault>,
+    /// Whether whole exchanges are kept for [`Simulator::exchanges`]: bodies and answers too, so memory grows.
+    pub keep_exchanges: bool,
 }
 
 impl Default for SimulatorOptions {
@@ -102,6 +111,8 @@ impl Default for SimulatorOptions {
             budget_window: Duration::from_secs(60),
             raw_query_columns: false,
             knobs: Knobs::default(),
+            faults: Vec::new(),
+            keep_exchanges: false,
         }
     }
 }
@@ -176,6 +187,11 @@ impl Simulator {
         self.shared.world().log.clone()
     }
 
+    /// All exchanges over the API since the start or the last reset; none where the options did not ask to keep them.
+    pub fn exchanges(&self) -> Vec<Exchange> {
+        self.shared.world().exchanges.clone()
+    }
+
     /// What an embed user sees in an environment: what `GET /_simulator/see` answers. An environment that
     /// is not known looks at the base connection.
     pub fn see(&self, external_id: &str, environment: &str) -> Value {
@@ -211,7 +227,13 @@ impl Simulator {
     }
 
     /// Arms a fault.
+    ///
+    /// # Panics
+    /// The fault makes no sense, as one that [`Fault::from_json`] refuses; says why.
     pub fn arm(&self, fault: Fault) {
+        if let Err(why) = Fault::from_json(&fault.to_json()) {
+            panic!("a fault that makes no sense: {why}");
+        }
         self.shared.world().faults.0.push(fault);
     }
 
@@ -225,7 +247,7 @@ impl Simulator {
         change(&mut self.shared.world().organisation.knobs);
     }
 
-    /// Back to the seed: organisation, knobs, faults, budget and log.
+    /// Back to how it began: seed, knobs, faults, budget and log.
     pub fn reset(&self) {
         self.shared.world().reset();
     }
@@ -268,73 +290,4 @@ async fn receive(
         Some("api" | "openapi.json") => through_faults(&shared, &scissors, &call).await,
         _ => send(Answer::not_found("Not Found")),
     }
-}
-
-async fn through_faults(shared: &Shared, scissors: &Scissors, call: &Call) -> Response {
-    let (n, fault) = shared.world().arrive(call);
-    let sent = |answer: Answer| {
-        shared.world().answered(n, answer.status);
-        send(answer)
-    };
-    if let Some(answer) = fault.as_ref().and_then(world::instead) {
-        return sent(answer);
-    }
-    match fault {
-        Some(FaultKind::DropBefore) => {
-            scissors.cut();
-            return send(Answer::refusal(500, "never sent"));
-        }
-        Some(FaultKind::Hang) => {
-            shared.stop.cancelled().await;
-            scissors.cut();
-            return send(Answer::refusal(500, "never sent"));
-        }
-        Some(FaultKind::Slow { millis }) => tokio::time::sleep(Duration::from_millis(millis)).await,
-        _ => {}
-    }
-    let answer = shared.world().serve(call);
-    match fault {
-        Some(FaultKind::LostAnswer) => {
-            scissors.cut();
-            send(answer)
-        }
-        Some(FaultKind::Status500After) => sent(Answer::refusal(500, "Internal Server Error")),
-        Some(FaultKind::WrongJson) => sent(Answer::ok(serde_json::json!({"unexpected": true}))),
-        Some(FaultKind::Truncated) => cut_short(answer),
-        _ => sent(answer),
-    }
-}
-
-fn send(answer: Answer) -> Response {
-    let mut response = Response::builder()
-        .status(answer.status)
-        .header("content-type", answer.content_type);
-    for (name, value) in answer.headers {
-        response = response.header(name, value);
-    }
-    response
-        .body(Body::from(answer.body))
-        .expect("statuses and header values are written in this file's neighbours")
-}
-
-/// Half of an answer that promised to be whole.
-fn cut_short(answer: Answer) -> Response {
-    let length = answer.body.len();
-    let half = Bytes::copy_from_slice(&answer.body.as_bytes()[..length / 2]);
-    let body = futures::stream::unfold(Some(half), |half| async {
-        match half {
-            Some(half) => Some((Ok(half), None)),
-            None => {
-                // The first half leaves before the line is cut.
-                tokio::task::yield_now().await;
-                Some((Err(io::Error::from(io::ErrorKind::ConnectionReset)), None))
-            }
-        }
-    });
-    Response::builder()
-        .status(answer.status)
-        .header("content-type", answer.content_type)
-        .header("content-length", length)
-        .body(Body::from_stream(body))
-        .expect("a status, a type and a length are valid")
 }

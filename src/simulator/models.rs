@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::canonical::canonical;
 use super::http::{Answer, Call, Reply, optional_flag, optional_text, paged, required_text, uuid};
+use super::knobs::SchemaModel;
 use super::layers::Viewpoint;
 use super::organisation::{Files, Model, ModelKind, Organisation};
 
@@ -124,6 +125,9 @@ impl Organisation {
                 json!({"success": false, "error": "Model could not be created"}),
             ));
         }
+        if self.knobs.model_twin && kind == ModelKind::Shared {
+            self.add_model(kind, name.clone(), &connection_id, base_model_id.clone());
+        }
         let model = self.add_model(kind, name, &connection_id, base_model_id);
         model.forked_from.clone_from(&files);
         model.files = files;
@@ -144,6 +148,7 @@ impl Organisation {
         let schema = self.models.values().find(|model| {
             model.kind == ModelKind::Schema && model.connection_id == connection_id && model.deleted_at.is_none()
         });
+        let schema = schema.filter(|_| self.knobs.schema_model != SchemaModel::Absent);
         match kind {
             ModelKind::Schema if schema.is_some() => {
                 Err(Answer::refusal(400, "Schema model already exists for the connection"))

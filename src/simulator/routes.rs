@@ -11,8 +11,7 @@ pub(super) fn answer(organisation: &mut Organisation, call: &Call, scope: KeySco
     let found = match segments.as_slice() {
         ["api", "v1", "models", rest @ ..] => models(organisation, call, method, rest),
         ["api", "unstable", "models", id, "yaml"] if organisation.knobs.unstable_yaml_gone => {
-            let successor = format!("</api/v1/models/{id}/yaml>; rel=\"successor-version\"");
-            Some(Err(gone("2026-07-31").with_header("link", successor)))
+            Some(Err(gone("2026-07-31", &format!("/api/v1/models/{id}/yaml"))))
         }
         ["api", "unstable", "models", id, "yaml"] => models(organisation, call, method, &[id, "yaml"]),
         ["api", "v1", "folders", rest @ ..] => folders(organisation, call, method, rest),
@@ -24,8 +23,10 @@ pub(super) fn answer(organisation: &mut Organisation, call: &Call, scope: KeySco
     found.unwrap_or_else(|| Err(Answer::not_found("Not Found")))
 }
 
-fn gone(sunset: &str) -> Answer {
+/// The answer of a call that was taken away, with the path of the one that took its place.
+pub(super) fn gone(sunset: &str, successor: &str) -> Answer {
     Answer::refusal(410, "Gone")
+        .with_header("link", format!("<{successor}>; rel=\"successor-version\""))
         .with_header("sunset", sunset)
         .with_header("deprecation", "true")
 }
@@ -64,7 +65,7 @@ fn documents(organisation: &mut Organisation, call: &Call, method: &str, rest: &
         ("GET", []) => organisation.list_documents(call),
         ("GET", [identifier]) => organisation.read_document(identifier),
         ("DELETE", [identifier]) => organisation.delete_document(identifier),
-        ("PUT" | "PATCH", [_]) => Err(gone("2026-07-31")),
+        ("PUT" | "PATCH", [identifier]) => Err(gone("2026-07-31", &format!("/api/v2/documents/{identifier}/draft"))),
         ("GET", [identifier, "queries"]) => organisation.document_queries(identifier),
         (method, [identifier, "move"]) if method == move_method => organisation.move_document(call, identifier),
         _ => return None,

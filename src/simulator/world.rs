@@ -1,9 +1,10 @@
 //! The world of one simulator: the organisation, and what is kept about the requests to it.
 
+use std::collections::HashMap;
 use std::time::Instant;
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::budget::{Budget, too_many};
 use super::faults::{FaultKind, Faults};
@@ -35,6 +36,19 @@ pub struct LoggedRequest {
     pub fault: Option<FaultKind>,
 }
 
+/// One request and its answer, whole; never the key.
+#[derive(Debug, Clone, Serialize)]
+pub struct Exchange {
+    /// The request as the log has it, with the status and the fault.
+    pub request: LoggedRequest,
+    /// The request's body, empty if there was none.
+    pub body: String,
+    /// The answer's media type.
+    pub content_type: String,
+    /// The answer's body, as Omni would send it: a fault that spoils only the sending is not in it.
+    pub answer: String,
+}
+
 /// Everything that a simulator holds.
 #[derive(Debug)]
 pub(super) struct World {
@@ -43,6 +57,9 @@ pub(super) struct World {
     pub(super) faults: Faults,
     budget: Budget,
     pub(super) log: Vec<LoggedRequest>,
+    pub(super) exchanges: Vec<Exchange>,
+    /// Bodies of requests that are not answered yet, where exchanges are kept.
+    open: HashMap<u64, String>,
 }
 
 impl World {
@@ -50,13 +67,15 @@ impl World {
         Self {
             organisation: seed::organisation(options),
             options: options.clone(),
-            faults: Faults::default(),
+            faults: Faults(options.faults.clone()),
             budget: Budget::default(),
             log: Vec::new(),
+            exchanges: Vec::new(),
+            open: HashMap::new(),
         }
     }
 
-    /// Everything back to the seed: organisation, knobs, faults, budget and log.
+    /// Everything back to how it began: organisation, knobs, faults, budget and log.
     pub(super) fn reset(&mut self) {
         *self = Self::new(&self.options.clone());
     }
@@ -81,13 +100,25 @@ impl World {
             body_keys: call.body_keys(),
             fault: fault.clone(),
         });
+        if self.options.keep_exchanges {
+            self.open.insert(n, String::from_utf8_lossy(&call.body).into_owned());
+        }
         (n, fault)
     }
 
-    /// Notes with which status a request was answered.
-    pub(super) fn answered(&mut self, n: u64, status: u16) {
-        if let Some(entry) = self.log.iter_mut().rev().find(|entry| entry.n == n) {
-            entry.status = Some(status);
+    /// Notes how a request was answered.
+    pub(super) fn answered(&mut self, n: u64, answer: &Answer) {
+        let Some(entry) = self.log.iter_mut().rev().find(|entry| entry.n == n) else {
+            return;
+        };
+        entry.status = Some(answer.status);
+        if let Some(body) = self.open.remove(&n) {
+            self.exchanges.push(Exchange {
+                request: entry.clone(),
+                body,
+                content_type: answer.content_type.to_owned(),
+                answer: answer.body.clone(),
+            });
         }
     }
 
@@ -108,11 +139,41 @@ impl World {
 }
 
 /// The answer that a fault gives in place of Omni's, where nothing happens before it.
-pub(super) fn instead(fault: &FaultKind) -> Option<Answer> {
-    match fault {
-        FaultKind::Status429 { retry_after } => Some(too_many(*retry_after)),
-        FaultKind::Status { code } => Some(Answer::refusal(*code, "Injected")),
-        FaultKind::Status500Before => Some(Answer::refusal(500, "Internal Server Error")),
-        _ => None,
-    }
+pub(super) fn instead(fault: &FaultKind, call: &Call) -> Option<Answer> {
+    let html = |status, body: &str| Answer {
+        content_type: "text/html",
+        body: body.to_owned(),
+        ..Answer::refusal(status, "")
+    };
+    Some(match fault {
+        FaultKind::Status429 { retry_after } => too_many(*retry_after),
+        FaultKind::Status { code } => Answer::refusal(*code, "Injected"),
+        FaultKind::Status500Before => Answer::refusal(500, "Internal Server Error"),
+        FaultKind::FailureInside => Answer::ok(json!({"success": false, "error": "Injected"})),
+        FaultKind::Missing => html(
+            404,
+            "<!DOCTYPE html><title>Not found</title><p>There is nothing here.</p>\n",
+        ),
+        FaultKind::Gone { successor } => {
+            let version = if call.path.starts_with("/api/unstable/") {
+                "unstable"
+            } else {
+                "v1"
+            };
+            let newer = || call.path.replacen(&format!("/api/{version}/"), "/api/v2/", 1);
+            routes::gone("2026-11-30", &successor.clone().unwrap_or_else(newer))
+        }
+        FaultKind::Forbidden => Answer::refusal(403, "Forbidden"),
+        FaultKind::NotJson => html(
+            200,
+            "<!DOCTYPE html><title>Sign in</title><form method=\"post\"><input name=\"user\"></form>\n",
+        ),
+        FaultKind::Redirect { to } => Answer {
+            content_type: "text/plain",
+            body: String::new(),
+            ..Answer::refusal(307, "")
+        }
+        .with_header("location", to.as_str()),
+        _ => return None,
+    })
 }

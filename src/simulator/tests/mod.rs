@@ -7,6 +7,8 @@ use super::*;
 mod access;
 mod content;
 mod control;
+mod faults;
+mod knobs;
 mod models;
 mod seeded;
 
