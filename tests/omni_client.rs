@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::contract::check::Held;
 use async_trait::async_trait;
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -71,8 +72,8 @@ async fn client(simulator: &Simulator) -> Arc<dyn Omni> {
     connect(&registry, &instance(simulator, "acme", 1000)).await
 }
 
-async fn start() -> (Simulator, Arc<dyn Omni>) {
-    let simulator = Simulator::start(SimulatorOptions::default())
+async fn start() -> (Held, Arc<dyn Omni>) {
+    let simulator = Held::start(SimulatorOptions::default())
         .await
         .expect("a free port is there");
     let omni = client(&simulator).await;

@@ -25,6 +25,7 @@ mod canonical;
 mod content_validator;
 mod contract;
 mod control;
+mod differences;
 mod documents;
 mod export;
 mod faults;
@@ -53,6 +54,7 @@ mod world;
 mod yaml;
 
 pub use contract::SERVED;
+pub use differences::{DIFFERENCES, Difference};
 pub use faults::{Fault, FaultKind};
 pub use knobs::{
     DocumentDefaults, EnvironmentsAnswer, FolderClash, IdentifierClash, ImportAnswer, ImportFolder, Knobs,

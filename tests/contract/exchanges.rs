@@ -1,0 +1,321 @@
+//! Whole exchanges against the contract: every served call once, a version adopted and one cut.
+
+use std::collections::BTreeSet;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use wavepin::simulator::{
+    DEFAULT_API_KEY, DIFFERENCES, DocumentDefaults, EnvironmentsAnswer, Exchange, ImportAnswer, PermissionsAnswer,
+    SERVED, Simulator, SimulatorOptions, ValidateAnswer,
+};
+
+use super::check::{departures, explains, holds, is_of};
+use crate::cut::bench::{Bench, ready};
+use crate::parts::generated;
+
+const CONNECTION: &str = "c0f12353-4817-4398-bcc0-d501e6dd2f64";
+const CLINICAL: &str = "3fb59130-54fc-4848-832f-d22f61933485";
+const FOLDER: &str = "5a4f0a37-0c4d-4d0b-8b2d-4a9e0d9a6e10";
+const FOLDER_V1: &str = "5a4f0a37-0c4d-4d0b-8b2d-4a9e0d9a6e11";
+const GROUP: &str = "aN3pT9sL";
+
+/// A client of one simulator.
+struct Caller {
+    simulator: Simulator,
+    client: reqwest::Client,
+    key: &'static str,
+}
+
+impl Caller {
+    async fn start() -> Self {
+        let options = SimulatorOptions {
+            keep_exchanges: true,
+            ..SimulatorOptions::default()
+        };
+        Self {
+            simulator: Simulator::start(options).await.unwrap(),
+            client: reqwest::Client::new(),
+            key: DEFAULT_API_KEY,
+        }
+    }
+
+    async fn send(&self, call: &str, body: Option<Value>) -> (u16, Value) {
+        let (method, path) = call.split_once(' ').unwrap();
+        let url = format!("{}{path}", self.simulator.base_url());
+        let request = self.client.request(Method::from_bytes(method.as_bytes()).unwrap(), url);
+        let request = request.header("authorization", format!("Bearer {}", self.key));
+        let request = match body {
+            Some(body) => request.json(&body),
+            None => request,
+        };
+        let answer = request.send().await.unwrap();
+        let status = answer.status().as_u16();
+        let text = answer.text().await.unwrap();
+        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+    }
+
+    async fn done(&self, call: &str, body: Option<Value>) -> Value {
+        let (status, answer) = self.send(call, body).await;
+        assert!((200..300).contains(&status), "{call}: {status} {answer}");
+        answer
+    }
+}
+
+/// Every served call, answered well, in an order in which it can be.
+async fn every_call(caller: &Caller) {
+    let done = async |call: &str, body: Option<Value>| caller.done(call, body).await;
+    for list in ["whoami", "connections", "connection-environments", "user-attributes"] {
+        done(&format!("GET /api/v1/{list}"), None).await;
+    }
+    models(caller).await;
+    for (kind, id) in [("user-groups", GROUP.to_owned()), ("users", membership(caller).await)] {
+        let roles = format!("/api/v1/{kind}/{id}/model-roles");
+        done(
+            &format!("POST {roles}"),
+            Some(json!({"roleName": "QUERIER", "modelId": CLINICAL})),
+        )
+        .await;
+        done(&format!("GET {roles}?modelId={CLINICAL}"), None).await;
+    }
+    folders(caller).await;
+    documents(caller).await;
+}
+
+async fn membership(caller: &Caller) -> String {
+    let who = caller.done("GET /api/v1/whoami", None).await;
+    who["user"]["membershipId"].as_str().unwrap().to_owned()
+}
+
+async fn models(caller: &Caller) {
+    let done = async |call: String, body: Option<Value>| caller.done(&call, body).await;
+    let list =
+        "GET /api/v1/models?modelKind=SHARED&include=activeBranches&sortField=name&sortDirection=asc&pageSize=100";
+    done(list.to_owned(), None).await;
+    let new = json!({"connectionId": CONNECTION, "modelKind": "BRANCH", "modelName": "edit", "baseModelId": CLINICAL});
+    let branch = done("POST /api/v1/models".to_owned(), Some(new.clone())).await["model"]["id"].clone();
+    for version in ["v1", "unstable"] {
+        let yaml = format!("/api/{version}/models/{CLINICAL}/yaml");
+        done(format!("GET {yaml}?mode=extension&includeChecksums=true"), None).await;
+        let file =
+            json!({"fileName": "scratch.view", "yaml": "label: Scratch\n", "mode": "extension", "branchId": branch});
+        done(format!("POST {yaml}"), Some(file)).await;
+        let id = branch.as_str().unwrap();
+        done(
+            format!("DELETE {yaml}?fileName=scratch.view&mode=extension&branchId={id}"),
+            None,
+        )
+        .await;
+    }
+    let id = branch.as_str().unwrap();
+    done(format!("GET /api/v1/models/{CLINICAL}/validate?branchId={id}"), None).await;
+    let content = "folder_paths=clinical%2Fv1&content_filter_mode=ALL&force_full_validation=true";
+    done(
+        format!("GET /api/v1/models/{CLINICAL}/content-validator?{content}"),
+        None,
+    )
+    .await;
+    let merge = json!({"commit_message": "Edit", "delete_branch": true});
+    done(format!("POST /api/v1/models/{CLINICAL}/branch/edit/merge"), Some(merge)).await;
+    done("POST /api/v1/models".to_owned(), Some(new)).await;
+    done(format!("DELETE /api/v1/models/{CLINICAL}/branch/edit"), None).await;
+}
+
+async fn folders(caller: &Caller) {
+    let done = async |call: String, body: Option<Value>| caller.done(&call, body).await;
+    done("GET /api/v1/folders?path=clinical&pageSize=100".to_owned(), None).await;
+    let (absent, _) = caller.send("GET /api/v1/folders?path=no%2Fwhere", None).await;
+    assert_eq!(absent, 404);
+    let new = json!({"name": "scratch", "scope": "organization", "parentFolderId": FOLDER});
+    let made = done("POST /api/v1/folders".to_owned(), Some(new)).await;
+    let folder = format!("/api/v1/folders/{}", made["id"].as_str().unwrap());
+    let permit = json!({"role": "VIEWER", "userGroupIds": [GROUP]});
+    done(format!("POST {folder}/permissions"), Some(permit.clone())).await;
+    done(format!("PATCH {folder}/permissions"), Some(permit)).await;
+    done(format!("GET {folder}/permissions"), None).await;
+    let whose = json!({"userGroupIds": [GROUP]});
+    done(format!("DELETE {folder}/permissions"), Some(whose)).await;
+    done(format!("DELETE {folder}?force=true"), None).await;
+}
+
+async fn documents(caller: &Caller) {
+    let done = async |call: String, body: Option<Value>| caller.done(&call, body).await;
+    let list = format!("GET /api/v1/documents?folderId={FOLDER_V1}&sortField=name&sortDirection=asc&pageSize=100");
+    let listed = done(list, None).await;
+    assert_eq!(listed["records"].as_array().unwrap().len(), 5);
+    done("GET /api/v1/documents/12db1a0a".to_owned(), None).await;
+    let queries = done("GET /api/v1/documents/12db1a0a/queries".to_owned(), None).await;
+    let environments = done("GET /api/v1/connection-environments".to_owned(), None).await;
+    let list = environments.as_object().unwrap().values().next().unwrap();
+    let plan =
+        json!({"query": queries["queries"][0]["query"], "planOnly": true, "connectionEnvironmentId": list[0]["id"]});
+    done("POST /api/v1/query/run".to_owned(), Some(plan)).await;
+    let mut copy = done("GET /api/unstable/documents/12db1a0a/export".to_owned(), None).await;
+    copy["baseModelId"] = json!(CLINICAL);
+    copy["identifier"] = json!("scratch-copy");
+    copy["folderPath"] = json!("clinical/v1");
+    done("POST /api/unstable/documents/import".to_owned(), Some(copy)).await;
+    let to = json!({"folderPath": "clinical"});
+    for (method, by_post) in [("PUT", false), ("POST", true)] {
+        caller.simulator.turn(|knobs| knobs.move_by_post = by_post);
+        done(
+            format!("{method} /api/v1/documents/scratch-copy/move"),
+            Some(to.clone()),
+        )
+        .await;
+    }
+    done("DELETE /api/v1/documents/scratch-copy".to_owned(), None).await;
+    let whole = json!({"modelId": CLINICAL, "name": "Patient Summary", "facetFilters": false, "filterOrder": [],
+        "queryPresentations": [{"name": "Patients"}], "refreshInterval": null});
+    for (method, body) in [("PUT", whole), ("PATCH", json!({"name": "Patient Summary"}))] {
+        let (gone, _) = caller
+            .send(&format!("{method} /api/v1/documents/12db1a0a"), Some(body))
+            .await;
+        assert_eq!(gone, 410);
+    }
+}
+
+/// What every call may answer, whatever the contract says of it.
+async fn refusals(caller: &mut Caller) {
+    assert_eq!(caller.send("GET /api/v1/models?cursor=nonsense", None).await.0, 400);
+    caller.simulator.turn(|knobs| knobs.requests_per_minute = Some(1));
+    caller.key = "omni_osk_wrong";
+    assert_eq!(caller.send("GET /api/v1/documents", None).await.0, 403);
+    assert_eq!(caller.send("GET /api/v1/documents", None).await.0, 429);
+    caller.key = DEFAULT_API_KEY;
+    caller.simulator.turn(|knobs| knobs.requests_per_minute = None);
+}
+
+/// Every call as Omni is thought to be, and as its other sources have it.
+async fn routes() -> Vec<Exchange> {
+    let mut caller = Caller::start().await;
+    every_call(&caller).await;
+    refusals(&mut caller).await;
+    let mut exchanges = caller.simulator.exchanges();
+    caller.simulator.reset();
+    caller.simulator.turn(|knobs| {
+        knobs.validate_answer = ValidateAnswer::Object;
+        knobs.yaml_answers_files = true;
+        knobs.import_answer = ImportAnswer::Workbook;
+        knobs.permissions_answer = PermissionsAnswer::Principals;
+        knobs.environments_answer = EnvironmentsAnswer::Data;
+        knobs.document_defaults = DocumentDefaults::Documentation;
+    });
+    every_call(&caller).await;
+    exchanges.extend(caller.simulator.exchanges());
+    exchanges
+}
+
+/// The clinical example: version 1 adopted, version 2 cut.
+async fn cut() -> Vec<Exchange> {
+    let options = SimulatorOptions {
+        keep_exchanges: true,
+        ..SimulatorOptions::default()
+    };
+    let bench = Bench::with(options, |_, text| text).await;
+    let (first, second) = bench.both().await;
+    ready(&first);
+    ready(&second);
+    bench.simulator.exchanges()
+}
+
+#[test]
+fn generated_differences() {
+    let mut table = String::from("| call | where | Omni instead | who says so |\n|---|---|---|---|\n");
+    for it in DIFFERENCES {
+        let operation = if it.operation == "*" {
+            "every call"
+        } else {
+            it.operation
+        };
+        table += &format!("| `{operation}` | {} | {} | {} |\n", it.place, it.instead, it.source);
+    }
+    generated::part_holds("docs/simulator.md", "differences", &table);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_served_call_keeps_to_the_contract() {
+    let exchanges = routes().await;
+    let called: BTreeSet<String> = exchanges
+        .iter()
+        .map(|it| it.request.method.clone() + " " + &it.request.path)
+        .collect();
+    for (method, template) in SERVED {
+        let is_called = called.iter().any(|call| {
+            let (made, path) = call.split_once(' ').unwrap();
+            made == method && is_of(template, path)
+        });
+        assert!(is_called, "{method} {template} was not called");
+    }
+    holds(&exchanges);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_whole_cut_keeps_to_the_contract_on_both_sides() {
+    let exchanges = cut().await;
+    assert!(exchanges.len() > 50, "it was a cut: {}", exchanges.len());
+    holds(&exchanges);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_known_difference_is_needed() {
+    let mut exchanges = routes().await;
+    exchanges.extend(cut().await);
+    let found = departures(&exchanges);
+    for known in DIFFERENCES {
+        assert!(
+            found.iter().any(|it| explains(&known, it)),
+            "nothing differs any more at {known:?}"
+        );
+    }
+    let all: BTreeSet<(&str, &str)> = DIFFERENCES.iter().map(|it| (it.operation, it.place)).collect();
+    assert_eq!(all.len(), DIFFERENCES.len(), "each is named once");
+}
+
+/// A check that lets everything through would hold too.
+#[tokio::test]
+async fn what_parts_from_the_contract_is_seen() {
+    let caller = Caller::start().await;
+    caller.done("GET /api/v1/models?pageSize=5", None).await;
+    caller
+        .done("POST /api/v1/folders", Some(json!({"name": "scratch"})))
+        .await;
+    let [list, create] = &caller.simulator.exchanges()[..] else {
+        panic!("two calls were made");
+    };
+    assert!(departures(&[list.clone(), create.clone()]).is_empty());
+    type Change = fn(&mut Exchange);
+    let changes: [(&Exchange, Change, &str); 10] = [
+        (list, |it| it.request.query = "pagesize=5".into(), "query pagesize"),
+        (list, |it| it.request.query = "pageSize=many".into(), "query pageSize"),
+        (list, |it| it.request.status = Some(418), "status 418"),
+        (list, |it| it.request.path = "/api/v1/modules".into(), "call"),
+        (
+            list,
+            |it| it.answer = it.answer.replace("createdAt", "madeAt"),
+            "answer /records/*/createdAt",
+        ),
+        (list, |it| it.answer = "<html>".into(), "answer application/json"),
+        (
+            create,
+            |it| it.body = json!({"title": "x", "name": "x"}).to_string(),
+            "body /title",
+        ),
+        (create, |it| it.body = json!({}).to_string(), "body /name"),
+        (
+            create,
+            |it| it.body = json!({"name": "x", "scope": "galaxy"}).to_string(),
+            "body /scope",
+        ),
+        (
+            create,
+            |it| it.answer = it.answer.replace("\"organization\"", "7"),
+            "answer /scope",
+        ),
+    ];
+    for (exchange, change, place) in changes {
+        let mut changed = exchange.clone();
+        change(&mut changed);
+        let found = departures(&[changed]);
+        assert!(found.iter().any(|it| it.place == place), "{place}: {found:?}");
+    }
+}
