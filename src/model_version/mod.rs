@@ -7,6 +7,7 @@
 //! | [`decide`] | the next step; pure |
 //! | [`act`] | one effect |
 //! | [`report`] | conditions and progress |
+//! | [`forecast`] | what is still to be done, and how many calls it costs; pure |
 //! | [`definition`] | a model as a set of files; pure |
 //! | [`content`] | dashboards taken apart; pure |
 //! | [`urgency`] | how much depends on a pass; pure |
@@ -16,14 +17,17 @@ pub mod content;
 pub mod decide;
 pub mod definition;
 pub mod desired;
+pub mod forecast;
 pub mod observe;
 pub mod report;
 pub mod urgency;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use decide::{Ending, Step};
 use desired::{Desired, Origin};
+use forecast::StepAhead;
 use jiff::Timestamp;
 use observe::Observed;
 use report::Stage;
@@ -31,7 +35,7 @@ use urgency::Situation;
 
 use crate::ports::{Failure, Lookup, Mapping, Next, Object, Omni, Reservation, Urgency, World};
 use crate::resources::conditions::{Finding, Reason};
-use crate::resources::{DashboardsStatus, ModelVersionSpec, OmniInstanceSpec};
+use crate::resources::{Dashboards, DashboardsStatus, ModelVersionSpec, OmniInstanceSpec};
 
 /// What a pass says of a version.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -61,6 +65,75 @@ pub struct VersionPass {
     pub report: VersionReport,
     /// When to look again.
     pub next: Next,
+}
+
+/// What is still to be done for a version.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VersionPlan {
+    /// The number.
+    pub version: i32,
+    /// It is complete.
+    pub complete: bool,
+    /// How many of its dashboards are whole.
+    pub ready: usize,
+    /// How many tenants' rows hold it.
+    pub tenants: u64,
+    /// What is still to be done, in order; none where all is.
+    pub steps: Vec<StepAhead>,
+}
+
+/// What is still to be done for a version, by the ledger alone: no call is made to Omni, and nothing is written.
+///
+/// # Errors
+/// What is wrong with the object, or keeps the ledger from being read.
+pub async fn plan(world: &World, object: &Object<ModelVersionSpec>) -> Result<VersionPlan, Failure> {
+    let instance = instance(world, object)?;
+    let desired = Desired::new(object, &instance)?;
+    alone(world, object, &instance)?;
+    let (mapping, shape) = world.mapping(&instance).await?;
+    let from = match &desired.origin {
+        Origin::Adopt(_) => None,
+        Origin::Cut(cut) => Some(cut.from),
+    };
+    let seen = Observed::ledger(&*mapping, shape, desired.version, from)
+        .await
+        .map_err(|error| Failure::from(&error))?;
+    let source = from.map_or_else(BTreeSet::new, |from| will_have(world, object, from));
+    let record = seen.versions.get(&desired.version);
+    Ok(VersionPlan {
+        version: desired.version,
+        complete: record.is_some_and(|record| record.complete_at.is_some()),
+        ready: seen.dashboards.len(),
+        tenants: seen.tenants,
+        steps: forecast::forecast(&desired, &seen, &source),
+    })
+}
+
+/// The slugs that a version of the same instance is declared to have, back to the adoption that all began with.
+fn will_have(world: &World, of: &Object<ModelVersionSpec>, mut number: i32) -> BTreeSet<String> {
+    let versions = world.objects.versions(&of.namespace, &of.spec.instance_ref.name);
+    let mut changes = Vec::new();
+    // A line of versions that leads back to itself is refused elsewhere; here it must only come to an end.
+    for _ in 0..=versions.len() {
+        let Some(version) = versions.iter().find(|it| it.spec.version == number) else {
+            break;
+        };
+        if let Some(adopt) = &version.spec.source.adopt {
+            let mut slugs: BTreeSet<String> = adopt.dashboards.iter().map(|it| it.slug.clone()).collect();
+            for dashboards in changes.iter().rev() {
+                let dashboards: &Dashboards = dashboards;
+                slugs.retain(|slug| !dashboards.exclude.contains(slug));
+                slugs.extend(dashboards.add.iter().map(|it| it.slug.clone()));
+            }
+            return slugs;
+        }
+        changes.extend(version.spec.content.as_ref().map(|content| content.dashboards.clone()));
+        let Some(from) = version.spec.source.from_version else {
+            break;
+        };
+        number = from;
+    }
+    BTreeSet::new()
 }
 
 /// Where a long pass tells how far it is, and learns that it should end early.

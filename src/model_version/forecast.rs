@@ -1,0 +1,191 @@
+//! What is still to be done for a version, in steps with the calls to Omni that each costs. Pure.
+//!
+//! A forecast, not a promise: how many files a model has and which dashboards have tabs of their own is not known before
+//! they are read. What is known counts as it is; what is not counts as below, so that a forecast is rather too high.
+
+use std::collections::BTreeSet;
+
+use super::act::MERGED;
+use super::desired::{Cut, Desired, Origin};
+use super::observe::Observed;
+use crate::ports::{IntentStep, VersionRecord};
+
+/// Files of a model whose definition was not read yet.
+const UNREAD_FILES: usize = 20;
+/// Calls a dashboard: exported, imported, exported again; and its share of those whose tabs must be repaired.
+const CALLS_A_DASHBOARD: usize = 4;
+/// Dashboards a page of Omni's lists.
+const PAGE: usize = 100;
+/// How many names a step shows.
+const SHOWN: usize = 5;
+
+/// One step that is still to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepAhead {
+    /// What is done, with its object.
+    pub what: String,
+    /// About how many calls to Omni it costs.
+    pub calls: usize,
+}
+
+fn step(what: impl Into<String>, calls: usize) -> StepAhead {
+    StepAhead {
+        what: what.into(),
+        calls,
+    }
+}
+
+/// The steps that are still to be done until the version is complete; none where it is. `source` is what the source
+/// will have, for one that is not complete itself.
+#[must_use]
+pub fn forecast(desired: &Desired, seen: &Observed, source: &BTreeSet<String>) -> Vec<StepAhead> {
+    let record = seen.versions.get(&desired.version);
+    if record.is_some_and(|record| record.complete_at.is_some()) {
+        return added(desired, seen);
+    }
+    match &desired.origin {
+        Origin::Adopt(adopt) => {
+            let left = adopt
+                .dashboards
+                .iter()
+                .filter(|it| !seen.dashboards.contains_key(&it.slug));
+            let left: Vec<&str> = left.map(|it| it.slug.as_str()).collect();
+            vec![
+                step(
+                    format!("read model {} and folder {:?}", adopt.model_id, adopt.folder_path),
+                    4 + pages(adopt.dashboards.len()),
+                ),
+                step(format!("read {}", dashboards(&left)), left.len()),
+                step(
+                    format!("write {} and the mark", rows(adopt.dashboards.len())),
+                    1 + pages(adopt.dashboards.len()),
+                ),
+            ]
+        }
+        Origin::Cut(cut) => of_cut(desired, cut, seen, record, source),
+    }
+}
+
+/// The calls of all steps together.
+#[must_use]
+pub fn calls(steps: &[StepAhead]) -> usize {
+    steps.iter().map(|step| step.calls).sum()
+}
+
+fn of_cut(
+    desired: &Desired,
+    cut: &Cut,
+    seen: &Observed,
+    record: Option<&VersionRecord>,
+    source: &BTreeSet<String>,
+) -> Vec<StepAhead> {
+    let known: BTreeSet<&str> = if seen.source_dashboards.is_empty() {
+        source.iter().map(String::as_str).collect()
+    } else {
+        seen.source_dashboards.keys().map(String::as_str).collect()
+    };
+    let wanted: BTreeSet<&str> = known
+        .into_iter()
+        .filter(|slug| !cut.content.dashboards.exclude.iter().any(|it| it == slug))
+        .chain(cut.content.dashboards.add.iter().map(|it| it.slug.as_str()))
+        .collect();
+    let left: Vec<&str> = wanted
+        .iter()
+        .copied()
+        .filter(|slug| !seen.dashboards.contains_key(*slug))
+        .collect();
+    let settled = |wanted: IntentStep| {
+        let mut intents = seen.intents.values();
+        intents.any(|it| it.step == wanted && it.result.is_some())
+    };
+    let mut steps = vec![step(
+        format!("see that version {} is complete and rests", cut.from),
+        6 + pages(wanted.len()),
+    )];
+    if record.is_none_or(|record| record.model_id.is_none()) {
+        let roles = cut.model.roles.len();
+        steps.push(step(
+            format!("create model {:?} with {roles} roles", cut.model.name),
+            2 + 2 * roles,
+        ));
+    }
+    if record.is_none_or(|record| record.definition.is_none()) {
+        steps.push(definition(desired, cut, seen));
+    }
+    if !settled(IntentStep::Closure) {
+        let permits = cut.content.folder.permissions.len();
+        steps.push(step(
+            format!(
+                "create folder {:?}, closed until the version is whole",
+                cut.folder_path()
+            ),
+            5 + 2 * permits,
+        ));
+    }
+    if !left.is_empty() {
+        steps.push(step(
+            format!("copy {}", dashboards(&left)),
+            CALLS_A_DASHBOARD * left.len(),
+        ));
+    }
+    steps.push(step(
+        format!("open the folder, write {} and the mark", rows(wanted.len())),
+        4 + 2 * pages(wanted.len()),
+    ));
+    steps
+}
+
+/// The definition: read, sent to a branch file by file, validated, merged and read back.
+fn definition(desired: &Desired, cut: &Cut, seen: &Observed) -> StepAhead {
+    let source = seen.versions.get(&cut.from).and_then(|it| it.model_id.clone());
+    let read = source.and_then(|id| seen.files.get(&(id, None)));
+    let files = read.map_or(UNREAD_FILES, |it| it.files.len());
+    let branch = Cut::branch_name(desired.version);
+    let merged = seen.intents.get(&(IntentStep::Branch, branch));
+    let merged = merged
+        .and_then(|it| it.result.as_deref())
+        .is_some_and(|it| it.starts_with(MERGED));
+    let edits = cut.model.edits.len();
+    let calls = if merged { 2 } else { files + edits + 6 };
+    step(
+        format!("copy the definition with {edits} edits, validate and merge it"),
+        calls,
+    )
+}
+
+/// Dashboards that were added to a complete version.
+fn added(desired: &Desired, seen: &Observed) -> Vec<StepAhead> {
+    let Origin::Cut(cut) = &desired.origin else {
+        return Vec::new();
+    };
+    let added = cut.content.dashboards.add.iter().map(|it| it.slug.as_str());
+    let left: Vec<&str> = added.filter(|slug| !seen.dashboards.contains_key(*slug)).collect();
+    if left.is_empty() {
+        return Vec::new();
+    }
+    vec![step(
+        format!("copy {}, and write {}", dashboards(&left), rows(left.len())),
+        8 + CALLS_A_DASHBOARD * left.len(),
+    )]
+}
+
+fn pages(dashboards: usize) -> usize {
+    dashboards.div_ceil(PAGE).max(1)
+}
+
+fn rows(count: usize) -> String {
+    match count {
+        1 => "1 row".to_owned(),
+        many => format!("{many} rows"),
+    }
+}
+
+fn dashboards(slugs: &[&str]) -> String {
+    let shown = slugs[..slugs.len().min(SHOWN)].join(", ");
+    match slugs.len() {
+        0 => "0 dashboards".to_owned(),
+        1 => format!("1 dashboard: {shown}"),
+        many if many > SHOWN => format!("{many} dashboards: {shown}, …"),
+        many => format!("{many} dashboards: {shown}"),
+    }
+}
