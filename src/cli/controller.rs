@@ -159,6 +159,7 @@ impl ControllerArgs {
             budget_window: budget_window.0,
             request_timeout: request_timeout.0,
             require_hosts,
+            ..ClientOptions::default()
         };
         let options = ControllerOptions {
             namespaces: namespaces

@@ -10,6 +10,7 @@ mod apply;
 mod controller;
 pub mod crds;
 mod demo;
+mod plan;
 mod simulator;
 
 /// Versions of Omni models and their dashboards, one pinned to each tenant.
@@ -28,6 +29,10 @@ enum Command {
     Controller(controller::ControllerArgs),
     /// Make Omni and the mapping match a folder of manifests, without a cluster
     Apply(apply::ApplyArgs),
+    /// Print every effect that would follow from a folder of manifests, with calls and minutes; changes nothing
+    Plan(plan::PlanArgs),
+    /// Print what is there of a folder of manifests, what is left of the budget, and when cuts will be done
+    Get(plan::PlanArgs),
     /// Print the custom resource definitions
     Crds(crds::CrdsArgs),
     /// Tell the story of two versions and three tenants; needs nothing
@@ -67,6 +72,8 @@ pub async fn run(cli: Cli) -> ExitCode {
     match cli.command {
         Command::Controller(args) => controller::run(args).await.into(),
         Command::Apply(args) => apply::run(args).await.into(),
+        Command::Plan(args) => plan::plan(args).await.into(),
+        Command::Get(args) => plan::get(args).await.into(),
         Command::Crds(args) => crds::run(&args).into(),
         Command::Demo(args) => demo::run(args).await.into(),
         Command::Simulator(args) => simulator::run(args).await.into(),

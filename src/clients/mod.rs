@@ -19,8 +19,8 @@ use self::credentials::{Credential, Credentials};
 use self::destination::{Database, Place};
 use self::kept::{Kept, Origin};
 use crate::mapping::{self, Connected, MappingOptions};
-use crate::omni::{Limiters, OmniClient, OmniOptions, Shared, fingerprint};
-use crate::ports::{Clients, ConnectError, Mapping, Object, Omni, Secrets, Urgency};
+use crate::omni::{Limiters, OmniClient, OmniOptions, Shared, budget_name, fingerprint};
+use crate::ports::{Clients, ConnectError, Mapping, Object, Omni, Secrets, Told, Urgency};
 use crate::resources::conditions::Reason;
 use crate::resources::{BaseUrl, Management, OmniInstanceSpec};
 
@@ -35,6 +35,8 @@ pub struct ClientOptions {
     pub request_timeout: Duration,
     /// Refuses a Secret that does not say, by its annotation `wavepin.dev/hosts`, where it may be sent.
     pub require_hosts: bool,
+    /// Mappings are only looked at: nothing is made, written or fenced there.
+    pub read_only: bool,
 }
 
 impl Default for ClientOptions {
@@ -44,6 +46,7 @@ impl Default for ClientOptions {
             budget_window: Duration::from_secs(60),
             request_timeout: Duration::from_secs(60),
             require_hosts: false,
+            read_only: false,
         }
     }
 }
@@ -76,6 +79,28 @@ impl ClientRegistry {
             omnis: Kept::default(),
             mappings: Kept::default(),
         }
+    }
+
+    /// How the budget of an instance's key stands, whoever uses it. Makes no call to Omni.
+    ///
+    /// # Errors
+    /// What keeps the key or the database from being read.
+    pub async fn budget(&self, instance: &Object<OmniInstanceSpec>) -> Result<Told, ConnectError> {
+        let spec = &instance.spec;
+        let base_url =
+            BaseUrl::parse(&spec.base_url).map_err(|why| invalid(format!("OmniInstance {}: {why}", instance.key())))?;
+        let key = self
+            .credentials
+            .credential(&instance.namespace, &spec.api_key_secret_ref, "spec.apiKeySecretRef")
+            .await?;
+        let name = budget_name(&base_url.text, &key.value);
+        let (connected, _) = self.connected(instance).await?;
+        let read_mapping = |source| ConnectError::Database { source };
+        let own = instance.key();
+        let owner = spec.mapping.owner.as_deref().unwrap_or(&own);
+        connected.mapping.prepare(owner, None).await.map_err(read_mapping)?;
+        let standing = connected.budget.standing(&name, spec.requests_per_minute).await;
+        standing.map_err(read_mapping)
     }
 
     /// Whether a credential may go to a place; `field` is what names the place.
@@ -166,6 +191,7 @@ impl ClientRegistry {
                 schema: spec.schema.clone(),
                 management: spec.management,
                 replaced: Arc::clone(&kept.replaced),
+                read_only: self.options.read_only,
                 ..MappingOptions::default()
             };
             mapping::open(&url, options).await

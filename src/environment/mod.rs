@@ -94,6 +94,62 @@ pub async fn reconcile(world: &World, key: &EnvironmentKey) -> Option<Environmen
     }
 }
 
+/// A row that a pass would write now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedMove {
+    /// The tenant.
+    pub tenant: String,
+    /// What the row holds; `None` for no row.
+    pub from: Option<i32>,
+    /// What it would hold; `None` where it would be deleted.
+    pub to: Option<i32>,
+}
+
+/// What a pass over an environment would do now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EnvironmentPlan {
+    /// The rows that would be written.
+    pub moves: Vec<PlannedMove>,
+    /// What would be said of each pin, as things stand before that.
+    pub pins: Vec<PinReport>,
+}
+
+/// What a pass would do now; it writes nothing.
+///
+/// # Errors
+/// What keeps the environment from being seen.
+pub async fn plan(world: &World, key: &EnvironmentKey) -> Result<EnvironmentPlan, Failure> {
+    let pins = world.objects.pins(&key.namespace, &key.instance, &key.environment);
+    let instance = instance(world, key)?;
+    if instance.spec.suspend {
+        let pins = report::suspended(&pins, &instance).pins;
+        return Ok(EnvironmentPlan {
+            moves: Vec::new(),
+            pins,
+        });
+    }
+    let (mapping, _) = world.mapping(&instance).await?;
+    let seen = observe::observe(world, key, &instance, &pins, mapping.as_ref()).await;
+    let seen = seen.map_err(|error| Failure::from(&error))?;
+    let decision = decide::decide(&seen);
+    let flips = decision.plan.flips.iter().flat_map(|flip| {
+        flip.moves.iter().map(|it| PlannedMove {
+            tenant: it.tenant.clone(),
+            from: it.from,
+            to: Some(flip.version),
+        })
+    });
+    let removals = decision.plan.removals.iter().map(|it| PlannedMove {
+        tenant: it.tenant.clone(),
+        from: Some(it.holds),
+        to: None,
+    });
+    Ok(EnvironmentPlan {
+        moves: flips.chain(removals).collect(),
+        pins: report::report(&seen, &decision, &BTreeMap::new(), instance.spec.interval.into()).pins,
+    })
+}
+
 /// The environments of an instance in which tenants are claimed though no pin is declared there: the last pin went
 /// while nobody looked, and no object is left that asks for a pass. Empty while the mapping cannot be used, which is
 /// for the instance's own pass to tell.

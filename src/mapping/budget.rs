@@ -98,6 +98,17 @@ impl PlacesLine {
     }
 }
 
+/// How a key stands with so many places taken, and whether it is paused and whether it comes back after that.
+pub(super) fn stands(used: i64, lowest: Option<i32>, asked: u32, (paused, recovering): (bool, bool)) -> Told {
+    let lowest = lowest.and_then(|rate| u32::try_from(rate).ok());
+    Told {
+        used: u32::try_from(used).unwrap_or(u32::MAX),
+        rate: lowest.map_or(asked, |lowest| lowest.min(asked)).max(1),
+        recovering,
+        paused,
+    }
+}
+
 /// Whether others must be told how the request ended.
 pub(super) fn tells(place: &Return) -> bool {
     match place.outcome {

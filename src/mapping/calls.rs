@@ -13,7 +13,7 @@ macro_rules! calls_by_their_parts {
 
             use crate::ports::{
                 Ask, Budget, Claim, CompleteVersion, DashboardRecord, DashboardRow, EnvironmentView, Flip, FlipOutcome,
-                Intent, IntentStep, Mapping, MappingError, Place, Return, RowRemoval, Shape, VersionChange,
+                Intent, IntentStep, Mapping, MappingError, Place, Return, RowRemoval, Shape, Told, VersionChange,
                 VersionRecord,
             };
 
@@ -28,6 +28,14 @@ macro_rules! calls_by_their_parts {
                     self.run(
                         || "give a place in the request budget back".to_owned(),
                         self.free(place),
+                    )
+                    .await
+                }
+
+                async fn standing(&self, key: &str, rate: u32) -> Result<Told, MappingError> {
+                    self.run(
+                        || "read the request budget".to_owned(),
+                        self.read_standing(key, rate),
                     )
                     .await
                 }

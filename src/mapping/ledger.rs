@@ -283,6 +283,16 @@ pub(super) fn retired(version: i32) -> MappingErrorKind {
     }
 }
 
+/// The error for a ledger that is only looked at, and was made by an older Wavepin.
+pub(super) fn older_ledger(done: i64, newest: i64) -> MappingErrorKind {
+    MappingErrorKind::Schema {
+        what: format!(
+            "the ledger's tables are at step {done}, and this version of Wavepin reads step {newest}; they are brought \
+             there by its controller, or by wavepin apply"
+        ),
+    }
+}
+
 /// The error for a ledger that a newer Wavepin has changed.
 pub(super) fn newer_ledger(done: i64, newest: i64) -> MappingErrorKind {
     MappingErrorKind::Schema {

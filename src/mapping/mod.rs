@@ -42,6 +42,9 @@ pub struct MappingOptions {
     /// Set by whoever made this mapping when it makes another in its place, from a new URL say: then a fence that was
     /// raised is no contest of two programs, and passes with the next look.
     pub replaced: Arc<AtomicBool>,
+    /// Nothing is made, written or fenced: for looking at a mapping that another process may be working on. Where there
+    /// is no ledger yet, an empty one is shown.
+    pub read_only: bool,
 }
 
 impl MappingOptions {
@@ -63,6 +66,7 @@ impl Default for MappingOptions {
             connect_timeout: Duration::from_secs(10),
             statement_timeout: Duration::from_secs(30),
             replaced: Arc::default(),
+            read_only: false,
         }
     }
 }
@@ -102,7 +106,15 @@ pub async fn connect(url: &SecretString, options: MappingOptions) -> Result<Arc<
 pub async fn open(url: &SecretString, options: MappingOptions) -> Result<Connected, MappingError> {
     let scheme = url.expose_secret().split_once(':').map(|(scheme, _)| scheme);
     match scheme {
-        Some("postgres" | "postgresql") => Ok(Connected::to(PgMapping::connect(url, options).await?)),
+        Some("postgres" | "postgresql") => {
+            let read_only = options.read_only;
+            let mapping = PgMapping::connect(url, options).await?;
+            if read_only && !mapping.has_ledger().await? {
+                return nothing_yet().await;
+            }
+            Ok(Connected::to(mapping))
+        }
+        Some("sqlite") if options.read_only && !SqliteMapping::has_ledger(url, &options).await? => nothing_yet().await,
         Some("sqlite") => Ok(Connected::to(SqliteMapping::connect(url, options).await?)),
         _ => Err(MappingError {
             action: CONNECT.to_owned(),
@@ -111,6 +123,13 @@ pub async fn open(url: &SecretString, options: MappingOptions) -> Result<Connect
             },
         }),
     }
+}
+
+/// An empty ledger, to look at where there is none yet.
+async fn nothing_yet() -> Result<Connected, MappingError> {
+    let url = SecretString::from("sqlite::memory:");
+    let empty = SqliteMapping::connect(&url, MappingOptions::default()).await?;
+    Ok(Connected::to(empty))
 }
 
 /// What connecting is called in errors.

@@ -263,7 +263,7 @@ impl Bucket {
         });
         let line = Arc::new(Line {
             bucket: Arc::clone(self),
-            key: key.iter().map(|byte| format!("{byte:02x}")).collect(),
+            key: hex(&key),
             shared,
             fresh,
             asking: tokio::sync::Mutex::default(),
@@ -498,6 +498,16 @@ impl Limiters {
         buckets.retain(|_, bucket| !bucket.idle());
         limiter
     }
+}
+
+/// What the budget of this key at this Omni is called in the mapping: a hash that tells neither.
+#[must_use]
+pub(crate) fn budget_name(base_url: &str, api_key: &SecretString) -> String {
+    hex(&fingerprint([base_url.trim_end_matches('/'), api_key.expose_secret()]))
+}
+
+fn hex(hash: &[u8]) -> String {
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A SHA-256 over texts, for maps that must tell secrets apart without holding them. Lengths are hashed too, so that no

@@ -32,8 +32,8 @@ use crate::ports::{
     Merge, ModelFile, ModelFiles, ModelRecord, NewModel, Omni, OmniError, Reservation, RoleGrant, Urgency,
     ValidationIssue,
 };
-pub(crate) use limiter::fingerprint;
 pub use limiter::{Limiter, Limiters, Shared, Slot};
+pub(crate) use limiter::{budget_name, fingerprint};
 
 /// How a client talks.
 #[derive(Debug, Clone)]

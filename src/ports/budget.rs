@@ -123,4 +123,10 @@ pub trait Budget: Send + Sync {
     /// # Errors
     /// Those of the mapping: the place is free when its hold ends.
     async fn give_back(&self, place: &Return) -> Result<(), MappingError>;
+
+    /// How a key stands, for somebody who asks for no place. Writes nothing, and wants no fence.
+    ///
+    /// # Errors
+    /// Those of the mapping.
+    async fn standing(&self, key: &str, rate: u32) -> Result<Told, MappingError>;
 }

@@ -1,12 +1,12 @@
 //! The request budget. Who looks for a place locks its key's row first, so that two that look at once do not take the
 //! same one; who gives one back touches its own row only, unless the key is coming back after a pause.
 
-use super::super::budget::{CLOCKS_DIFFER, KeyLine, PlacesLine, learn, microseconds, rate, tells};
+use super::super::budget::{CLOCKS_DIFFER, KeyLine, PlacesLine, learn, microseconds, rate, stands, tells};
 use super::super::ledger::Failure;
 use super::PgMapping;
 use super::session::{Session, lines, statement};
 use crate::ports::window::{FURTHEST_PAUSE, Standing};
-use crate::ports::{Ask, Place, Return};
+use crate::ports::{Ask, Place, Return, Told};
 
 /// Forgets what is free, counts the rest, and takes a place if there is room, by the rules of [`Standing::room`].
 ///
@@ -68,6 +68,23 @@ impl PgMapping {
             .await?;
         session.commit().await?;
         Ok(line.place(ask, &standing))
+    }
+
+    pub(super) async fn read_standing(&self, key: &str, rate: u32) -> Result<Told, Failure> {
+        let mut session = self.snapshot().await?;
+        let (used, lowest): (i64, Option<i32>) =
+            lines("SELECT count(*), min(rate) FROM wavepin.budget_slot WHERE key = $1 AND free_at > now()")
+                .bind(key.to_owned())
+                .fetch_one(session.on())
+                .await?;
+        let standing: Option<(bool, bool)> = lines(
+            "SELECT coalesce(paused_until > now(), false), at_once IS NOT NULL FROM wavepin.budget_key WHERE key = $1",
+        )
+        .bind(key.to_owned())
+        .fetch_optional(session.on())
+        .await?;
+        session.rollback().await?;
+        Ok(stands(used, lowest, rate, standing.unwrap_or_default()))
     }
 
     pub(super) async fn free(&self, place: &Return) -> Result<(), Failure> {

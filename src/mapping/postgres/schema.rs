@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use sqlx::{AssertSqlSafe, Executor as _};
 
-use super::super::ledger::{Failure, newer_ledger};
+use super::super::ledger::{Failure, newer_ledger, older_ledger};
 use super::errors::{kind_of, quote};
 use super::session::{Session, lines, statement, value};
 use super::{Fence, PgMapping, Tables};
-use crate::ports::{MappingErrorKind, Shape};
+use crate::ports::{MappingError, MappingErrorKind, Shape};
 use crate::resources::Management;
 
 /// The steps from no ledger to what this version of Wavepin uses, by number. Never changed, only added to.
@@ -30,6 +30,9 @@ AND NOT EXISTS (SELECT FROM wavepin.budget_slot AS slot WHERE slot.key = key.key
 
 impl PgMapping {
     pub(super) async fn prepared(&self, owner: &str, take_from: Option<&str>) -> Result<Shape, Failure> {
+        if self.options.read_only {
+            return self.looked_at().await;
+        }
         let mut state = self.state.write().await;
         let fence = state.fence.clone().filter(|taken| taken.owner == owner);
         // A mapping that another owner took over may be taken back by the same word.
@@ -58,6 +61,51 @@ impl PgMapping {
             dashboard_id_is_uuid: tables.dashboard_id_is_uuid,
         };
         state.fence = Some(fence);
+        state.tables = Some(tables);
+        Ok(shape)
+    }
+
+    /// Whether there is a ledger.
+    pub(in super::super) async fn has_ledger(&self) -> Result<bool, MappingError> {
+        let look = async {
+            let mut session = self.snapshot().await?;
+            let there: bool = value("SELECT to_regclass('wavepin.migration') IS NOT NULL")
+                .fetch_one(session.on())
+                .await?;
+            session.rollback().await?;
+            Ok(there)
+        };
+        self.run(|| "look for the ledger".to_owned(), look).await
+    }
+
+    /// Finds the tables, for reading alone.
+    async fn looked_at(&self) -> Result<Shape, Failure> {
+        let mut state = self.state.write().await;
+        let tables = match state.tables.clone() {
+            Some(tables) => tables,
+            None => {
+                let mut session = self.snapshot().await?;
+                let done: i64 = value("SELECT coalesce(max(number), 0) FROM wavepin.migration")
+                    .fetch_one(session.on())
+                    .await
+                    .map_err(|source| self.lacking(source, |us| us.grants_on_ledger()))?;
+                let newest = MIGRATIONS[MIGRATIONS.len() - 1].0;
+                if done != newest {
+                    let told = if done > newest { newer_ledger } else { older_ledger };
+                    return Err(told(done, newest).into());
+                }
+                let schema = match self.options.management {
+                    Management::External => self.options.schema.clone(),
+                    Management::Managed => Some(self.managed_schema(&mut session).await?),
+                };
+                let tables = self.find_tables(&mut session, schema.as_deref()).await?;
+                session.rollback().await?;
+                Arc::new(tables)
+            }
+        };
+        let shape = Shape {
+            dashboard_id_is_uuid: tables.dashboard_id_is_uuid,
+        };
         state.tables = Some(tables);
         Ok(shape)
     }

@@ -3,11 +3,11 @@
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
-use super::super::budget::{CLOCKS_DIFFER, KeyLine, PlacesLine, learn, microseconds, moment, rate, tells};
+use super::super::budget::{CLOCKS_DIFFER, KeyLine, PlacesLine, learn, microseconds, moment, rate, stands, tells};
 use super::super::ledger::Failure;
 use super::SqliteMapping;
 use crate::ports::window::{Room, Standing};
-use crate::ports::{Ask, Place, Return};
+use crate::ports::{Ask, Place, Return, Told};
 
 impl SqliteMapping {
     pub(super) async fn take(&self, ask: &Ask) -> Result<Place, Failure> {
@@ -21,6 +21,25 @@ impl SqliteMapping {
         }
         transaction.commit().await?;
         Ok(line.place(ask, &standing))
+    }
+
+    pub(super) async fn read_standing(&self, key: &str, rate: u32) -> Result<Told, Failure> {
+        let now = Timestamp::now().as_microsecond();
+        let mut snapshot = self.snapshot().await?;
+        let (used, lowest): (i64, Option<i32>) =
+            sqlx::query_as("SELECT count(*), min(rate) FROM wavepin_budget_slot WHERE key = ? AND free_at > ?")
+                .bind(key)
+                .bind(now)
+                .fetch_one(&mut *snapshot)
+                .await?;
+        let standing: Option<(bool, bool)> = sqlx::query_as(
+            "SELECT coalesce(paused_until, 0) > ?2, at_once IS NOT NULL FROM wavepin_budget_key WHERE key = ?1",
+        )
+        .bind(key)
+        .bind(now)
+        .fetch_optional(&mut *snapshot)
+        .await?;
+        Ok(stands(used, lowest, rate, standing.unwrap_or_default()))
     }
 
     pub(super) async fn free(&self, place: &Return) -> Result<(), Failure> {

@@ -68,10 +68,12 @@ impl SqliteMapping {
             .busy_timeout(options.statement_timeout)
             .foreign_keys(true)
             .disable_statement_logging();
-        if !in_memory {
+        if options.read_only {
+            connect = connect.read_only(true);
+        } else if !in_memory {
             connect = connect.journal_mode(SqliteJournalMode::Wal);
         }
-        if !url.contains("mode=") {
+        if !url.contains("mode=") && !options.read_only {
             connect = connect.create_if_missing(true);
         }
         // A database in memory lives as long as its only connection.
@@ -105,7 +107,7 @@ impl SqliteMapping {
 
     /// A snapshot for reading.
     async fn snapshot(&self) -> Result<Transaction<'static, Sqlite>, Failure> {
-        if self.fence.read().await.is_none() {
+        if !self.options.read_only && self.fence.read().await.is_none() {
             return Err(not_prepared().into());
         }
         Ok(self.pool.begin().await?)

@@ -1,11 +1,17 @@
 //! Makes the tables, and takes the fence.
 
+use std::cmp::Ordering;
+use std::str::FromStr as _;
+
 use jiff::Timestamp;
+use secrecy::{ExposeSecret as _, SecretString};
+use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Executor as _, SqliteConnection};
 
-use super::super::ledger::{Failure, newer_ledger};
+use super::super::ledger::{Failure, newer_ledger, older_ledger};
 use super::{Fence, SqliteMapping};
-use crate::ports::{MappingErrorKind, Shape};
+use crate::mapping::MappingOptions;
+use crate::ports::{MappingError, MappingErrorKind, Shape};
 
 /// The steps from an empty file to what this version of Wavepin uses, by number. Never changed, only added to.
 const MIGRATIONS: [(i64, &str); 2] = [
@@ -18,6 +24,10 @@ impl SqliteMapping {
         let shape = Shape {
             dashboard_id_is_uuid: false,
         };
+        if self.options.read_only {
+            self.knows_the_ledger().await?;
+            return Ok(shape);
+        }
         let mut fence = self.fence.write().await;
         let held = match fence.as_ref() {
             Some(taken) if taken.owner == owner => self.is_held(taken, take_from).await?,
@@ -27,6 +37,36 @@ impl SqliteMapping {
             *fence = Some(self.take_fence(owner, take_from).await?);
         }
         Ok(shape)
+    }
+
+    /// Whether the file is there, and a ledger in it.
+    pub(in super::super) async fn has_ledger(
+        url: &SecretString,
+        options: &MappingOptions,
+    ) -> Result<bool, MappingError> {
+        let file = SqliteConnectOptions::from_str(url.expose_secret());
+        // What is wrong with the URL is told when it is opened.
+        if file.is_ok_and(|file| !file.get_filename().exists()) {
+            return Ok(false);
+        }
+        let mapping = Self::connect(url, options.clone()).await?;
+        let look = async {
+            let mut connection = mapping.pool.acquire().await?;
+            has_table(&mut connection, "wavepin_migration").await
+        };
+        mapping.run(|| "look for the ledger".to_owned(), look).await
+    }
+
+    async fn knows_the_ledger(&self) -> Result<(), Failure> {
+        let done: i64 = sqlx::query_scalar("SELECT coalesce(max(number), 0) FROM wavepin_migration")
+            .fetch_one(&self.pool)
+            .await?;
+        let newest = MIGRATIONS[MIGRATIONS.len() - 1].0;
+        match done.cmp(&newest) {
+            Ordering::Less => Err(older_ledger(done, newest).into()),
+            Ordering::Equal => Ok(()),
+            Ordering::Greater => Err(newer_ledger(done, newest).into()),
+        }
     }
 
     /// Whether the fence still holds. False where its present owner is the one that it may be taken from: a mapping
