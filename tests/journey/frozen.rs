@@ -50,7 +50,7 @@ fn cut_by_two(bed: &Bed, (before, between): (usize, usize)) {
     eventually("the first leader is in its cut", Duration::from_secs(60), || {
         writes(bed) >= before
     });
-    first.freeze();
+    first.signal("STOP");
     let frozen_at = writes(bed);
     let successor = bed.impatient("successor", LEASE);
     eventually("its successor goes on with it", Duration::from_secs(60), || {
@@ -63,7 +63,7 @@ fn cut_by_two(bed: &Bed, (before, between): (usize, usize)) {
             == "0",
         "woken too late to disturb the cut"
     );
-    first.wake();
+    first.signal("CONT");
     bed.all_ready("90s");
 
     let state = bed.simulator.state();

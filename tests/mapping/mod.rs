@@ -2,6 +2,7 @@
 
 mod bed;
 mod budget;
+mod looking;
 mod postgres;
 mod scenarios;
 mod sqlite;
@@ -38,6 +39,16 @@ mod budgets {
         of_many_that_ask_at_once_no_more_get_a_place_than_there_are
         a_clock_that_was_set_back_is_noticed
         keys_have_nothing_to_do_with_each_other
+    }
+}
+
+mod lookers {
+    use super::{bed, looking};
+
+    on_both! {
+        looking:
+        where_there_is_no_ledger_an_empty_one_is_shown_and_none_is_made
+        looking_shows_what_is_there_and_shuts_nobody_out
     }
 }
 

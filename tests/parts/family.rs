@@ -137,17 +137,9 @@ impl Member {
             .expect("a process that we started and that nobody else reaps can be waited for")
     }
 
-    /// Stops it where it stands (SIGSTOP), as a node does that swaps or a hypervisor that moves it.
-    pub(crate) fn freeze(&self) {
-        self.signal("STOP");
-    }
-
-    /// Lets it go on where it stood.
-    pub(crate) fn wake(&self) {
-        self.signal("CONT");
-    }
-
-    fn signal(&self, signal: &str) {
+    /// Sends it a signal by its name: `STOP` freezes it where it stands, as a node does that swaps or a hypervisor that
+    /// moves it, and `CONT` lets it go on.
+    pub(crate) fn signal(&self, signal: &str) {
         let sent = Command::new("kill")
             .args([&format!("-{signal}"), &self.id().to_string()])
             .status();

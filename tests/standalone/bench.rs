@@ -133,6 +133,10 @@ impl Bench {
         self.home.path().join("mapping.sqlite")
     }
 
+    pub(super) fn has_database(&self) -> bool {
+        self.database().exists()
+    }
+
     /// Asks the mapping as an application does, without Wavepin. Columns are joined with `|`.
     pub(super) async fn ask(&self, query: &str) -> Vec<String> {
         let options = SqliteConnectOptions::new().filename(self.database()).read_only(true);

@@ -1,5 +1,6 @@
 //! `wavepin apply` and `wavepin demo`, as a user runs them: no cluster, SQLite, an organisation in memory.
 
+mod ahead;
 mod bench;
 mod full;
 mod refusals;
