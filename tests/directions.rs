@@ -10,19 +10,26 @@ const ROOMS: [(&str, &[&str]); 13] = [
     ("omni_instance", &["ports", "resources"]),
     ("model_version", &["ports", "resources"]),
     ("environment", &["ports", "resources"]),
-    ("omni", &["ports", "resources"]),
+    ("omni", &["ports", "resources", "telemetry"]),
     ("mapping", &["ports", "resources"]),
-    ("clients", &["mapping", "omni", "ports", "resources"]),
+    ("clients", &["mapping", "omni", "ports", "resources", "telemetry"]),
     (
         "cluster",
-        &["environment", "model_version", "omni_instance", "ports", "resources"],
+        &[
+            "environment",
+            "model_version",
+            "omni_instance",
+            "ports",
+            "resources",
+            "telemetry",
+        ],
     ),
     (
         "standalone",
         &["environment", "model_version", "omni_instance", "ports", "resources"],
     ),
     ("simulator", &[]),
-    ("telemetry.rs", &[]),
+    ("telemetry", &[]),
     (
         "cli",
         &[

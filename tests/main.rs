@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 #![expect(clippy::too_many_lines, reason = "a table or a journey is read as a whole")]
 
+mod budget;
 mod cluster;
 mod contract;
 mod cut;

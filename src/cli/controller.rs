@@ -15,6 +15,7 @@ use super::Exit;
 use crate::clients::{ClientOptions, ClientRegistry};
 use crate::cluster::{self, ClusterSecrets, ControllerOptions, LeaseOptions};
 use crate::resources::HumanDuration;
+use crate::telemetry::Measures;
 
 /// What the operator watches, and how it works.
 #[derive(Debug, Args)]
@@ -27,7 +28,7 @@ pub(super) struct ControllerArgs {
         value_delimiter = ','
     )]
     namespaces: Vec<String>,
-    /// Where /livez and /readyz answer. Only this machine reaches the default; in a Pod, where the kubelet asks, give
+    /// Where /livez, /readyz and /metrics answer. Only this machine reaches the default; in a Pod, where the kubelet asks, give
     /// `[::]:8080`.
     #[arg(
         long,
@@ -153,11 +154,13 @@ impl ControllerArgs {
             budget_window,
             slice,
         } = self;
+        let measures = Arc::<Measures>::default();
         let clients = ClientOptions {
             // Charts set variables that have no value, too.
             default_database: database_url.filter(|url| !url.expose_secret().is_empty()),
             budget_window: budget_window.0,
             request_timeout: request_timeout.0,
+            measures: Arc::clone(&measures),
             require_hosts,
             ..ClientOptions::default()
         };
@@ -177,6 +180,7 @@ impl ControllerArgs {
             },
             slice: slice.0,
             request_timeout: request_timeout.0,
+            measures,
         };
         (clients, options)
     }

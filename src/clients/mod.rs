@@ -23,6 +23,7 @@ use crate::omni::{Limiters, OmniClient, OmniOptions, Shared, budget_name, finger
 use crate::ports::{Clients, ConnectError, Mapping, Object, Omni, Secrets, Told, Urgency};
 use crate::resources::conditions::Reason;
 use crate::resources::{BaseUrl, Management, OmniInstanceSpec};
+use crate::telemetry::Measures;
 
 /// How adapters are made.
 #[derive(Debug, Clone)]
@@ -33,6 +34,8 @@ pub struct ClientOptions {
     pub budget_window: Duration,
     /// How long one request to Omni may take.
     pub request_timeout: Duration,
+    /// Where requests and budgets are measured.
+    pub measures: Arc<Measures>,
     /// Refuses a Secret that does not say, by its annotation `wavepin.dev/hosts`, where it may be sent.
     pub require_hosts: bool,
     /// Mappings are only looked at: nothing is made, written or fenced there.
@@ -45,6 +48,7 @@ impl Default for ClientOptions {
             default_database: None,
             budget_window: Duration::from_secs(60),
             request_timeout: Duration::from_secs(60),
+            measures: Arc::default(),
             require_hosts: false,
             read_only: false,
         }
@@ -55,7 +59,7 @@ impl Default for ClientOptions {
 pub struct ClientRegistry {
     credentials: Credentials,
     options: ClientOptions,
-    limiters: Limiters,
+    limiters: Arc<Limiters>,
     /// A client for each class of calls, under one budget.
     omnis: Kept<[Arc<OmniClient>; Urgency::ALL.len()]>,
     mappings: Kept<Arc<KeptMapping>>,
@@ -72,9 +76,18 @@ impl ClientRegistry {
     /// A registry that reads credentials from these Secrets.
     #[must_use]
     pub fn new(secrets: Arc<dyn Secrets>, options: ClientOptions) -> Self {
+        let limiters = Arc::new(Limiters::new(options.budget_window));
+        let budgets = Arc::downgrade(&limiters);
+        let read = move || {
+            budgets
+                .upgrade()
+                .map(|limiters| limiters.measures())
+                .unwrap_or_default()
+        };
+        options.measures.read_budgets(read);
         Self {
             credentials: Credentials::new(secrets),
-            limiters: Limiters::new(options.budget_window),
+            limiters,
             options,
             omnis: Kept::default(),
             mappings: Kept::default(),
@@ -239,6 +252,7 @@ impl Clients for ClientRegistry {
             let limiter = self.limiters.limiter(&base_url.text, &value, rate, Some(shared));
             let options = OmniOptions {
                 request_timeout: self.options.request_timeout,
+                measures: Arc::clone(&self.options.measures),
                 ..OmniOptions::default()
             };
             let client = OmniClient::new(&base_url.text, value.clone(), limiter, &options);

@@ -1,4 +1,4 @@
-//! `/livez` and `/readyz`: whether the process lives, and which gate is shut.
+//! `/livez` and `/readyz`: whether the process lives, and which gate is shut. `/metrics`: what it measures.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -7,10 +7,16 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+
+use crate::telemetry::Measures;
+
+/// The format that Prometheus scrapes.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// What this replica does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,10 +108,17 @@ impl Gates {
 }
 
 /// Answers on this listener until the token is cancelled.
-pub(super) async fn serve(listener: TcpListener, gates: Gates, stop: CancellationToken) -> std::io::Result<()> {
+pub(super) async fn serve(
+    listener: TcpListener,
+    gates: Gates,
+    measures: Arc<Measures>,
+    stop: CancellationToken,
+) -> std::io::Result<()> {
+    let metrics = async move || ([(CONTENT_TYPE, OPEN_METRICS)], measures.text());
     let router = Router::new()
         .route("/livez", get(async || "ok\n"))
         .route("/readyz", get(async |State(gates): State<Gates>| gates.readiness()))
+        .route("/metrics", get(metrics))
         .with_state(gates);
     let ended = async move { stop.cancelled().await };
     axum::serve(listener, router).with_graceful_shutdown(ended).await

@@ -47,13 +47,14 @@ pub use lead::LeaseOptions;
 pub use secrets::ClusterSecrets;
 
 use crate::ports::Clients;
+use crate::telemetry::Measures;
 use health::Gates;
 
 /// How the controller runs.
 pub struct ControllerOptions {
     /// The namespaces to watch; none: all of them.
     pub namespaces: Vec<String>,
-    /// Where `/livez` and `/readyz` answer.
+    /// Where `/livez`, `/readyz` and `/metrics` answer.
     pub health_address: SocketAddr,
     /// The Lease that the lead is held by.
     pub lease: LeaseOptions,
@@ -61,6 +62,8 @@ pub struct ControllerOptions {
     pub slice: Duration,
     /// The time-out of one request to Omni.
     pub request_timeout: Duration,
+    /// What `/metrics` tells.
+    pub measures: Arc<Measures>,
 }
 
 /// Why the controller ended before it was told to.
@@ -110,7 +113,12 @@ pub async fn run(
     let bound = listener.local_addr().context(ListenSnafu { address })?;
     info!("probes answer on http://{bound}/livez and http://{bound}/readyz");
     let ended = CancellationToken::new();
-    let probes = tokio::spawn(health::serve(listener, gates.clone(), ended.clone()));
+    let probes = tokio::spawn(health::serve(
+        listener,
+        gates.clone(),
+        Arc::clone(&options.measures),
+        ended.clone(),
+    ));
 
     let work = work::work(client.clone(), clients, &options, gates.clone(), shutdown.clone());
     let outcome = lead::lead(client, &options.lease, work, &shutdown).await;

@@ -21,9 +21,10 @@ use super::triggers::Key;
 use crate::environment::{self, EnvironmentKey};
 use crate::model_version::{self, Progress, VersionReport};
 use crate::omni_instance;
-use crate::ports::{Lookup, Next, Objects, World};
+use crate::ports::{Lookup, Next, Object, Objects, World};
 use crate::resources::conditions::{ACCEPTED, Finding, READY, Reason, STALLED, apply};
-use crate::resources::{ModelVersion, OmniInstance, TenantPin};
+use crate::resources::{ModelVersion, ModelVersionSpec, OmniInstance, TenantPin};
+use crate::telemetry::Measures;
 
 /// How often an object is looked at whose deletion waits for somebody else.
 const DELETING_PACE: Duration = Duration::from_secs(600);
@@ -54,6 +55,7 @@ pub(super) struct Passes {
     pub(super) store: Arc<Store>,
     pub(super) writer: Arc<StatusWriter>,
     pub(super) askers: Arc<Askers>,
+    pub(super) measures: Arc<Measures>,
     pub(super) stop: CancellationToken,
 }
 
@@ -73,9 +75,11 @@ impl Passes {
 
     pub(super) async fn version(&self, name: ObjectName) -> Option<Next> {
         let Lookup::Found(object) = self.store.version(&name.namespace, &name.name) else {
+            self.measures.cut(&name.to_string(), None);
             return None;
         };
         if object.deleting {
+            self.measures.cut(&name.to_string(), None);
             // Somebody else's finalizer keeps it. A cut that goes on would outlive its declaration; what stands stays,
             // and so does what the status says of it. The object's end, like every change of it, brings a pass.
             return Some(Next::After(DELETING_PACE));
@@ -83,9 +87,11 @@ impl Passes {
         let progress = VersionProgress {
             passes: self,
             name: &name,
+            rate: self.rate(&object),
             spec_hash: &object.spec_hash,
         };
         let pass = model_version::reconcile(&self.world, &name.namespace, &name.name, &progress).await?;
+        progress.measure(&pass.report);
         if pass.next == Next::Again {
             progress.publish(&pass.report);
         } else {
@@ -165,6 +171,13 @@ impl Passes {
         Ok(())
     }
 
+    fn rate(&self, version: &Object<ModelVersionSpec>) -> u32 {
+        match self.store.instance(&version.namespace, &version.spec.instance_ref.name) {
+            Lookup::Found(instance) => instance.spec.requests_per_minute,
+            Lookup::Absent | Lookup::Unreadable(_) => 1,
+        }
+    }
+
     fn requested<K: Stored>(&self, name: &ObjectName) -> Option<String> {
         requested(&self.store.record::<K>(name)?.object)
     }
@@ -176,10 +189,22 @@ struct VersionProgress<'a> {
     name: &'a ObjectName,
     /// Of the spec that the pass began with.
     spec_hash: &'a str,
+    /// Requests a minute.
+    rate: u32,
+}
+
+impl VersionProgress<'_> {
+    /// How long the cut will still take, if no other shares its key's budget.
+    fn measure(&self, report: &VersionReport) {
+        let seconds = |calls: u32| Duration::from_secs_f64(f64::from(calls) * 60.0 / f64::from(self.rate.max(1)));
+        let left = report.calls_left.map(seconds);
+        self.passes.measures.cut(&self.name.to_string(), left);
+    }
 }
 
 impl Progress for VersionProgress<'_> {
     fn publish(&self, report: &VersionReport) {
+        self.measure(report);
         self.passes.writer.offer_progress(self.name, report);
     }
 

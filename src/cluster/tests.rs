@@ -73,6 +73,7 @@ impl Bench {
         let writer = StatusWriter::new(client.clone(), Arc::clone(&store), Arc::clone(&askers), teller);
         let writer = Arc::new(writer);
         let passes = Passes {
+            measures: Arc::default(),
             world: World {
                 objects: Arc::clone(&store) as _,
                 clients: Arc::new(wired) as Arc<dyn Clients>,

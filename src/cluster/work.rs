@@ -92,20 +92,21 @@ pub(super) async fn work(
         store: Arc::clone(&store),
         writer: Arc::clone(&writer),
         askers: Arc::clone(&askers),
+        measures: Arc::clone(&options.measures),
         stop: stop.clone(),
     };
 
     // What always runs; dropped, and with that ended, when the lead is lost.
     let mut parts = JoinSet::new();
     for scope in scopes {
-        let watching = Watching {
+        Watching {
             client: client.clone(),
             scope,
             store: Arc::clone(&store),
             askers: Arc::clone(&askers),
             gates: gates.clone(),
-        };
-        watching.begin(&mut parts);
+        }
+        .begin(&mut parts);
     }
     tokio::select! {
         () = gates.all_open() => info!("every list is complete; passes begin"),

@@ -1,8 +1,11 @@
 //! What is said of a version: conditions and progress, from what was really seen.
 
+use std::collections::BTreeSet;
+
 use super::VersionReport;
 use super::decide::Ending;
 use super::desired::{Desired, Origin};
+use super::forecast::{calls, forecast};
 use super::observe::Observed;
 use crate::ports::{Failure, VersionRecord};
 use crate::resources::DashboardsStatus;
@@ -74,7 +77,15 @@ pub fn report(spec_hash: &str, desired: &Desired, seen: &Observed, stage: Stage<
         plan: Some(desired.plan.clone()),
         dashboards: (total > 0).then(|| dashboards(seen, total, ready)),
         foreign_links: foreign_links(seen),
+        calls_left: calls_left(desired, seen, complete),
     }
+}
+
+/// How many calls a cut in progress may still cost.
+fn calls_left(desired: &Desired, seen: &Observed, complete: bool) -> Option<u32> {
+    let is_cut = matches!(desired.origin, Origin::Cut(_));
+    let left = (is_cut && !complete).then(|| calls(&forecast(desired, seen, &BTreeSet::new())))?;
+    u32::try_from(left).ok()
 }
 
 /// What is there of the version, part by part; of the dashboards so many are ready of so many.
@@ -201,7 +212,7 @@ fn wanted(desired: &Desired, seen: &Observed, complete: bool) -> usize {
             };
             let kept = from.keys().filter(|slug| !dashboards.exclude.contains(slug));
             kept.chain(dashboards.add.iter().map(|it| &it.slug))
-                .collect::<std::collections::BTreeSet<_>>()
+                .collect::<BTreeSet<_>>()
                 .len()
         }
     }

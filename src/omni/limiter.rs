@@ -26,6 +26,7 @@ use self::order::Order;
 use self::window::{Wait, Window};
 use crate::ports::window::{Moment, Throttle};
 use crate::ports::{Ask, Budget, MappingError, MappingErrorKind, Outcome, Place, Return, Told, Urgency};
+use crate::telemetry::BudgetMeasure;
 
 /// How long a place is good for until its request is sent. One that is older belongs to a process that stood still, and
 /// that may have lost the lead meanwhile: it asks anew.
@@ -281,6 +282,18 @@ impl Bucket {
         Arc::new(Limiter { line, ask })
     }
 
+    fn measures(&self) -> Vec<BudgetMeasure> {
+        let now = self.now();
+        let (rate, own, pause, lines) = {
+            let mut state = self.state();
+            let lines: Vec<_> = state.lines.iter().filter_map(Weak::upgrade).collect();
+            let pause = state.window.pause(now).unwrap_or_default();
+            (state.rate(), state.window.used(now), pause, lines)
+        };
+        let lines = lines.iter().map(|line| line.measure(now, rate, own, pause));
+        lines.collect()
+    }
+
     fn idle(&self) -> bool {
         let now = self.now();
         let mut state = self.state();
@@ -401,6 +414,24 @@ impl Line {
         Look::Taken(slot)
     }
 
+    /// How the key stands: as the database told last, with what this process did since.
+    fn measure(&self, now: Moment, rate: u32, own: usize, pause: Duration) -> BudgetMeasure {
+        let state = self.state();
+        let waiting = Urgency::ALL.map(|urgency| (urgency.word(), state.order.waiting(urgency)));
+        // What others sent leaves the window like our own, but only the database knows when.
+        let told = state.told.filter(|(_, at, _)| *at + self.bucket.window > now);
+        let others = told.map_or(0, |(told, _, ours)| (told.used as usize).saturating_sub(ours));
+        let paused = told.is_some_and(|(told, ..)| told.paused);
+        let left = state.not_before.saturating_sub(now);
+        BudgetMeasure {
+            budget: self.key.chars().take(8).collect(),
+            limit: told.map_or(rate, |(told, ..)| told.rate.min(rate)),
+            used: u32::try_from(own + others).unwrap_or(u32::MAX),
+            paused: if paused { pause.max(left) } else { pause },
+            waiting: waiting.into(),
+        }
+    }
+
     async fn give_back(&self, place: u64, shared: &Return, budget: &dyn Budget) {
         match budget.give_back(shared).await {
             Ok(()) => self.ended(place, None),
@@ -497,6 +528,13 @@ impl Limiters {
         let limiter = bucket.share(rate, bucket.line(name, shared));
         buckets.retain(|_, bucket| !bucket.idle());
         limiter
+    }
+
+    /// How each budget stands.
+    #[must_use]
+    pub fn measures(&self) -> Vec<BudgetMeasure> {
+        let buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        buckets.values().flat_map(|bucket| bucket.measures()).collect()
     }
 }
 

@@ -32,6 +32,7 @@ use crate::ports::{
     Merge, ModelFile, ModelFiles, ModelRecord, NewModel, Omni, OmniError, Reservation, RoleGrant, Urgency,
     ValidationIssue,
 };
+use crate::telemetry::Measures;
 pub use limiter::{Limiter, Limiters, Shared, Slot};
 pub(crate) use limiter::{budget_name, fingerprint};
 
@@ -42,6 +43,8 @@ pub struct OmniOptions {
     pub request_timeout: Duration,
     /// The longest answer that is taken, in bytes: exports hold uploaded files.
     pub answer_limit: usize,
+    /// Where requests are counted.
+    pub measures: Arc<Measures>,
 }
 
 impl Default for OmniOptions {
@@ -49,6 +52,7 @@ impl Default for OmniOptions {
         Self {
             request_timeout: Duration::from_secs(60),
             answer_limit: 64 * 1024 * 1024,
+            measures: Arc::default(),
         }
     }
 }
@@ -77,6 +81,7 @@ pub struct OmniClient {
     limiter: Arc<Limiter>,
     urgency: Urgency,
     answer_limit: usize,
+    measures: Arc<Measures>,
 }
 
 impl OmniClient {
@@ -114,6 +119,7 @@ impl OmniClient {
             limiter,
             urgency: Urgency::Check,
             answer_limit: options.answer_limit,
+            measures: Arc::clone(&options.measures),
         })
     }
 

@@ -222,6 +222,7 @@ impl OmniClient {
         let started = Instant::now();
         let outcome = self.exchange(call, path).await;
         let status = outcome.as_ref().map_or(0, |received| received.status.as_u16());
+        self.measures.request(call.operation, word(&outcome));
         let millis = started.elapsed().as_millis();
         tracing::debug!(operation = call.operation, status, millis, "asked Omni");
         let received = outcome.map_err(|broken| {
@@ -335,6 +336,20 @@ impl OmniClient {
             });
         }
         Ok(Answer { body, excerpt })
+    }
+}
+
+/// How a request ended, in measures.
+fn word(outcome: &Result<Received, Broken>) -> &'static str {
+    match outcome {
+        Err(broken) if broken.before_sending => "unreachable",
+        Err(_) => "lost",
+        Ok(received) => match received.status.as_u16() {
+            429 => "throttled",
+            200..=299 => "accepted",
+            500.. => "failed",
+            _ => "refused",
+        },
     }
 }
 

@@ -72,6 +72,7 @@ impl Controller {
         let options = ControllerOptions {
             namespaces: vec![namespace.to_owned()],
             health_address: probes,
+            measures: Arc::default(),
             lease: LeaseOptions {
                 namespace: namespace.to_owned(),
                 name: "wavepin".to_owned(),
@@ -237,6 +238,10 @@ async fn what_did_not_change_is_not_written_again_not_even_by_the_next_controlle
 
     let second = Controller::start(seen.api_server.client(), &seen.namespace, "two");
     second.is_ready_and("leading").await;
+    let metrics = format!("http://{}/metrics", second.probes);
+    let metrics = reqwest::get(metrics).await.expect("it answers beside the probes");
+    let metrics = metrics.text().await.expect("it is text");
+    assert!(metrics.contains("wavepin_cut_left_seconds 0.0"), "{metrics}");
     // A new object shows that passes ran.
     seen.apply::<TenantPin>("late", pin("late")).await;
     seen.looked_at::<TenantPin>("late").await;

@@ -1,11 +1,13 @@
 //! A cut is whole: what Omni holds afterwards is what was declared, for the calls that it may cost.
 
 use std::collections::BTreeSet;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use wavepin::model_version::{Progress, VersionReport, reconcile};
 use wavepin::omni::Limiter;
-use wavepin::simulator::{ImportAnswer, ImportFolder, Knobs, SimulatorOptions, ValidateAnswer};
+use wavepin::simulator::{ImportAnswer, ImportFolder, Knobs, Simulator, SimulatorOptions, ValidateAnswer};
 
 use super::bench::{Bench, ready};
 use super::breaking::Fuse;
@@ -333,6 +335,53 @@ async fn forty_dashboards_cost_what_the_formula_says_and_meet_no_429() {
     );
     assert_eq!(requests.iter().filter(|it| it.status == Some(429)).count(), 0);
     assert_eq!(bench.simulator.state()["requestsOverBudget"], 0);
+}
+
+/// Keeps every estimate of what a cut still costs, next to the calls that were made by then.
+struct Estimates<'a> {
+    simulator: &'a Simulator,
+    told: Mutex<Vec<(u32, usize)>>,
+}
+
+impl Progress for Estimates<'_> {
+    fn publish(&self, report: &VersionReport) {
+        // Rows and mark are read back once more when all calls are made.
+        let Some(left) = report.calls_left else { return };
+        self.told.lock().unwrap().push((left, self.simulator.requests().len()));
+    }
+
+    fn interrupted(&self) -> bool {
+        false
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_cut_still_costs_is_told_while_it_goes_on_and_shrinks() {
+    let bench = Bench::new(as_it_is).await;
+    let world = bench.world(&Fuse::never()).await;
+    let first = bench.drive(&world, "clinical-v1").await;
+    ready(&first);
+    assert_eq!(first.calls_left, None, "it is no cut");
+    let estimates = Estimates {
+        simulator: &bench.simulator,
+        told: Mutex::default(),
+    };
+    let pass = reconcile(&world, "default", "clinical-v2", &estimates).await.unwrap();
+    ready(&pass.report);
+    assert_eq!(pass.report.calls_left, None, "it is complete");
+    let told = estimates.told.into_inner().unwrap();
+    let calls = bench.simulator.requests().len();
+    let most = told.iter().map(|(left, _)| *left).max().unwrap();
+    let (last, _) = *told.last().unwrap();
+    assert!(last < most / 2, "{told:?}");
+    // How many files the model has shows when they are read; and one tab of one dashboard has a model of its own with
+    // three files, which shows when it is copied.
+    for (left, by_then) in told.iter().skip_while(|(left, _)| *left < most) {
+        assert!(
+            calls - by_then <= *left as usize + 7,
+            "{left} left at {by_then} of {calls}"
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

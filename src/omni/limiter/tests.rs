@@ -204,3 +204,152 @@ async fn a_budget_outlives_its_users_until_it_is_whole_again() {
 fn fingerprints_tell_lists_apart() {
     assert_ne!(fingerprint(["ab", "c"]), fingerprint(["a", "bc"]));
 }
+
+/// A window in a database that a test plays.
+#[derive(Default)]
+struct Played {
+    asked: Mutex<Vec<Ask>>,
+    returned: Mutex<Vec<Return>>,
+    /// What it answers; the last one again and again.
+    answers: Mutex<Vec<Option<Place>>>,
+    /// Whether it takes a place back.
+    deaf: bool,
+}
+
+fn refused() -> MappingError {
+    MappingError {
+        action: "take a place in the request budget".to_owned(),
+        kind: MappingErrorKind::Contended,
+    }
+}
+
+#[async_trait::async_trait]
+impl Budget for Played {
+    async fn take_place(&self, ask: &Ask) -> Result<Place, MappingError> {
+        self.asked.lock().unwrap().push(ask.clone());
+        let mut answers = self.answers.lock().unwrap();
+        let answer = if answers.len() > 1 {
+            answers.remove(0)
+        } else {
+            answers[0]
+        };
+        answer.ok_or_else(refused)
+    }
+
+    async fn give_back(&self, place: &Return) -> Result<(), MappingError> {
+        self.returned.lock().unwrap().push(place.clone());
+        if self.deaf { Err(refused()) } else { Ok(()) }
+    }
+
+    async fn standing(&self, _: &str, rate: u32) -> Result<Told, MappingError> {
+        Ok(Told {
+            rate,
+            ..Told::default()
+        })
+    }
+}
+
+fn behind(played: &Arc<Played>, window: Duration) -> (Limiters, Arc<Limiter>) {
+    let limiters = Limiters::new(window);
+    let shared = Shared {
+        budget: Arc::clone(played) as _,
+        request_timeout: Duration::from_millis(10),
+    };
+    let limiter = limiters.limiter("https://acme.omniapp.co", &"key".into(), 3, Some(shared));
+    (limiters, limiter)
+}
+
+fn taken(id: i64) -> Option<Place> {
+    let told = Told::default();
+    Some(Place::Taken { id, told })
+}
+
+#[tokio::test]
+async fn the_database_is_asked_once_for_the_time_that_it_names() {
+    let after = Duration::from_millis(80);
+    let told = Told::default();
+    let played = Arc::new(Played {
+        answers: Mutex::new(vec![Some(Place::Later { after, told }), taken(7)]),
+        ..Played::default()
+    });
+    let (limiters, limiter) = behind(&played, Duration::from_secs(60));
+    let start = Instant::now();
+    let waiting = (0..3).map(|_| limiter.slot(Urgency::New));
+    let slots: Vec<_> = futures::future::join_all(waiting)
+        .await
+        .into_iter()
+        .map(Result::unwrap)
+        .collect();
+    assert!(start.elapsed() >= after);
+    assert_eq!(played.asked.lock().unwrap().len(), 4, "once in vain, and once a place");
+    let blocked = tokio::time::timeout(Duration::from_millis(20), limiter.slot(Urgency::New)).await;
+    assert!(blocked.is_err(), "this process sent three itself");
+    assert_eq!(
+        played.asked.lock().unwrap().len(),
+        4,
+        "which nobody need be asked about"
+    );
+    let measures = limiters.measures();
+    assert_eq!(
+        (measures.len(), measures[0].used, measures[0].paused),
+        (1, 3, Duration::ZERO)
+    );
+    drop(slots);
+}
+
+#[tokio::test]
+async fn how_a_request_ended_is_told_with_its_place() {
+    let played = Arc::new(Played {
+        answers: Mutex::new(vec![taken(7), taken(8), taken(9)]),
+        ..Played::default()
+    });
+    let (_limiters, limiter) = behind(&played, Duration::from_millis(10));
+    limiter.slot(Urgency::New).await.unwrap().accepted();
+    limiter
+        .slot(Urgency::New)
+        .await
+        .unwrap()
+        .throttled(Some(Duration::ZERO));
+    drop(limiter.slot(Urgency::New).await.unwrap());
+    while played.returned.lock().unwrap().len() < 3 {
+        tokio::task::yield_now().await;
+    }
+    let mut returned = played.returned.lock().unwrap().clone();
+    returned.sort_by_key(|it| it.id);
+    let outcomes: Vec<_> = returned.iter().map(|it| it.outcome).collect();
+    assert_eq!((outcomes[0], outcomes[2]), (Outcome::Accepted, Outcome::Unknown));
+    assert!(matches!(outcomes[1], Outcome::Throttled(throttle) if throttle.retry_after == Some(Duration::ZERO)));
+    let ask = &returned[0].ask;
+    assert_eq!((ask.rate, ask.window), (3, Duration::from_millis(10)));
+    assert!(
+        ask.hold > ask.window + Duration::from_millis(10) && ask.key.len() == 64,
+        "{ask:?}"
+    );
+}
+
+#[tokio::test]
+async fn without_a_place_there_is_no_request_and_others_ask_anew() {
+    let played = Arc::new(Played {
+        answers: Mutex::new(vec![None, taken(7)]),
+        ..Played::default()
+    });
+    let (_limiters, limiter) = behind(&played, Duration::from_secs(60));
+    let error = limiter.slot(Urgency::New).await.unwrap_err();
+    assert!(matches!(error.kind, MappingErrorKind::Contended), "{error}");
+    assert_eq!((limiter.used(), limiter.waiting()), (0, 0));
+    limiter.slot(Urgency::New).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_place_that_the_database_did_not_take_back_is_held_for_as_long_as_there() {
+    let played = Arc::new(Played {
+        answers: Mutex::new(vec![taken(7)]),
+        deaf: true,
+        ..Played::default()
+    });
+    let window = Duration::from_millis(10);
+    let (_limiters, limiter) = behind(&played, window);
+    drop(limiter.slot(Urgency::New).await.unwrap());
+    tokio::time::sleep(window * 10).await;
+    assert_eq!(limiter.used(), 1);
+}

@@ -80,6 +80,7 @@ pub(super) fn client(base_url: &str) -> OmniClient {
     let options = OmniOptions {
         request_timeout: Duration::from_millis(400),
         answer_limit: 4096,
+        ..OmniOptions::default()
     };
     OmniClient::new(base_url, SecretString::from(KEY), limiter, &options).unwrap()
 }
