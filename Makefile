@@ -33,7 +33,7 @@ crds: ## Write crds/ anew from the types
 	@cargo run --quiet --locked -- crds --out crds
 
 generated: crds ## Write anew every file and table that is made from the code
-	WAVEPIN_WRITE_GENERATED=1 cargo test --locked --test wavepin -- generated
+	WAVEPIN_WRITE_GENERATED=1 cargo test --locked --lib --test wavepin -- generated
 
 clean: ## Remove what was built, the test tools included
 	cargo clean

@@ -21,6 +21,7 @@ fn every_annotation_is_documented() {
         a::ADOPT_MODEL,
         a::RESTORE_ROW,
         a::TAKE_MAPPING_FROM,
+        a::CONFIRM_IDENTITY,
     ] {
         assert!(
             page.contains(&format!("`wavepin.dev/{name}`")),

@@ -7,6 +7,7 @@ mod credentials;
 mod destination;
 mod kept;
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -20,7 +21,7 @@ use self::destination::{Database, Place};
 use self::kept::{Kept, Origin};
 use crate::mapping::{self, Connected, MappingOptions};
 use crate::omni::{Limiters, OmniClient, OmniOptions, Shared, budget_name, fingerprint};
-use crate::ports::{Clients, ConnectError, Mapping, Object, Omni, Secrets, Told, Urgency};
+use crate::ports::{Clients, ConnectError, Mapping, Object, Omni, Secrets, Standing, Told, Urgency};
 use crate::resources::conditions::Reason;
 use crate::resources::{BaseUrl, Management, OmniInstanceSpec};
 use crate::telemetry::Measures;
@@ -62,6 +63,7 @@ pub struct ClientRegistry {
     limiters: Arc<Limiters>,
     /// A client for each class of calls, under one budget.
     omnis: Kept<[Arc<OmniClient>; Urgency::ALL.len()]>,
+    standings: Kept<Arc<Standing>>,
     mappings: Kept<Arc<KeptMapping>>,
 }
 
@@ -90,6 +92,7 @@ impl ClientRegistry {
             limiters,
             options,
             omnis: Kept::default(),
+            standings: Kept::default(),
             mappings: Kept::default(),
         }
     }
@@ -114,6 +117,16 @@ impl ClientRegistry {
         connected.mapping.prepare(owner, None).await.map_err(read_mapping)?;
         let standing = connected.budget.standing(&name, spec.requests_per_minute).await;
         standing.map_err(read_mapping)
+    }
+
+    /// What is known of the organisation behind this URL and key: of each instance by itself, since what it is recognised
+    /// by stands in the instance's own mapping. Nothing is known when any of these changes.
+    fn standing(&self, instance: &str, base_url: &str, key: &SecretString, database: &str) -> Arc<Standing> {
+        let origin = fingerprint([instance, base_url, key.expose_secret(), database]);
+        let make = || Ok::<_, Infallible>(Arc::default());
+        let standing = self.standings.get_or_make(instance, origin, make);
+        let Ok((standing, _)) = standing;
+        standing
     }
 
     /// Whether a credential may go to a place; `field` is what names the place.
@@ -242,8 +255,18 @@ impl Clients for ClientRegistry {
         let Credential { value, secret, .. } = credential;
         // Without the database no call to Omni: it keeps the budget.
         let (connected, database) = self.connected(instance).await?;
+        let (own, database) = (instance.key(), hex(database));
+        let standing = self.standing(&own, &base_url.text, &value, &database);
         let rate = spec.requests_per_minute;
-        let origin = fingerprint([&base_url.text, value.expose_secret(), &rate.to_string(), &hex(database)]);
+        // The instance is part of it, since the standing is its alone.
+        let parts = [
+            &own,
+            &base_url.text,
+            value.expose_secret(),
+            &rate.to_string(),
+            &database,
+        ];
+        let origin = fingerprint(parts);
         let make = || {
             let shared = Shared {
                 budget: Arc::clone(&connected.budget),
@@ -256,7 +279,10 @@ impl Clients for ClientRegistry {
                 ..OmniOptions::default()
             };
             let client = OmniClient::new(&base_url.text, value.clone(), limiter, &options);
-            let of_class = |client: OmniClient| Urgency::ALL.map(|urgency| Arc::new(client.at(urgency)));
+            let of_class = |client: OmniClient| {
+                let client = client.behind(Arc::clone(&standing));
+                Urgency::ALL.map(|urgency| Arc::new(client.at(urgency)))
+            };
             client.map(of_class).map_err(|error| {
                 let key = &spec.api_key_secret_ref.key;
                 invalid(format!(
@@ -264,7 +290,7 @@ impl Clients for ClientRegistry {
                 ))
             })
         };
-        let (omni, _) = self.omnis.get_or_make(&instance.key(), origin, make)?;
+        let (omni, _) = self.omnis.get_or_make(&own, origin, make)?;
         Ok(Arc::clone(&omni[urgency as usize]) as _)
     }
 

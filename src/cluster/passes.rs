@@ -64,6 +64,12 @@ impl Passes {
         let request = self.requested::<OmniInstance>(&name);
         let pass = omni_instance::reconcile(&self.world, &name.namespace, &name.name).await?;
         let next = pass.next;
+        if pass.opens {
+            for version in self.store.versions(&name.namespace, &name.name) {
+                let version = ObjectName::new(&version.namespace, &version.name);
+                self.askers.versions.ask(version);
+            }
+        }
         if pass.has_mapping() {
             for key in environment::abandoned(&self.world, &name.namespace, &name.name).await {
                 self.askers.environments.ask(key);

@@ -158,6 +158,7 @@ fn report(bench: &Bench, name: &str) -> Report {
             "Secret omni is not there",
         )],
         next: Next::Again,
+        opens: false,
     })
 }
 
@@ -215,6 +216,7 @@ async fn a_report_is_not_dropped_while_an_older_one_is_about_to_be_written() {
             .clone(),
         findings: Vec::new(),
         next: Next::Again,
+        opens: false,
     });
     bench.writer.offer(name.clone(), older, None);
     let newer = report(&bench, "acme");

@@ -13,8 +13,8 @@ macro_rules! calls_by_their_parts {
 
             use crate::ports::{
                 Ask, Budget, Claim, CompleteVersion, DashboardRecord, DashboardRow, EnvironmentView, Flip, FlipOutcome,
-                Intent, IntentStep, Mapping, MappingError, Place, Return, RowRemoval, Shape, Told, VersionChange,
-                VersionRecord,
+                Intent, IntentStep, Mapping, MappingError, Organization, Place, Return, RowRemoval, Shape, Told,
+                VersionChange, VersionRecord,
             };
 
             #[async_trait]
@@ -47,6 +47,22 @@ macro_rules! calls_by_their_parts {
                     self.run(
                         || "prepare the mapping database".to_owned(),
                         self.prepared(owner, take_from),
+                    )
+                    .await
+                }
+
+                async fn organization(&self) -> Result<Option<Organization>, MappingError> {
+                    self.run(
+                        || "read what the organisation is recognised by".to_owned(),
+                        self.read_organization(),
+                    )
+                    .await
+                }
+
+                async fn record_organization(&self, organization: &Organization) -> Result<(), MappingError> {
+                    self.run(
+                        || "record what the organisation is recognised by".to_owned(),
+                        self.write_organization(organization),
                     )
                     .await
                 }

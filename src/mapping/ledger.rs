@@ -6,8 +6,8 @@ use sqlx::sqlite::SqliteRow;
 
 use super::lines::read_by_name;
 use crate::ports::{
-    Claim, DashboardIds, DashboardRecord, EnvironmentView, Intent, IntentStep, MappingErrorKind, PinEvent,
-    PinEventKind, SourceStamp, VersionRecord,
+    Claim, DashboardIds, DashboardRecord, EnvironmentView, Intent, IntentStep, MappingErrorKind, Organization,
+    PinEvent, PinEventKind, SourceStamp, VersionRecord,
 };
 use crate::resources::PinDeletionPolicy;
 
@@ -301,6 +301,17 @@ pub(super) fn newer_ledger(done: i64, newest: i64) -> MappingErrorKind {
              run the version that changed them, or a newer one"
         ),
     }
+}
+
+/// What an organisation is recognised by, as the ledger keeps it.
+pub(super) fn organization_text(organization: &Organization) -> String {
+    serde_json::to_string(organization).expect("texts and a number are JSON")
+}
+
+/// The other way.
+pub(super) fn organization(text: &str) -> Result<Organization, MappingErrorKind> {
+    serde_json::from_str(text)
+        .map_err(|source| unreadable("what the organisation is recognised by", &source.to_string()))
 }
 
 /// A source stamp as the ledger keeps it.

@@ -24,6 +24,7 @@ pub mod urgency;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use decide::{Ending, Step};
 use desired::{Desired, Origin};
@@ -33,9 +34,12 @@ use observe::Observed;
 use report::Stage;
 use urgency::Situation;
 
-use crate::ports::{Failure, Lookup, Mapping, Next, Object, Omni, Reservation, Urgency, World};
+use crate::ports::{Failure, LOOK_AGAIN, Lookup, Mapping, Next, Object, Omni, Reservation, Urgency, World};
 use crate::resources::conditions::{Finding, Reason};
 use crate::resources::{Dashboards, DashboardsStatus, ModelVersionSpec, OmniInstanceSpec};
+
+/// How long a pass waits for the instance's own to recognise the organisation.
+const RECOGNIZED_WITHIN: Duration = Duration::from_secs(5);
 
 /// What a pass says of a version.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -149,7 +153,8 @@ pub trait Progress: Send + Sync {
 /// One pass; `None` where the object is not there (any more), or does not parse.
 ///
 /// 1. Find the object and its instance; check the spec against itself and the other objects.
-/// 2. Connect to the mapping, and take the fence. Without the database no call to Omni is made.
+/// 2. Connect to the mapping, and take the fence. Without the database no call to Omni is made, and none before the
+///    instance's pass has recognised the organisation.
 /// 3. Read the ledger: what was recorded, intended, and found whole. It tells how much depends on the pass, and so in
 ///    which class its calls to Omni wait for the budget.
 /// 4. Decide the next step; look at what the decision asks for, or do the one thing it names, and put the result into
@@ -182,7 +187,10 @@ pub async fn reconcile(world: &World, namespace: &str, name: &str, progress: &dy
         return end(&failure, true);
     }
     match Pass::begin(world, &instance, &object, desired).await {
-        Ok(pass) => Some(pass.run(progress).await),
+        Ok(pass) => Some(match pass.recognized().await {
+            Ok(()) => pass.run(progress).await,
+            Err(failure) => pass.end(&Ending::Halt(failure)),
+        }),
         Err(failure) => end(&failure, true),
     }
 }
@@ -272,6 +280,16 @@ impl<'a> Pass<'a> {
         })
     }
 
+    /// Whether the organisation is the right one. Right after a start the instance's own pass is about to find out: a
+    /// short wait for it spares a status that would hold for a moment.
+    async fn recognized(&self) -> Result<(), Failure> {
+        let recognized = self.omni.standing().looked_at(RECOGNIZED_WITHIN).await;
+        recognized.map_err(|kind| {
+            let why = format!("OmniInstance {}: {kind}", self.instance.name);
+            Failure::passing(Reason::InstanceNotReady, why).next(Next::After(LOOK_AGAIN))
+        })
+    }
+
     fn report(&self, stage: Stage<'_>) -> VersionReport {
         report::report(self.spec_hash, &self.desired, &self.seen, stage)
     }
@@ -346,6 +364,6 @@ impl<'a> Pass<'a> {
     }
 }
 
-fn used_up(started: Timestamp, now: Timestamp, slice: std::time::Duration) -> bool {
-    std::time::Duration::try_from(now.duration_since(started)).is_ok_and(|worked| worked >= slice)
+fn used_up(started: Timestamp, now: Timestamp, slice: Duration) -> bool {
+    Duration::try_from(now.duration_since(started)).is_ok_and(|worked| worked >= slice)
 }

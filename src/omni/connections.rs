@@ -1,11 +1,26 @@
 //! Connections. The list has no pages and no filter by id.
 
+use std::collections::BTreeSet;
+
 use super::OmniClient;
 use super::answer::{Drift, Field};
 use super::transport::Call;
 use crate::ports::{Connection, OmniError};
 
 impl OmniClient {
+    /// Those in the trash too: an id tells the organisation, whatever became of the connection.
+    pub(super) async fn list_connection_ids(&self) -> Result<BTreeSet<String>, OmniError> {
+        let call = Call::new("GET /v1/connections", "the organisation");
+        let answer = self.send(&call).await?;
+        answer.read(&call, |root| {
+            let connections = root.need("connections")?.items()?;
+            connections
+                .iter()
+                .map(|connection| connection.need_text("id"))
+                .collect()
+        })
+    }
+
     pub(super) async fn find_connection(&self, id: &str) -> Result<Option<Connection>, OmniError> {
         let call = Call::new("GET /v1/connections", format!("connection {id}"));
         let answer = self.send(&call).await?;

@@ -15,11 +15,15 @@ impl OmniClient {
             "GET /unstable/documents/{identifier}/export",
             format!("document {identifier}"),
         )
-        .segment(identifier);
+        .segment(identifier)
+        .long();
         let Some(answer) = self.send_for_option(&call).await? else {
             return Ok(None);
         };
         let mut exported = answer.read(&call, exported)?;
+        if let Some(organization) = answer.read(&call, |root| Ok(organization(root)))? {
+            self.standing.shows(&organization).map_err(|kind| call.error(kind))?;
+        }
         exported.body = answer.into_body();
         // Exported as a map or as a list, and imported as a map alone: whoever compares two exports sees maps.
         if let Some(uploads) = exported.body.get_mut("fileUploads") {
@@ -74,6 +78,14 @@ fn exported(root: &Field<'_>) -> Result<Exported, Drift> {
         folder_path: folder_path.map(|path| path.trim_matches('/').to_owned()),
         body: Value::Null,
     })
+}
+
+/// The only place where Omni's API tells which organisation it is.
+fn organization(root: &Field<'_>) -> Option<String> {
+    first_text(
+        root,
+        &[&["dashboard", "organizationId"], &["document", "organizationId"]],
+    )
 }
 
 /// The export's body with the three fields that an import has more, and its two maps as maps.

@@ -7,6 +7,7 @@
 
 mod answer;
 mod connections;
+mod contract;
 mod documents;
 mod folders;
 mod identity;
@@ -20,6 +21,7 @@ mod roles;
 mod transport;
 mod yaml;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,9 +30,9 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::ports::{
-    Connection, DocumentRecord, Exported, FolderPermit, FolderRecord, Identity, ImportRequest, Imported, MappingError,
-    Merge, ModelFile, ModelFiles, ModelRecord, NewModel, Omni, OmniError, Reservation, RoleGrant, Urgency,
-    ValidationIssue,
+    Connection, Contract, DocumentRecord, Exported, FolderPermit, FolderRecord, Identity, ImportRequest, Imported,
+    MappingError, Merge, ModelFile, ModelFiles, ModelRecord, NewModel, Omni, OmniError, Reservation, RoleGrant,
+    Standing, Urgency, ValidationIssue,
 };
 use crate::telemetry::Measures;
 pub use limiter::{Limiter, Limiters, Shared, Slot};
@@ -41,7 +43,8 @@ pub(crate) use limiter::{budget_name, fingerprint};
 pub struct OmniOptions {
     /// How long one request may take, from connecting to the last byte of the answer.
     pub request_timeout: Duration,
-    /// The longest answer that is taken, in bytes: exports hold uploaded files.
+    /// The longest answer that is taken, in bytes: exports hold uploaded files. Calls whose answers are never long take
+    /// an eighth of it.
     pub answer_limit: usize,
     /// Where requests are counted.
     pub measures: Arc<Measures>,
@@ -82,11 +85,13 @@ pub struct OmniClient {
     urgency: Urgency,
     answer_limit: usize,
     measures: Arc<Measures>,
+    standing: Arc<Standing>,
 }
 
 impl OmniClient {
     /// A client for the organisation at `base_url` (without `/api`). It sends nothing before the first call. Where a key
-    /// may be sent to is for the caller to decide; this client follows no redirect.
+    /// may be sent to, and that the organisation is the right one, is for the caller to vouch for (see
+    /// [`behind`](Self::behind)); this client follows no redirect.
     pub fn new(
         base_url: &str,
         api_key: SecretString,
@@ -120,6 +125,7 @@ impl OmniClient {
             urgency: Urgency::Check,
             answer_limit: options.answer_limit,
             measures: Arc::clone(&options.measures),
+            standing: Arc::new(Standing::vouched_for()),
         })
     }
 
@@ -128,6 +134,15 @@ impl OmniClient {
     pub fn at(&self, urgency: Urgency) -> Self {
         Self {
             urgency,
+            ..self.clone()
+        }
+    }
+
+    /// The same client, which sends only what this standing admits.
+    #[must_use]
+    pub fn behind(&self, standing: Arc<Standing>) -> Self {
+        Self {
+            standing,
             ..self.clone()
         }
     }
@@ -150,6 +165,18 @@ impl Omni for OmniClient {
 
     async fn identity(&self) -> Result<Identity, OmniError> {
         self.who_am_i().await
+    }
+
+    async fn contract(&self) -> Result<Option<Contract>, OmniError> {
+        self.get_contract().await
+    }
+
+    fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
+    async fn connection_ids(&self) -> Result<BTreeSet<String>, OmniError> {
+        self.list_connection_ids().await
     }
 
     async fn connection(&self, id: &str) -> Result<Option<Connection>, OmniError> {

@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 const REDACTED: &str = "[redacted]";
 
 /// No more of a text than this is looked at, in bytes.
-const LOOKED_AT: usize = 64 * 1024;
+pub(super) const LOOKED_AT: usize = 64 * 1024;
 
 /// Anything that looks like a credential, whosever it is: keys by their prefix, and what follows `Bearer` if it is too
 /// long for a word of a sentence.
@@ -23,14 +23,26 @@ pub(super) fn redact(text: &str, api_key: &SecretString, limit: usize) -> String
     let text = text[..text.floor_char_boundary(LOOKED_AT)].trim();
     let mut clean = CREDENTIAL.replace_all(text, REDACTED).into_owned();
     let key = api_key.expose_secret();
-    if !key.is_empty() {
-        clean = clean.replace(key, REDACTED);
+    for written in written(key) {
+        clean = clean.replace(&written, REDACTED);
     }
     if clean.len() > limit {
         clean.truncate(clean.floor_char_boundary(limit));
         clean.push_str("...");
     }
     clean
+}
+
+/// The key as a server may repeat it: as it is, in JSON, with JSON's escaped slashes, in a URL.
+fn written(key: &str) -> Vec<String> {
+    if key.is_empty() {
+        return Vec::new();
+    }
+    let json = serde_json::Value::from(key).to_string();
+    let json = json.trim_matches('"').to_owned();
+    let slashes = json.replace('/', "\\/");
+    let url = percent_encoding::utf8_percent_encode(key, percent_encoding::NON_ALPHANUMERIC).to_string();
+    vec![key.to_owned(), json, slashes, url]
 }
 
 #[cfg(test)]
@@ -48,6 +60,19 @@ mod tests {
             "Authorization: [redacted]"
         );
         assert_eq!(clean("Invalid bearer token"), "Invalid bearer token");
+    }
+
+    #[test]
+    fn a_key_goes_however_it_is_written() {
+        let key = SecretString::from("hunter/\"2+2");
+        for said in [
+            r#"{"got": "hunter/\"2+2"}"#,
+            r#"{"got": "hunter\/\"2+2"}"#,
+            "?key=hunter%2F%222%2B2",
+        ] {
+            let clean = redact(said, &key, 200);
+            assert!(clean.contains(REDACTED) && !clean.contains("hunter"), "{clean}");
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::OmniClient;
 use super::answer::{Drift, Field};
 use super::limiter::Slot;
-use super::redact::redact;
+use super::redact::{LOOKED_AT, redact};
 use super::refusal::{refusal, retry_after, words};
 use crate::ports::{OmniError, OmniErrorKind, Reservation};
 
@@ -23,6 +23,9 @@ const DETAIL_LIMIT: usize = 2048;
 /// How much of an answer that is not understood an error keeps, in bytes.
 const EXCERPT_LIMIT: usize = 197;
 
+/// Answers that hold no files may be so much shorter than the longest: 8 of 64 MiB.
+const ORDINARY_SHARE: usize = 8;
+
 /// What may stand in a path segment as it is: the unreserved characters of a URL.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
@@ -34,6 +37,8 @@ pub(super) struct Call {
     segments: Vec<String>,
     query: Vec<(&'static str, String)>,
     body: Option<Value>,
+    below: &'static str,
+    is_long: bool,
 }
 
 impl Call {
@@ -45,7 +50,21 @@ impl Call {
             segments: Vec::new(),
             query: Vec::new(),
             body: None,
+            below: "/api",
+            is_long: false,
         }
+    }
+
+    /// The path is one of the server, not of its API.
+    pub(super) const fn at_the_root(mut self) -> Self {
+        self.below = "";
+        self
+    }
+
+    /// The answer may be as long as any: it holds files.
+    pub(super) const fn long(mut self) -> Self {
+        self.is_long = true;
+        self
     }
 
     /// Fills the next `{…}` of the pattern.
@@ -96,7 +115,7 @@ impl Call {
         Method::from_bytes(word.as_bytes()).unwrap_or(Method::GET)
     }
 
-    /// The path below `/api`. A value that a URL would take for another path than a segment is refused here.
+    /// The path below the place that the call has. A value that a URL would take for another path than a segment is refused here.
     fn path(&self) -> Result<String, OmniErrorKind> {
         let pattern = self.operation.split(' ').next_back().unwrap_or_default();
         let mut values = self.segments.iter();
@@ -161,6 +180,7 @@ impl OmniClient {
     /// Sends a call and returns its answer. It is sent again only after a 429, which has no effect, and a read once
     /// after a broken connection.
     pub(super) async fn send(&self, call: &Call) -> Result<Answer, OmniError> {
+        self.admit(call)?;
         let path = call.path().map_err(|kind| call.error(kind))?;
         let mut repeats_after_429 = REPEATS_AFTER_429;
         let mut repeats_after_break = u32::from(call.method() == Method::GET);
@@ -182,9 +202,15 @@ impl OmniClient {
         }
     }
 
+    /// Refuses a call that the standing does not admit, before anything is sent.
+    fn admit(&self, call: &Call) -> Result<(), OmniError> {
+        self.standing.admits(call.operation).map_err(|kind| call.error(kind))
+    }
+
     /// Sends a creating call in the place that was kept for it: once, whatever comes of it. An own place is taken where
     /// another client kept it.
     pub(super) async fn send_reserved(&self, call: &Call, place: Reservation) -> Result<Answer, OmniError> {
+        self.admit(call)?;
         let path = call.path().map_err(|kind| call.error(kind))?;
         let slot = match place.place::<Slot>() {
             Some(slot) => slot.fresh().map(|()| slot),
@@ -244,7 +270,7 @@ impl OmniClient {
     }
 
     fn request(&self, call: &Call, path: &str) -> RequestBuilder {
-        let url = format!("{}/api{path}", self.base_url);
+        let url = format!("{}{}{path}", self.base_url, call.below);
         let request = self.http.request(call.method(), url);
         let request = if call.query.is_empty() {
             request
@@ -261,22 +287,36 @@ impl OmniClient {
         let mut response: Response = self.request(call, path).send().await.map_err(Broken::new)?;
         let status = response.status();
         let headers = std::mem::take(response.headers_mut());
+        let limit = self.limit(call);
+        let too_long = |headers| Received {
+            status,
+            headers,
+            body: Body::LongerThan(limit),
+        };
+        // What is announced as too long is not begun.
+        if response.content_length().is_some_and(|length| length > limit as u64) {
+            return Ok(too_long(headers));
+        }
         let mut bytes = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(Broken::new)? {
-            bytes.extend_from_slice(&chunk);
-            if bytes.len() > self.answer_limit {
-                return Ok(Received {
-                    status,
-                    headers,
-                    body: Body::TooLong,
-                });
+            if bytes.len() + chunk.len() > limit {
+                return Ok(too_long(headers));
             }
+            bytes.extend_from_slice(&chunk);
         }
         Ok(Received {
             status,
             headers,
             body: Body::Whole(bytes),
         })
+    }
+
+    const fn limit(&self, call: &Call) -> usize {
+        if call.is_long {
+            self.answer_limit
+        } else {
+            self.answer_limit / ORDINARY_SHARE
+        }
     }
 
     fn broken(&self, broken: &Broken) -> OmniErrorKind {
@@ -292,14 +332,14 @@ impl OmniClient {
         let Received { status, headers, body } = received;
         let bytes = match body {
             Body::Whole(bytes) => bytes,
-            Body::TooLong => {
+            Body::LongerThan(limit) => {
                 return Err(OmniErrorKind::ContractDrift {
                     field: "the answer itself".to_owned(),
-                    excerpt: format!("more than {} bytes", self.answer_limit),
+                    excerpt: format!("it is longer than {limit} bytes and was not read to its end"),
                 });
             }
         };
-        let text = String::from_utf8_lossy(&bytes);
+        let text = String::from_utf8_lossy(&bytes[..bytes.len().min(LOOKED_AT)]);
         let excerpt = redact(&text, &self.api_key, EXCERPT_LIMIT);
         let json = serde_json::from_slice::<Value>(&bytes).ok();
         if status.is_success() {
@@ -361,7 +401,7 @@ struct Received {
 
 enum Body {
     Whole(Vec<u8>),
-    TooLong,
+    LongerThan(usize),
 }
 
 struct Broken {

@@ -15,6 +15,7 @@ use crate::ports::{ModelFile, ModelFiles, OmniError, ValidationIssue};
 impl OmniClient {
     pub(super) async fn get_yaml(&self, model_id: &str, branch_id: Option<&str>) -> Result<ModelFiles, OmniError> {
         let call = Call::new("GET /v1/models/{id}/yaml", layer(model_id, branch_id))
+            .long()
             .segment(model_id)
             .query("mode", "extension")
             .query("includeChecksums", "true")

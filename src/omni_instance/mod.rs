@@ -1,7 +1,7 @@
 //! One pass over an instance: is its spec sound, its mapping ours, its organisation there, and its key the right one?
 //!
 //! A pass makes nothing in Omni; of the mapping it makes and keeps what every other pass needs. So there is no room
-//! for effects here: what is observed is what is reported.
+//! for effects here: what is observed is what is reported, and what opens the way for the passes over versions.
 
 mod decide;
 mod observe;
@@ -21,6 +21,9 @@ pub struct InstancePass {
     pub findings: Vec<Finding>,
     /// When to look again.
     pub next: Next,
+    /// Versions whose work was turned away may be tried again now: the organisation was recognised, or its contract is
+    /// another.
+    pub opens: bool,
 }
 
 impl InstancePass {
@@ -38,7 +41,9 @@ impl InstancePass {
 /// 2. Suspended: nothing is asked of anyone.
 /// 3. Check what its spec says, before a credential goes anywhere.
 /// 4. See that the mapping is ours, then ask Omni whose key it is. Without the database no call to Omni is made.
-/// 5. Say what was seen.
+/// 5. Hold Omni's description of its API against what the client relies on, and the organisation against the one on
+///    record; keep what is new of it. What is found decides what every client of this instance sends from now on.
+/// 6. Say what was seen.
 pub async fn reconcile(world: &World, namespace: &str, name: &str) -> Option<InstancePass> {
     let Lookup::Found(instance) = world.objects.instance(namespace, name) else {
         return None;

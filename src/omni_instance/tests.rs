@@ -1,6 +1,6 @@
 //! Whole passes over a real SQLite file and a simulated organisation.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rstest::rstest;
@@ -10,16 +10,21 @@ use super::{InstancePass, decide, reconcile};
 use crate::mapping::{MappingOptions, connect};
 use crate::omni::{Limiter, OmniClient, OmniOptions};
 use crate::ports::fakes::{Declared, Stage, Wired, instance};
-use crate::ports::{CREDENTIAL_PACE, ConnectError, LOOK_AGAIN, MappingError, MappingErrorKind, Next, Object};
+use crate::ports::{
+    CREDENTIAL_PACE, ConnectError, LOOK_AGAIN, MappingError, MappingErrorKind, Next, Object, Standing, VersionChange,
+};
 use crate::resources::OmniInstanceSpec;
 use crate::resources::conditions::{
-    ACCEPTED, Finding, MAPPING_READY, REACHABLE, READY, RECONCILING, Reason, STALLED, Verdict,
+    ACCEPTED, CONTRACT_KNOWN, Finding, MAPPING_READY, REACHABLE, READY, RECONCILING, Reason, SAME_ORGANIZATION,
+    STALLED, Verdict,
 };
-use crate::simulator::{DEFAULT_API_KEY, Fault, FaultKind, Simulator, SimulatorOptions};
+use crate::simulator::{DEFAULT_API_KEY, Fault, FaultKind, OpenapiDocument, Simulator, SimulatorOptions};
 
 struct House {
     stage: Stage,
     simulator: Simulator,
+    /// What this process knows of the organisation; another one knows nothing.
+    standing: Arc<Mutex<Arc<Standing>>>,
     /// Kept, since the database lives in it.
     _folder: TempDir,
 }
@@ -32,21 +37,49 @@ impl House {
         let mapping = connect(&url.into(), MappingOptions::default()).await.unwrap();
         let stage = Stage::new(Declared::default(), Wired::to(mapping), jiff::Timestamp::now());
         let base_url = simulator.base_url().to_owned();
+        let standing = Arc::new(Mutex::new(Arc::<Standing>::default()));
+        let known = Arc::clone(&standing);
         *stage.wired.omni.lock().unwrap() = Box::new(move || {
             let limiter = Limiter::new(60, Duration::from_secs(60));
             let client = OmniClient::new(&base_url, api_key.into(), limiter, &OmniOptions::default());
-            Ok(Arc::new(client.unwrap()))
+            Ok(Arc::new(client.unwrap().behind(Arc::clone(&known.lock().unwrap()))))
         });
         stage.declared.instance(declared());
         Self {
             stage,
             simulator,
+            standing,
             _folder: folder,
         }
     }
 
     async fn pass(&self) -> InstancePass {
         reconcile(&self.stage.world, "apps", "omni").await.unwrap()
+    }
+
+    fn standing(&self) -> Arc<Standing> {
+        Arc::clone(&self.standing.lock().unwrap())
+    }
+
+    /// What another process, or another URL or key, starts with.
+    fn forget_standing(&self) {
+        *self.standing.lock().unwrap() = Arc::default();
+    }
+
+    fn confirm(&self, name: &str) {
+        let mut confirmed = declared();
+        confirmed
+            .requests
+            .insert("confirm-identity".to_owned(), name.to_owned());
+        self.stage.declared.instance(confirmed);
+    }
+
+    fn calls(&self) -> Vec<String> {
+        let requests = self.simulator.requests();
+        requests
+            .iter()
+            .map(|request| format!("{} {}", request.method, request.path))
+            .collect()
     }
 
     fn forgotten(&self) -> usize {
@@ -84,7 +117,16 @@ async fn an_organisation_that_answers_and_a_mapping_that_is_ours_are_ready() {
     assert_eq!(pass.next, Next::After(Duration::from_secs(300)));
     assert_eq!(pass.spec_hash, "instance");
     assert_eq!(house.pass().await, pass);
-    assert_eq!(house.simulator.requests().len(), 2, "one call a pass");
+    let look = ["GET /api/v1/whoami", "GET /openapi.json", "GET /api/v1/connections"];
+    assert_eq!(house.calls(), [look, look].concat(), "three calls a pass");
+    assert_eq!(
+        verdict(&pass, SAME_ORGANIZATION),
+        Some((Verdict::True, Reason::OrganizationRecognized))
+    );
+    assert_eq!(
+        verdict(&pass, CONTRACT_KNOWN),
+        Some((Verdict::True, Reason::ContractFits))
+    );
 }
 
 #[tokio::test]
@@ -234,4 +276,206 @@ fn what_the_schema_refuses_is_refused_here_too(#[case] change: fn(&mut OmniInsta
     change(&mut spec);
     let refusal = decide::refusal(&spec).unwrap();
     assert!(refusal.contains(names), "{refusal}");
+}
+
+const IMPORT: &str = "POST /unstable/documents/import";
+
+fn without_import() -> serde_json::Value {
+    serde_json::json!({"paths": {"/api/unstable/documents/import": null}})
+}
+
+#[tokio::test]
+async fn a_call_that_the_contract_no_longer_has_is_kept_back_until_it_has_it_again() {
+    let house = House::new(DEFAULT_API_KEY).await;
+    house
+        .simulator
+        .turn(|knobs| knobs.openapi_patch = Some(without_import()));
+    let pass = house.pass().await;
+    assert_eq!(
+        verdict(&pass, CONTRACT_KNOWN),
+        Some((Verdict::False, Reason::ContractDrift))
+    );
+    let told = &said(&pass, CONTRACT_KNOWN).unwrap().message;
+    for part in [IMPORT, "the call is gone", "a newer release", env!("CARGO_PKG_VERSION")] {
+        assert!(told.contains(part), "{told}");
+    }
+    assert_eq!(verdict(&pass, READY), Some((Verdict::True, Reason::Converged)));
+    assert_eq!((verdict(&pass, STALLED), verdict(&pass, RECONCILING)), (None, None));
+    let standing = house.standing();
+    assert!(standing.admits("POST /v1/models").is_ok() && !pass.opens);
+    assert!(standing.admits(IMPORT).is_err());
+
+    house.simulator.turn(|knobs| knobs.openapi_patch = None);
+    let pass = house.pass().await;
+    assert_eq!(
+        verdict(&pass, CONTRACT_KNOWN),
+        Some((Verdict::True, Reason::ContractFits))
+    );
+    assert!(pass.opens, "an import was turned away meanwhile");
+    assert!(standing.admits(IMPORT).is_ok());
+    assert!(!house.pass().await.opens, "once");
+}
+
+#[tokio::test]
+async fn a_call_of_the_look_itself_that_is_touched_comes_back_by_itself() {
+    let house = House::new(DEFAULT_API_KEY).await;
+    let renamed = serde_json::json!({"paths": {"/api/v1/connections": null}});
+    house.simulator.turn(|knobs| knobs.openapi_patch = Some(renamed));
+    let pass = house.pass().await;
+    assert_eq!(
+        verdict(&pass, SAME_ORGANIZATION),
+        Some((Verdict::False, Reason::ContractDrift))
+    );
+    assert!(ready(&pass).contains("GET /v1/connections"), "{}", ready(&pass));
+    assert!(
+        house.standing().admits("POST /v1/models").is_err(),
+        "not recognised, so nothing is written"
+    );
+    house.simulator.turn(|knobs| knobs.openapi_patch = None);
+    assert_eq!(
+        verdict(&house.pass().await, READY),
+        Some((Verdict::True, Reason::Converged))
+    );
+}
+
+#[tokio::test]
+async fn what_is_new_in_the_contract_is_told_and_counted() {
+    let house = House::new(DEFAULT_API_KEY).await;
+    let new = serde_json::json!({"paths": {"/api/v3/versions": {"get": {}, "post": {}}}});
+    house.simulator.turn(|knobs| knobs.openapi_patch = Some(new));
+    let pass = house.pass().await;
+    assert_eq!(
+        verdict(&pass, CONTRACT_KNOWN),
+        Some((Verdict::True, Reason::ContractFits))
+    );
+    let told = &said(&pass, CONTRACT_KNOWN).unwrap().message;
+    assert!(told.contains("2 things") && told.contains("GET /v3/versions"), "{told}");
+}
+
+#[tokio::test]
+async fn an_instance_that_serves_no_contract_is_ready_all_the_same() {
+    let house = House::new(DEFAULT_API_KEY).await;
+    house.simulator.turn(|knobs| knobs.openapi = OpenapiDocument::Absent);
+    let pass = house.pass().await;
+    let unknown = Some((Verdict::Unknown, Reason::ContractNotServed));
+    assert_eq!(verdict(&pass, CONTRACT_KNOWN), unknown);
+    assert_eq!(verdict(&pass, READY), Some((Verdict::True, Reason::Converged)));
+    let page = FaultKind::WrongJson;
+    house.simulator.turn(|knobs| knobs.openapi = OpenapiDocument::Served);
+    house.simulator.arm(Fault::once("GET", "openapi.json", page).unwrap());
+    assert_eq!(
+        verdict(&house.pass().await, CONTRACT_KNOWN),
+        unknown,
+        "whatever an application has there"
+    );
+}
+
+#[tokio::test]
+async fn a_contract_that_cannot_be_read_now_leaves_what_was_known_of_it() {
+    let house = House::new(DEFAULT_API_KEY).await;
+    house
+        .simulator
+        .turn(|knobs| knobs.openapi_patch = Some(without_import()));
+    house.pass().await;
+    let down = Fault {
+        times: 9,
+        ..Fault::once("GET", "openapi.json", FaultKind::Status { code: 503 }).unwrap()
+    };
+    house.simulator.arm(down);
+    let pass = house.pass().await;
+    assert_eq!(
+        verdict(&pass, CONTRACT_KNOWN),
+        Some((Verdict::Unknown, Reason::OmniUnreachable))
+    );
+    assert_eq!(verdict(&pass, READY), Some((Verdict::True, Reason::Converged)));
+    assert!(house.standing().admits(IMPORT).is_err());
+}
+
+#[tokio::test]
+async fn before_the_first_look_nothing_is_written_and_after_it_everything_may_be() {
+    let house = House::new(DEFAULT_API_KEY).await;
+    let standing = house.standing();
+    assert!(standing.admits("POST /v1/models").is_err());
+    let pass = house.pass().await;
+    assert!(pass.opens, "a version was turned away");
+    assert!(standing.admits("POST /v1/models").is_ok());
+    house.forget_standing();
+    assert!(!house.pass().await.opens, "nobody waits");
+}
+
+#[rstest]
+#[case::of_a_running_process(false)]
+#[case::right_after_a_restart(true)]
+#[tokio::test]
+async fn another_organisation_stalls_the_instance_until_a_person_confirms_it(#[case] restarted: bool) {
+    let house = House::new(DEFAULT_API_KEY).await;
+    house.pass().await;
+    let turn = |another| house.simulator.turn(|knobs| knobs.another_organisation = another);
+    turn(true);
+    if restarted {
+        house.forget_standing();
+    }
+    let pass = house.pass().await;
+    let another = Some((Verdict::True, Reason::AnotherOrganization));
+    assert_eq!(verdict(&pass, STALLED), another);
+    assert_eq!(
+        verdict(&pass, SAME_ORGANIZATION),
+        Some((Verdict::False, Reason::AnotherOrganization))
+    );
+    assert_eq!(verdict(&pass, REACHABLE), Some((Verdict::True, Reason::OmniReachable)));
+    assert!(house.standing().admits("POST /v1/models").is_err());
+    let told = ready(&pass).to_owned();
+    for part in [
+        "c0f12353-4817-4398-bcc0-d501e6dd2f64",
+        "7d1e4a66-90c3",
+        "wavepin.dev/confirm-identity: \"",
+    ] {
+        assert!(told.contains(part), "{told}");
+    }
+    assert_eq!(
+        house.pass().await.findings,
+        pass.findings,
+        "the same again: no status is written"
+    );
+
+    house.confirm("0123456789");
+    assert_eq!(verdict(&house.pass().await, STALLED), another);
+    let name = told.rsplit('"').nth(1).unwrap();
+    house.confirm(name);
+    let pass = house.pass().await;
+    assert_eq!(verdict(&pass, READY), Some((Verdict::True, Reason::Converged)));
+    assert!(pass.opens && house.standing().admits("POST /v1/models").is_ok());
+    // Back to the first one, the annotation still in git.
+    turn(false);
+    let pass = house.pass().await;
+    assert_eq!(verdict(&pass, STALLED), another, "{}", ready(&pass));
+    assert!(!ready(&pass).contains(name));
+}
+
+#[tokio::test]
+async fn the_first_look_holds_the_organisation_against_the_versions_that_are_there() {
+    let house = House::new(DEFAULT_API_KEY).await;
+    let instance = declared();
+    let (mapping, _) = house.stage.world.mapping(&instance).await.unwrap();
+    mapping.record_version(1, "adopt:m", "apps/v1").await.unwrap();
+    let elsewhere = VersionChange::Connection("11111111-0000-4000-8000-000000000000".to_owned());
+    mapping.change_version(1, &elsewhere).await.unwrap();
+    let pass = house.pass().await;
+    assert_eq!(
+        verdict(&pass, STALLED),
+        Some((Verdict::True, Reason::AnotherOrganization))
+    );
+    assert_eq!(mapping.organization().await.unwrap(), None, "nothing is recorded");
+    // A model that is on record tells it, where every connection is another.
+    let model = VersionChange::Model("3fb59130-54fc-4848-832f-d22f61933485".to_owned());
+    mapping.change_version(1, &model).await.unwrap();
+    assert_eq!(
+        verdict(&house.pass().await, READY),
+        Some((Verdict::True, Reason::Converged))
+    );
+    let known = mapping.organization().await.unwrap().unwrap();
+    assert!(
+        known.connections.contains("c0f12353-4817-4398-bcc0-d501e6dd2f64"),
+        "{known:?}"
+    );
 }

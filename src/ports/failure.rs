@@ -130,14 +130,29 @@ impl From<&OmniError> for Failure {
                     "{text}. Give the key's owner a value for the user attribute that picks the connection environment"
                 ),
             ),
-            OmniErrorKind::ContractDrift { .. } | OmniErrorKind::Gone { .. } => Self::stalled(
+            OmniErrorKind::ContractDrift { .. } => Self::stalled(
                 Reason::ContractDrift,
                 format!(
                     "{text}. Wavepin does not know this answer and stopped rather than guess; update Wavepin, or report it"
                 ),
             ),
+            OmniErrorKind::Gone { .. } | OmniErrorKind::Untrusted { .. } => {
+                Self::stalled(Reason::ContractDrift, format!("{text}. {}", newer_release()))
+            }
+            OmniErrorKind::Unrecognized { .. } => {
+                Self::passing(Reason::InstanceNotReady, text).next(Next::After(LOOK_AGAIN))
+            }
         }
     }
+}
+
+/// Which release knows what this one does not.
+#[must_use]
+pub fn newer_release() -> String {
+    format!(
+        "This is Wavepin {}; install a newer release, which knows Omni as it is now. What does not need this call goes on",
+        env!("CARGO_PKG_VERSION")
+    )
 }
 
 impl From<&MappingError> for Failure {
@@ -271,6 +286,26 @@ mod tests {
             omni(OmniErrorKind::RateLimited { retry_after: wait }).next,
             Next::Backoff { after: wait }
         );
+    }
+
+    #[test]
+    fn a_call_that_is_gone_says_its_successor_and_which_release_knows_it() {
+        let failure = omni(OmniErrorKind::Gone {
+            successor: Some("/api/v2/whoami".to_owned()),
+        });
+        assert!(failure.stalled && failure.reason == Reason::ContractDrift);
+        for part in ["/api/v2/whoami", "a newer release", env!("CARGO_PKG_VERSION")] {
+            assert!(failure.message.contains(part), "{}", failure.message);
+        }
+    }
+
+    #[test]
+    fn what_is_kept_back_for_want_of_recognition_waits_for_the_instance() {
+        let failure = omni(OmniErrorKind::Unrecognized {
+            why: "not yet".to_owned(),
+        });
+        assert!(!failure.stalled && !failure.unseen);
+        assert_eq!(failure.reason, Reason::InstanceNotReady);
     }
 
     #[test]

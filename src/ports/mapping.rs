@@ -249,6 +249,17 @@ pub struct RowRemoval {
     pub holds: i32,
 }
 
+/// What the organisation whose versions stand in the mapping is recognised by.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Organization {
+    /// The ids of every connection that it was seen to have.
+    pub connections: BTreeSet<String>,
+    /// Its id, where an export showed one.
+    pub id: Option<String>,
+    /// How often a person confirmed that it is another than before.
+    pub confirmed: u32,
+}
+
 /// Why the mapping could not do what was asked.
 #[derive(Debug, Snafu)]
 #[snafu(visibility(pub), display("failed to {action}: {kind}"))]
@@ -336,6 +347,11 @@ pub trait Mapping: Send + Sync {
     /// tables look like. `take_from` names another owner whose mapping may be taken over. Cheap when already prepared:
     /// then it only checks that the database answers and the fence still holds. Every other call requires it.
     async fn prepare(&self, owner: &str, take_from: Option<&str>) -> Result<Shape, MappingError>;
+
+    /// What the organisation is recognised by; `None` before it was first seen.
+    async fn organization(&self) -> Result<Option<Organization>, MappingError>;
+    /// Keeps what the organisation is recognised by, in place of what was kept.
+    async fn record_organization(&self, organization: &Organization) -> Result<(), MappingError>;
 
     /// Every version that was ever recorded, by number.
     async fn versions(&self) -> Result<BTreeMap<i32, VersionRecord>, MappingError>;

@@ -8,6 +8,7 @@ mod access;
 mod budget;
 mod clients;
 mod clock;
+mod contract;
 mod failure;
 #[cfg(test)]
 pub(crate) mod fakes;
@@ -15,16 +16,18 @@ mod mapping;
 mod objects;
 mod omni;
 mod secrets;
+mod standing;
 pub mod window;
 
 pub use budget::{Ask, Budget, Outcome, Place, Return, Told, Urgency};
 pub use clients::{Clients, ConnectError};
 pub use clock::{Clock, SystemClock};
-pub use failure::{CREDENTIAL_PACE, Failure, LOOK_AGAIN, SECRET_PACE};
+pub use contract::{Contract, Difference};
+pub use failure::{CREDENTIAL_PACE, Failure, LOOK_AGAIN, SECRET_PACE, newer_release};
 pub use mapping::{
     Claim, CompleteVersion, DashboardIds, DashboardRecord, DashboardRow, EnvironmentView, Flip, FlipOutcome, Intent,
-    IntentStep, Mapping, MappingError, MappingErrorKind, Move, PinEvent, PinEventKind, RowRemoval, Shape, SourceStamp,
-    VersionChange, VersionRecord,
+    IntentStep, Mapping, MappingError, MappingErrorKind, Move, Organization, PinEvent, PinEventKind, RowRemoval, Shape,
+    SourceStamp, VersionChange, VersionRecord,
 };
 pub use objects::{Absence, Lookup, Object, Objects};
 pub use omni::{
@@ -33,6 +36,7 @@ pub use omni::{
     Reservation, RoleGrant, ValidationIssue,
 };
 pub use secrets::{SecretError, SecretRecord, Secrets};
+pub use standing::{Recognition, Standing};
 
 use std::sync::Arc;
 use std::time::Duration;

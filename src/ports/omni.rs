@@ -1,14 +1,14 @@
 //! What the reconcilers need of one Omni organisation.
 
 use std::any::Any;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::Value;
 use snafu::Snafu;
 
-use super::MappingError;
+use super::{Contract, MappingError, Standing};
 
 /// Whose key it is and what it may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -313,6 +313,20 @@ pub enum OmniErrorKind {
         /// The start of the answer.
         excerpt: String,
     },
+    /// Omni's own description of its API says that the call is no longer what the client relies on; it was not sent.
+    #[snafu(display(
+        "not sent, since Omni's description of its API differs from what Wavepin relies on: {difference}"
+    ))]
+    Untrusted {
+        /// What is different.
+        difference: String,
+    },
+    /// It is not known that the organisation is the one whose versions stand in the mapping; it was not sent.
+    #[snafu(display("not sent: {why}"))]
+    Unrecognized {
+        /// Why it is not known.
+        why: String,
+    },
     /// The call is no longer served (410).
     #[snafu(display("the call is no longer served (410){}", successor.as_deref().map(|it| format!("; its successor is {it}")).unwrap_or_default()))]
     Gone {
@@ -363,6 +377,13 @@ pub trait Omni: Send + Sync {
     async fn reserve(&self) -> Result<Reservation, MappingError>;
     /// Whose key it is. `GET /v1/whoami`.
     async fn identity(&self) -> Result<Identity, OmniError>;
+    /// Omni's own description of its API, held against what this client relies on. `None` where the instance serves
+    /// none that can be read. `GET /openapi.json`, at the server's root.
+    async fn contract(&self) -> Result<Option<Contract>, OmniError>;
+    /// Which calls may be sent: what the passes of the instance found out, for every client of its URL and key.
+    fn standing(&self) -> &Standing;
+    /// The ids of the organisation's connections. `GET /v1/connections`.
+    async fn connection_ids(&self) -> Result<BTreeSet<String>, OmniError>;
     /// The connection of this id. `GET /v1/connections`.
     async fn connection(&self, id: &str) -> Result<Option<Connection>, OmniError>;
 

@@ -22,6 +22,10 @@ pub const STALLED: &str = "Stalled";
 pub const WAITING: &str = "Waiting";
 /// OmniInstance: the organisation answers, with a key of the right kind.
 pub const REACHABLE: &str = "Reachable";
+/// OmniInstance: the organisation is the one whose versions stand in the mapping.
+pub const SAME_ORGANIZATION: &str = "SameOrganization";
+/// OmniInstance: Omni's own description of its API has all that Wavepin relies on.
+pub const CONTRACT_KNOWN: &str = "ContractKnown";
 /// OmniInstance: the mapping database answers, has the columns needed, and is ours.
 pub const MAPPING_READY: &str = "MappingReady";
 /// ModelVersion: the Omni model exists and its definition is what was declared.
@@ -146,7 +150,8 @@ pub fn transitions(before: &[Condition], after: &[Condition]) -> Vec<Transition>
         })
         .filter(|now| now.reason != Reason::Pending.as_str())
         .map(|now| Transition {
-            warning: now.type_ == STALLED || (now.type_ == READY && now.status == "False"),
+            warning: now.type_ == STALLED
+                || ([READY, CONTRACT_KNOWN].contains(&now.type_.as_str()) && now.status == "False"),
             condition: now.type_.clone(),
             reason: now.reason.clone(),
             message: now.message.clone(),

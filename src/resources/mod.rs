@@ -46,6 +46,8 @@ pub mod annotations {
     pub const RESTORE_ROW: &str = "restore-row";
     /// OmniInstance: the name of the owner whose mapping this one takes over.
     pub const TAKE_MAPPING_FROM: &str = "take-mapping-from";
+    /// OmniInstance: the identity, as its condition names it, of another organisation that a person takes for the right one.
+    pub const CONFIRM_IDENTITY: &str = "confirm-identity";
 }
 
 /// The message of `Ready` before an object was first looked at.

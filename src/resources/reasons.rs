@@ -71,7 +71,7 @@ reasons! {
     }
     /// The OmniInstance that `instanceRef` names is not there yet, or not ready.
     InstanceNotReady {
-        cause: "Objects may be applied in any order.",
+        cause: "Objects may be applied in any order; or the instance was not yet seen to be the organisation on record.",
         remedy: "Apply the OmniInstance, or read its conditions.",
     }
     /// The Secret is not there yet, or lacks the key that is named.
@@ -104,7 +104,7 @@ reasons! {
         cause: "Other tools use the same key, or `requestsPerMinute` is more than Omni allows this key.",
         remedy: "Give Wavepin a key of its own, or lower `requestsPerMinute`. No work is lost meanwhile.",
     }
-    /// An answer of Omni lacks what is needed; the message names call and field. Nothing is guessed.
+    /// An answer of Omni, or its description of its API, lacks what is needed; the message names call and field. Nothing is guessed.
     ContractDrift {
         cause: "Omni changed the call, or something between Wavepin and Omni answers in its place.",
         remedy: "Look at the excerpt: a login or error page means a proxy. Else install a release of Wavepin that knows the new contract.",
@@ -113,6 +113,26 @@ reasons! {
     OmniRefused {
         cause: "The key's owner lacks a right, or an object in Omni is in the way.",
         remedy: "Do what Omni's words ask for; it is tried again every 10 minutes.",
+    }
+    /// Omni's own description of its API has all that Wavepin relies on.
+    ContractFits {
+        cause: "`/openapi.json` was compared with the calls that Wavepin makes. What is new in it is counted in the message.",
+        remedy: "Nothing.",
+    }
+    /// Omni serves no description of its API that could be compared; each answer is still checked by itself.
+    ContractNotServed {
+        cause: "`/openapi.json` is not there, or is no OpenAPI 3 document.",
+        remedy: "Nothing.",
+    }
+    /// The organisation is the one whose versions stand in the mapping.
+    OrganizationRecognized {
+        cause: "It has a connection, or a model, that is on record; or it is the first that was seen.",
+        remedy: "Nothing.",
+    }
+    /// The organisation is not the one whose versions stand in the mapping. Nothing is sent to it but what tells which it is.
+    AnotherOrganization {
+        cause: "`baseUrl` or the API key leads to another organisation, or the mapping is another one's.",
+        remedy: "Correct `baseUrl`, the key or the mapping; or, if the organisation is meant, annotate the OmniInstance with `wavepin.dev/confirm-identity` and the identity in the message.",
     }
     /// Omni and the key are as they should be.
     OmniReachable {

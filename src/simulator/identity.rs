@@ -9,6 +9,9 @@ use super::organisation::{ModelKind, Organisation};
 /// The personal key that the organisation knows besides its main key.
 pub(super) const PERSONAL_KEY: &str = "omni_pat_simulator";
 
+/// The connection of the organisation that `another_organisation` leads to.
+const ANOTHER_CONNECTION: &str = "7d1e4a66-90c3-4f0e-8a57-2b6c1d9e0f35";
+
 /// What kind of key a request came with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum KeyScope {
@@ -86,8 +89,13 @@ impl Organisation {
             })
             .filter(|_| call.param("dialect").is_none_or(|dialect| dialect == "snowflake"))
             .map(|connection| {
+                let id = if self.knobs.another_organisation {
+                    ANOTHER_CONNECTION
+                } else {
+                    &connection.id
+                };
                 json!({
-                    "id": connection.id, "name": connection.name, "dialect": "snowflake",
+                    "id": id, "name": connection.name, "dialect": "snowflake",
                     "database": connection.database, "defaultSchema": connection.default_schema,
                     "baseRole": connection.base_role, "deletedAt": null,
                     "branchConnectionEnvironmentOverridesUserAttr": false,

@@ -65,6 +65,9 @@ pub struct Knobs {
     pub bad_key_status: u16,
     /// Whether the key's owner administers the connection.
     pub connection_admin: bool,
+    /// Whether the address and the key lead to another organisation: its connections are others, and no model of this one
+    /// is listed.
+    pub another_organisation: bool,
     /// Seconds in `Retry-After` of an answer over the budget; none sends no such header, as Omni does.
     pub retry_after: Option<u64>,
     /// Milliseconds that a list lags behind a creation.
@@ -100,6 +103,7 @@ impl Default for Knobs {
             document_defaults: DocumentDefaults::Specification,
             environments_answer: EnvironmentsAnswer::ConnectionEnvironments,
             move_by_post: false,
+            another_organisation: false,
             model_name_unique: false,
             model_twin: false,
             schema_model: SchemaModel::Ready,

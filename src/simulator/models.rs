@@ -54,7 +54,7 @@ impl Organisation {
             .models
             .values()
             .filter(|model| model.deleted_at.is_none() || call.flag("includeDeleted"))
-            .filter(|model| self.listed(model.created_at))
+            .filter(|model| self.listed(model.created_at) && !self.knobs.another_organisation)
             .filter(|model| kind.is_none_or(|kind| model.kind == kind))
             .filter(|model| call.param("modelId").is_none_or(|id| model.id == id))
             .filter(|model| call.param("connectionId").is_none_or(|id| model.connection_id == id))

@@ -226,7 +226,7 @@ impl Engine {
         for key in abandoned {
             state.work.entry(Key::Environment(key)).or_insert_with(Work::now);
         }
-        if moved {
+        if moved || pass.opens {
             state.wake(|key, _| match key {
                 Key::Instance(_) => false,
                 Key::Version(other) => other.0 == id.0,

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::catalog::{Catalog, Id, id_of};
 use super::statuses::{Statuses, Subject, true_condition};
-use crate::resources::conditions::{ACCEPTED, IN_USE, READY, RECONCILING, Reason, STALLED, WAITING};
+use crate::resources::conditions::{ACCEPTED, CONTRACT_KNOWN, IN_USE, READY, RECONCILING, Reason, STALLED, WAITING};
 
 /// What a run came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +30,10 @@ pub fn outcome(catalog: &Catalog, statuses: &Statuses) -> Outcome {
     let all = rows(catalog, statuses);
     let any = |what: &dyn Fn(&Row<'_>) -> bool| all.iter().any(what);
     let drifted = |row: &Row<'_>| {
-        let is_drift = |condition: &Condition| condition.reason == Reason::ContractDrift.as_str();
+        // What an instance says of its contract alone keeps nothing back: what it stops says so itself.
+        let is_drift = |condition: &Condition| {
+            condition.reason == Reason::ContractDrift.as_str() && condition.type_ != CONTRACT_KNOWN
+        };
         row.conditions.iter().any(is_drift)
     };
     if any(&drifted) {

@@ -8,10 +8,11 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use wavepin::ports::{
-    Claim, CompleteVersion, Connection, DashboardRecord, DashboardRow, DocumentRecord, EnvironmentView, Exported, Flip,
-    FlipOutcome, FolderPermit, FolderRecord, Identity, ImportRequest, Imported, Intent, IntentStep, Mapping,
-    MappingError, MappingErrorKind, Merge, ModelFile, ModelFiles, ModelRecord, NewModel, Omni, OmniError,
-    OmniErrorKind, Reservation, RoleGrant, RowRemoval, Shape, ValidationIssue, VersionChange, VersionRecord,
+    Claim, CompleteVersion, Connection, Contract, DashboardRecord, DashboardRow, DocumentRecord, EnvironmentView,
+    Exported, Flip, FlipOutcome, FolderPermit, FolderRecord, Identity, ImportRequest, Imported, Intent, IntentStep,
+    Mapping, MappingError, MappingErrorKind, Merge, ModelFile, ModelFiles, ModelRecord, NewModel, Omni, OmniError,
+    OmniErrorKind, Organization, Reservation, RoleGrant, RowRemoval, Shape, Standing, ValidationIssue, VersionChange,
+    VersionRecord,
 };
 
 /// How many calls still go through, and what the last one of them gives back.
@@ -96,6 +97,18 @@ impl Omni for Broken<dyn Omni> {
 
     async fn identity(&self) -> Result<Identity, OmniError> {
         self.fuse.pass(no_omni, self.inner.identity()).await
+    }
+
+    async fn contract(&self) -> Result<Option<Contract>, OmniError> {
+        self.fuse.pass(no_omni, self.inner.contract()).await
+    }
+
+    fn standing(&self) -> &Standing {
+        self.inner.standing()
+    }
+
+    async fn connection_ids(&self) -> Result<BTreeSet<String>, OmniError> {
+        self.fuse.pass(no_omni, self.inner.connection_ids()).await
     }
 
     async fn connection(&self, id: &str) -> Result<Option<Connection>, OmniError> {
@@ -217,6 +230,16 @@ impl Omni for Broken<dyn Omni> {
 impl Mapping for Broken<dyn Mapping> {
     async fn prepare(&self, owner: &str, take_from: Option<&str>) -> Result<Shape, MappingError> {
         self.fuse.pass(no_mapping, self.inner.prepare(owner, take_from)).await
+    }
+
+    async fn organization(&self) -> Result<Option<Organization>, MappingError> {
+        self.fuse.pass(no_mapping, self.inner.organization()).await
+    }
+
+    async fn record_organization(&self, organization: &Organization) -> Result<(), MappingError> {
+        self.fuse
+            .pass(no_mapping, self.inner.record_organization(organization))
+            .await
     }
 
     async fn versions(&self) -> Result<BTreeMap<i32, VersionRecord>, MappingError> {

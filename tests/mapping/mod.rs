@@ -60,6 +60,7 @@ on_both! {
     first_starts_at_once_all_succeed
     a_number_belongs_to_who_recorded_it_first
     what_is_learned_about_a_version_is_kept
+    an_organisation_is_remembered_and_only_by_who_has_the_fence
     intents_are_opened_settled_and_dropped
     dashboards_are_marked_once
     a_version_is_completed_with_its_rows_at_once

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use wavepin::ports::{
     Claim, CompleteVersion, DashboardIds, DashboardRecord, DashboardRow, Flip, FlipOutcome, Intent, IntentStep,
-    Mapping, MappingError, MappingErrorKind, Move, PinEventKind, RowRemoval, SourceStamp, VersionChange,
+    Mapping, MappingError, MappingErrorKind, Move, Organization, PinEventKind, RowRemoval, SourceStamp, VersionChange,
 };
 use wavepin::resources::PinDeletionPolicy;
 
@@ -715,4 +715,27 @@ pub(crate) async fn what_changes_nothing_writes_nothing(bed: Bed) {
         .await
         .unwrap();
     assert_ne!(bed.writes().await, before, "the measure sees a write");
+}
+
+pub(crate) async fn an_organisation_is_remembered_and_only_by_who_has_the_fence(bed: Bed) {
+    let older = bed.writer().await;
+    assert_eq!(older.organization().await.unwrap(), None);
+    let mut organization = Organization {
+        connections: ["c0f12353".to_owned(), "umlaut ü".to_owned()].into(),
+        id: None,
+        confirmed: 0,
+    };
+    older.record_organization(&organization).await.unwrap();
+    assert_eq!(older.organization().await.unwrap().as_ref(), Some(&organization));
+    let newer = bed.writer().await;
+    organization.id = Some("df290ed4".to_owned());
+    organization.confirmed = 1;
+    newer.record_organization(&organization).await.unwrap();
+    let refused = older
+        .record_organization(&Organization::default())
+        .await
+        .unwrap_err()
+        .kind;
+    assert!(matches!(refused, MappingErrorKind::Contended), "{refused:?}");
+    assert_eq!(newer.organization().await.unwrap(), Some(organization));
 }

@@ -4,9 +4,9 @@ use std::process::Command;
 
 use super::bench::{Bench, run};
 
-/// How large, in blocks of 512 bytes, a file may grow. The mapping and its log need some hundred; each limit ends the
+/// How large, in blocks of 512 bytes, a file may grow. The mapping and its log need some thousand; each limit ends the
 /// run elsewhere.
-const LIMITS: [u32; 5] = [24, 64, 160, 240, 320];
+const LIMITS: [u32; 5] = [24, 160, 1280, 1920, 2560];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_loses_nothing() {

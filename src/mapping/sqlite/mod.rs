@@ -6,6 +6,7 @@
 mod budget;
 mod environment;
 mod flip;
+mod organization;
 mod schema;
 mod versions;
 

@@ -14,9 +14,10 @@ use crate::mapping::MappingOptions;
 use crate::ports::{MappingError, MappingErrorKind, Shape};
 
 /// The steps from an empty file to what this version of Wavepin uses, by number. Never changed, only added to.
-const MIGRATIONS: [(i64, &str); 2] = [
+const MIGRATIONS: [(i64, &str); 3] = [
     (1, include_str!("../../../migrations/sqlite/0001_mapping.sql")),
     (2, include_str!("../../../migrations/sqlite/0002_budget.sql")),
+    (3, include_str!("../../../migrations/sqlite/0003_organization.sql")),
 ];
 
 impl SqliteMapping {

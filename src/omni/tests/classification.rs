@@ -64,7 +64,7 @@ async fn write_meets(act: Act) -> OmniError {
 #[case::lacks_the_model(answer(200, json!({"success": true})), "lacks what is needed at model: {\"success\":true}")]
 #[case::lacks_the_id(answer(200, json!({"success": true, "model": {"id": 7}})), "lacks what is needed at model.id")]
 #[case::wrong_way(text(404, "Cannot POST /api/v1/models"), "lacks what is needed at an error in JSON")]
-#[case::too_long(text(200, &" ".repeat(5000)), "more than 4096 bytes")]
+#[case::too_long(text(200, &" ".repeat(5000)), "it is longer than 512 bytes")]
 #[case::closed(Act::Close, "no answer that tells whether it took effect")]
 #[case::cut_short(Act::CutShort, "no answer that tells whether it took effect")]
 #[case::hangs(Act::Hang, "no answer that tells whether it took effect")]
