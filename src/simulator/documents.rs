@@ -65,9 +65,10 @@ impl Organisation {
                 format!("Bad Request: labels: Unknown label {label}"),
             ));
         }
-        let mut found: Vec<&Document> = self
+        let mut found: Vec<_> = self
             .documents
             .values()
+            .map(|document| self.as_listed(document))
             .filter(|document| document.deleted_at.is_none() || included.contains(&"includeDeleted"))
             .filter(|document| self.listed(document.created_at))
             .filter(|document| {
@@ -176,6 +177,7 @@ impl Organisation {
         }
         let folder_id = folder.map(|folder| folder.id.clone());
         let now = self.clock.stamp();
+        self.remember(&document, now);
         if let Some(document) = self.documents.get_mut(&document) {
             if document.folder_id != folder_id {
                 document.updated_at = now;
@@ -195,6 +197,7 @@ impl Organisation {
     /// Puts a document and its models into the trash; its identifier stays taken.
     pub(super) fn trash_document(&mut self, document_id: &str) {
         let now = self.clock.stamp();
+        self.remember(document_id, now);
         let Some(document) = self.documents.get_mut(document_id) else {
             return;
         };

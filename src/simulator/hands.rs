@@ -60,6 +60,7 @@ impl Organisation {
             return Err(Answer::bad("new_identifier", format!("{new} is in use")));
         }
         let now = self.clock.stamp();
+        self.remember(&id, now);
         if let Some(document) = self.documents.get_mut(&id) {
             document.updated_at = now;
             if let Some(name) = name {
@@ -83,6 +84,7 @@ impl Organisation {
             Some(path) => Some(self.folder_by_path(path)?),
         };
         let now = self.clock.stamp();
+        self.remember(&id, now);
         if let Some(document) = self.documents.get_mut(&id) {
             document.folder_id = folder_id;
             document.updated_at = now;
@@ -199,6 +201,7 @@ impl Organisation {
             updated_at: now,
             published_at: now,
             deleted_at: None,
+            past: Vec::new(),
         };
         self.documents.insert(id, document);
     }
@@ -249,6 +252,7 @@ impl Organisation {
         let found = self.document_or_trash(identifier).filter(|it| it.deleted_at.is_some());
         let id = found.ok_or_else(missing)?.id.clone();
         let now = self.clock.stamp();
+        self.remember(&id, now);
         let Some(document) = self.documents.get_mut(&id) else {
             return Err(missing());
         };

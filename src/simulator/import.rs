@@ -210,6 +210,7 @@ impl Organisation {
             updated_at: now,
             published_at: now,
             deleted_at: None,
+            past: Vec::new(),
         };
         self.keep(document);
         (id, new_ids.mini_uuids)

@@ -72,6 +72,8 @@ pub struct Knobs {
     pub retry_after: Option<u64>,
     /// Milliseconds that a list lags behind a creation.
     pub list_lag_millis: u64,
+    /// Whether lists lag as long behind moves, renames, deletions, and the branches of a model.
+    pub list_lag_changes: bool,
     /// Requests a key may make in one window; none is no budget.
     pub requests_per_minute: Option<u32>,
     /// The window of the budget, in milliseconds: 60,000 as Omni has it, less for impatient tests.
@@ -116,6 +118,7 @@ impl Default for Knobs {
             connection_admin: true,
             retry_after: None,
             list_lag_millis: 0,
+            list_lag_changes: false,
             requests_per_minute: None,
             budget_window_millis: 60_000,
             openapi: OpenapiDocument::Served,

@@ -1,5 +1,6 @@
 //! The organisation: everything that Omni would hold, in memory.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -215,6 +216,19 @@ pub(super) struct Document {
     pub(super) updated_at: Timestamp,
     pub(super) published_at: Timestamp,
     pub(super) deleted_at: Option<Timestamp>,
+    /// What it was before its changes, oldest first, for lists that lag.
+    pub(super) past: Vec<Past>,
+}
+
+/// What lists told of a document until it changed.
+#[derive(Debug, Clone)]
+pub(super) struct Past {
+    until: Timestamp,
+    identifier: String,
+    name: String,
+    folder_id: Option<String>,
+    updated_at: Timestamp,
+    deleted_at: Option<Timestamp>,
 }
 
 /// The organisation's time: real time, moved by hand, and never the same twice.
@@ -325,6 +339,61 @@ impl Organisation {
 
     pub(super) fn group_named(&self, name: &str) -> Option<&UserGroup> {
         self.groups.iter().find(|group| group.name == name)
+    }
+
+    /// Keeps what a document is, right before it changes.
+    pub(super) fn remember(&mut self, document_id: &str, now: Timestamp) {
+        if let Some(document) = self.documents.get_mut(document_id) {
+            document.past.push(Past {
+                until: now,
+                identifier: document.identifier.clone(),
+                name: document.name.clone(),
+                folder_id: document.folder_id.clone(),
+                updated_at: document.updated_at,
+                deleted_at: document.deleted_at,
+            });
+        }
+    }
+
+    /// Up to when lists know of changes; none where they know of all.
+    fn lists_know_until(&self) -> Option<Timestamp> {
+        let lag = i64::try_from(self.knobs.list_lag_millis).ok().filter(|lag| *lag > 0)?;
+        let known = self.clock.now().checked_sub(lag.milliseconds()).ok();
+        known.filter(|_| self.knobs.list_lag_changes)
+    }
+
+    /// A document as lists show it now.
+    pub(super) fn as_listed<'a>(&self, document: &'a Document) -> Cow<'a, Document> {
+        let known = self.lists_know_until();
+        let past = known.and_then(|known| document.past.iter().find(|past| past.until > known));
+        let Some(past) = past else {
+            return Cow::Borrowed(document);
+        };
+        Cow::Owned(Document {
+            identifier: past.identifier.clone(),
+            name: past.name.clone(),
+            folder_id: past.folder_id.clone(),
+            updated_at: past.updated_at,
+            deleted_at: past.deleted_at,
+            ..document.clone()
+        })
+    }
+
+    /// When a model went, as far as lists know.
+    pub(super) fn listed_deletion(&self, model: &Model) -> Option<Timestamp> {
+        let known = self.lists_know_until();
+        model.deleted_at.filter(|at| known.is_none_or(|known| *at <= known))
+    }
+
+    /// The branches of a shared model as lists show them now.
+    pub(super) fn listed_branches(&self, model_id: &str) -> impl Iterator<Item = &Model> {
+        let known = self.lists_know_until();
+        self.models.values().filter(move |model| {
+            model.kind == ModelKind::Branch
+                && model.base_model_id.as_deref() == Some(model_id)
+                && known.is_none_or(|known| model.created_at <= known)
+                && self.listed_deletion(model).is_none()
+        })
     }
 
     /// Whether lists show yet what was created then.

@@ -255,7 +255,7 @@ pub fn holds(exchanges: &[Exchange]) {
 }
 
 /// A simulator whose every exchange is held to the contract when the test that has it ends.
-pub struct Held(Simulator);
+pub struct Held(Option<Simulator>);
 
 impl Held {
     /// Starts one that keeps its exchanges.
@@ -264,7 +264,15 @@ impl Held {
             keep_exchanges: true,
             ..options
         };
-        Simulator::start(options).await.map(Self)
+        Simulator::start(options).await.map(|simulator| Self(Some(simulator)))
+    }
+
+    /// Ends it as [`Simulator::shutdown`] does, with all that it heard held to the contract.
+    pub async fn shutdown(mut self) {
+        if let Some(simulator) = self.0.take() {
+            holds(&simulator.exchanges());
+            simulator.shutdown().await;
+        }
     }
 }
 
@@ -272,15 +280,15 @@ impl Deref for Held {
     type Target = Simulator;
 
     fn deref(&self) -> &Simulator {
-        &self.0
+        self.0.as_ref().expect("only its end takes it out")
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
         // A test that has failed already says why.
-        if !std::thread::panicking() {
-            holds(&self.0.exchanges());
+        if let Some(simulator) = self.0.take().filter(|_| !std::thread::panicking()) {
+            holds(&simulator.exchanges());
         }
     }
 }

@@ -1,12 +1,13 @@
 //! Whole exchanges against the contract: every served call once, a version adopted and one cut.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
 use wavepin::simulator::{
-    DEFAULT_API_KEY, DIFFERENCES, DocumentDefaults, EnvironmentsAnswer, Exchange, ImportAnswer, PermissionsAnswer,
-    SERVED, Simulator, SimulatorOptions, ValidateAnswer,
+    DEFAULT_API_KEY, DIFFERENCES, DocumentDefaults, EnvironmentsAnswer, Exchange, ImportAnswer, ImportFolder, Knobs,
+    PermissionsAnswer, SERVED, Simulator, SimulatorOptions, ValidateAnswer,
 };
 
 use super::check::{departures, explains, holds, is_of};
@@ -317,5 +318,35 @@ async fn what_parts_from_the_contract_is_seen() {
         change(&mut changed);
         let found = departures(&[changed]);
         assert!(found.iter().any(|it| it.place == place), "{place}: {found:?}");
+    }
+}
+
+/// Copies that land at the root are moved, while lists still show them there and the merged branch too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cut_over_lists_that_lag_behind_everything_keeps_to_the_contract_and_makes_nothing_twice() {
+    for import_folder in [ImportFolder::Honour, ImportFolder::Root] {
+        let knobs = Knobs {
+            list_lag_millis: 20_000,
+            list_lag_changes: true,
+            import_folder,
+            ..Knobs::default()
+        };
+        let options = SimulatorOptions {
+            knobs,
+            keep_exchanges: true,
+            ..SimulatorOptions::default()
+        };
+        let bench = Bench::with(options, |_, text| text).await;
+        // What the seed has is not new.
+        bench.clock_passes(Duration::from_secs(21));
+        let before = bench.simulator.state();
+        let (first, second) = bench.both().await;
+        ready(&first);
+        ready(&second);
+        let state = bench.simulator.state();
+        let count = |state: &Value, list: &str| state[list].as_array().unwrap().len();
+        assert_eq!(count(&state, "documents") - count(&before, "documents"), 5);
+        assert_eq!(count(&state, "folders") - count(&before, "folders"), 1);
+        holds(&bench.simulator.exchanges());
     }
 }

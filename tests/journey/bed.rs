@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use regex::Regex;
 use serde_json::Value;
-use wavepin::simulator::{Simulator, SimulatorOptions};
+use wavepin::simulator::SimulatorOptions;
 
 use crate::cluster::{Installation, condition, eventually, example};
+use crate::contract::check::Held;
 use crate::parts::{Database, Member, Postgres};
 
 /// The API key of every journey.
@@ -84,7 +85,8 @@ pub(super) const FIRST: &str = "clinical/v1";
 pub(super) const SECOND: &str = "clinical/v2";
 
 pub(super) struct Bed {
-    pub(super) simulator: Simulator,
+    /// Every exchange with it is held to Omni's contract.
+    pub(super) simulator: Held,
     pub(super) database: Database,
     pub(super) cluster: Installation,
 }
@@ -108,7 +110,7 @@ impl Bed {
             cluster.keeps(password);
         }
         Self {
-            simulator: Simulator::start(options).await.expect("the loopback has a free port"),
+            simulator: Held::start(options).await.expect("the loopback has a free port"),
             database,
             cluster,
         }

@@ -6,7 +6,9 @@ use std::process::{Command, Stdio};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 use sqlx::{AssertSqlSafe, Row as _};
 use tempfile::TempDir;
-use wavepin::simulator::{DEFAULT_API_KEY, Simulator, SimulatorOptions};
+use wavepin::simulator::{DEFAULT_API_KEY, SimulatorOptions};
+
+use crate::contract::check::Held;
 
 /// The seed's look-up, word for word.
 pub(super) const LOOK_UP: &str = "SELECT dm.dashboard_id
@@ -41,7 +43,8 @@ impl Ran {
 }
 
 pub(super) struct Bench {
-    pub(super) simulator: Simulator,
+    /// Every exchange with it is held to Omni's contract.
+    pub(super) simulator: Held,
     home: TempDir,
 }
 
@@ -69,7 +72,7 @@ impl Bench {
         let home = tempfile::tempdir().expect("there is room for a folder");
         std::fs::create_dir(home.path().join("manifests")).expect("there is room for a folder");
         Self {
-            simulator: Simulator::start(SimulatorOptions::default())
+            simulator: Held::start(SimulatorOptions::default())
                 .await
                 .expect("the loopback has a free port"),
             home,

@@ -134,3 +134,39 @@ async fn hands_reach_folders_models_and_the_trash() {
     hand(json!({"action": "delete_folder", "path": "hospital/v1"})).await;
     assert_eq!(omni.get("/api/v1/folders?path=hospital/v1").await.0, 404);
 }
+
+#[tokio::test]
+async fn lists_can_lag_behind_changes_too() {
+    let omni = Omni::start().await;
+    let folder = format!("/api/v1/documents?folderId={FOLDER_V1}");
+    let listed = || async { omni.done("GET", &folder, None).await["pageInfo"]["totalRecords"].clone() };
+    let branches = || async {
+        let models = "/api/v1/models?modelKind=SHARED&include=activeBranches";
+        let models = omni.done("GET", models, None).await;
+        models["records"][0]["branches"].as_array().unwrap().len()
+    };
+    omni.simulator.turn(|knobs| {
+        knobs.list_lag_millis = 60_000;
+        knobs.list_lag_changes = true;
+    });
+    omni.simulator.advance(Duration::from_secs(61));
+    let moved = json!({"folderPath": "clinical"});
+    omni.done("PUT", "/api/v1/documents/12db1a0a/move", Some(moved)).await;
+    omni.done("DELETE", "/api/v1/documents/f16b28a5", None).await;
+    omni.branch(CLINICAL, "cut").await;
+    assert_eq!((listed().await, branches().await), (json!(5), 0));
+    assert_eq!(
+        omni.export("12db1a0a").await["document"]["folder"]["path"],
+        "clinical",
+        "only lists lag"
+    );
+    omni.simulator.advance(Duration::from_secs(61));
+    assert_eq!((listed().await, branches().await), (json!(3), 1));
+    let merge = format!("/api/v1/models/{CLINICAL}/branch/cut/merge");
+    omni.done("POST", &merge, Some(json!({"delete_branch": true}))).await;
+    let back = json!({"folderPath": "clinical/v1"});
+    omni.done("PUT", "/api/v1/documents/12db1a0a/move", Some(back)).await;
+    assert_eq!((listed().await, branches().await), (json!(3), 1));
+    omni.simulator.advance(Duration::from_secs(61));
+    assert_eq!((listed().await, branches().await), (json!(4), 0));
+}
