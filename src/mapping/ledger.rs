@@ -1,13 +1,15 @@
 //! What both dialects share: the ledger's words, and its rows as they are read.
 
 use jiff::Timestamp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 
 use super::lines::read_by_name;
 use crate::ports::{
     Claim, DashboardIds, DashboardRecord, EnvironmentView, Intent, IntentStep, MappingErrorKind, Organization,
-    PinEvent, PinEventKind, SourceStamp, VersionRecord,
+    PinEvent, PinEventKind, VersionRecord,
 };
 use crate::resources::PinDeletionPolicy;
 
@@ -47,21 +49,16 @@ pub(super) struct VersionLine {
     plan: Option<String>,
     complete_at: Option<i64>,
     retired_at: Option<i64>,
+    model_state: Option<String>,
 }
 
-read_by_name!(VersionLine { version, source, holder, connection_id, model_id, definition, folder_id, folder_path, source_stamp, plan, complete_at, retired_at } from PgRow, SqliteRow);
+read_by_name!(VersionLine { version, source, holder, connection_id, model_id, definition, folder_id, folder_path, source_stamp, plan, complete_at, retired_at, model_state } from PgRow, SqliteRow);
 
 impl VersionLine {
     pub(super) fn record(self) -> Result<VersionRecord, MappingErrorKind> {
-        let source_stamp = match self.source_stamp {
-            Some(text) => Some(serde_json::from_str(&text).map_err(|source| {
-                unreadable(
-                    &format!("the source stamp of version {}", self.version),
-                    &source.to_string(),
-                )
-            })?),
-            None => None,
-        };
+        let version = self.version;
+        let source_stamp = read_json(self.source_stamp, || format!("the source stamp of version {version}"))?;
+        let model_state = read_json(self.model_state, || format!("the model of version {version}"))?;
         Ok(VersionRecord {
             version: self.version,
             source: self.source,
@@ -75,8 +72,18 @@ impl VersionLine {
             plan: self.plan,
             complete_at: self.complete_at.map(time).transpose()?,
             retired_at: self.retired_at.map(time).transpose()?,
+            model_state,
         })
     }
+}
+
+/// What a column holds as JSON, if it holds anything.
+fn read_json<T: DeserializeOwned>(
+    text: Option<String>,
+    what: impl FnOnce() -> String,
+) -> Result<Option<T>, MappingErrorKind> {
+    let read = text.map(|text| serde_json::from_str(&text)).transpose();
+    read.map_err(|source| unreadable(&what(), &source.to_string()))
 }
 
 /// A row of the intent table.
@@ -103,7 +110,7 @@ impl IntentLine {
     }
 }
 
-/// A row of the dashboard table; `foreign_links` is a JSON list.
+/// A row of the dashboard table; `foreign_links` is a JSON list, `state` a JSON object.
 #[derive(Debug)]
 pub(super) struct DashboardLine {
     slug: String,
@@ -112,14 +119,16 @@ pub(super) struct DashboardLine {
     dashboard_id: String,
     source_identifier: String,
     foreign_links: String,
+    state: Option<String>,
 }
 
-read_by_name!(DashboardLine { slug, identifier, document_id, dashboard_id, source_identifier, foreign_links } from PgRow, SqliteRow);
+read_by_name!(DashboardLine { slug, identifier, document_id, dashboard_id, source_identifier, foreign_links, state } from PgRow, SqliteRow);
 
 impl DashboardLine {
     pub(super) fn record(self) -> Result<DashboardRecord, MappingErrorKind> {
         let foreign_links = serde_json::from_str(&self.foreign_links)
             .map_err(|source| unreadable(&format!("the links of dashboard {:?}", self.slug), &source.to_string()))?;
+        let state = read_json(self.state, || format!("the state of dashboard {:?}", self.slug))?;
         Ok(DashboardRecord {
             slug: self.slug,
             ids: DashboardIds {
@@ -129,6 +138,7 @@ impl DashboardLine {
             },
             source_identifier: self.source_identifier,
             foreign_links,
+            state,
         })
     }
 }
@@ -314,9 +324,9 @@ pub(super) fn organization(text: &str) -> Result<Organization, MappingErrorKind>
         .map_err(|source| unreadable("what the organisation is recognised by", &source.to_string()))
 }
 
-/// A source stamp as the ledger keeps it.
-pub(super) fn stamp_text(stamp: &SourceStamp) -> String {
-    serde_json::to_string(stamp).expect("a map of strings is JSON")
+/// A source stamp, or a state, as the ledger keeps it.
+pub(super) fn json_text(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("maps and structs of strings are JSON")
 }
 
 #[cfg(test)]

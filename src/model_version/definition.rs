@@ -57,6 +57,18 @@ pub fn key(source_model: &str, source_updated_at: &str, edits: &[Edit], links: &
         .collect()
 }
 
+/// A hash of what a model's files mean, by [`same`]: it stays when Omni writes them anew.
+#[must_use]
+pub fn files_hash(present: &ModelFiles) -> String {
+    let mut digest = Sha256::new();
+    for (name, file) in present.files.iter().filter(|(_, file)| !is_blank(&file.yaml)) {
+        let meaning = parse(&file.yaml).map_or_else(|_| file.yaml.clone(), |yaml| canonical(&yaml).to_string());
+        digest.update(format!("{name}\0{meaning}\0"));
+    }
+    let digest = digest.finalize();
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Why an edit cannot be sent: it is no YAML, or no YAML map or list.
 #[must_use]
 pub fn refusal(edit: &Edit) -> Option<String> {
@@ -350,6 +362,15 @@ mod tests {
             "base_view: a\njoins: {c: {}}",
             "base_view: a\njoins: {b: {}}"
         ));
+    }
+
+    #[test]
+    fn the_hash_of_files_moves_with_their_meaning_alone() {
+        let hash = |yaml: &str| files_hash(&files(&[("a.view", yaml), ("model", "{}")]));
+        let one = hash("label: A\ndimensions: {id: {sql: '${TABLE}.id'}}");
+        assert_eq!(one, hash("# by hand\ndimensions:\n  id: {}\nlabel: A\n"));
+        assert_ne!(one, hash("dimensions: {id: {}}\nlabel: B"));
+        assert_ne!(one, files_hash(&files(&[])));
     }
 
     #[test]

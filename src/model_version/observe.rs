@@ -7,10 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::content::state;
 use crate::ports::{
-    DashboardIds, DashboardRecord, DashboardRow, DocumentRecord, Exported, Failure, FolderPermit, FolderRecord, Intent,
-    IntentStep, Mapping, MappingError, ModelFiles, ModelRecord, Omni, OmniError, RoleGrant, Shape, ValidationIssue,
-    VersionRecord,
+    DashboardIds, DashboardRecord, DashboardRow, DocumentRecord, DocumentState, Exported, Failure, FolderPermit,
+    FolderRecord, Intent, IntentStep, Mapping, MappingError, ModelFiles, ModelRecord, Omni, OmniError, RoleGrant,
+    Shape, ValidationIssue, VersionRecord,
 };
 use crate::resources::conditions::Reason;
 
@@ -79,8 +80,8 @@ pub struct Observed {
     pub looked_again: BTreeSet<Again>,
 }
 
-/// A dashboard to adopt: its ids and the links that lead out of the version; or why it cannot be adopted.
-pub type Judged = Result<(DashboardIds, Vec<String>), (Reason, String)>;
+/// A dashboard to adopt: its ids, the links that lead out of the version, and how it is; or why it cannot be adopted.
+pub type Judged = Result<(DashboardIds, Vec<String>, DocumentState), (Reason, String)>;
 
 /// What is looked at once more before a version is mapped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -352,6 +353,7 @@ fn judge_adopted(export: Option<Exported>, slug: &str, identifier: &str, model: 
     }
     let links = super::content::links::LinkMap(own.into_iter().map(|it| (it.clone(), it)).collect());
     let foreign = links.foreign(&export.body).into_iter().collect();
+    let state = state::of(&export);
     Ok((
         DashboardIds {
             identifier: export.identifier,
@@ -359,5 +361,6 @@ fn judge_adopted(export: Option<Exported>, slug: &str, identifier: &str, model: 
             dashboard_id: export.dashboard_id,
         },
         foreign,
+        state,
     ))
 }

@@ -76,6 +76,7 @@ fn exported(root: &Field<'_>) -> Result<Exported, Drift> {
             ],
         )?,
         folder_path: folder_path.map(|path| path.trim_matches('/').to_owned()),
+        updated_at: first_text(root, &[&["document", "updatedAt"]]),
         body: Value::Null,
     })
 }

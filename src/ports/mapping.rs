@@ -46,6 +46,30 @@ pub struct VersionRecord {
     pub complete_at: Option<Timestamp>,
     /// Since when it is retired; final.
     pub retired_at: Option<Timestamp>,
+    /// Its model as it was when it was last known to be right; `None` where that was never looked at.
+    pub model_state: Option<ModelState>,
+}
+
+/// A model as it was when it was last known to be right: what a later list is held against.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelState {
+    /// Omni's `updatedAt`; compared, never computed with.
+    pub updated_at: String,
+    /// Its name.
+    pub name: Option<String>,
+    /// A hash of its authored files.
+    pub files: String,
+}
+
+/// A document as it was when it was last known to be right: what a later list is held against.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DocumentState {
+    /// Omni's `updatedAt`, where it told one; compared, never computed with.
+    pub updated_at: Option<String>,
+    /// Its name.
+    pub name: String,
+    /// A hash of what it consists of.
+    pub content: String,
 }
 
 /// What tells whether a source moved while it was copied: Omni's `updatedAt` of the model and of each document.
@@ -77,6 +101,8 @@ pub enum VersionChange {
     },
     /// The source as first read.
     SourceStamp(SourceStamp),
+    /// Its model, found to be right.
+    ModelState(ModelState),
 }
 
 /// What a creating call was about.
@@ -131,6 +157,8 @@ pub struct DashboardRecord {
     pub source_identifier: String,
     /// Links in it that lead out of the version.
     pub foreign_links: Vec<String>,
+    /// The document as it was when it was last known to be right; `None` where that was never looked at.
+    pub state: Option<DocumentState>,
 }
 
 /// One row of `dashboard_model`.

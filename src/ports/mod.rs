@@ -25,9 +25,9 @@ pub use clock::{Clock, SystemClock};
 pub use contract::{Contract, Difference};
 pub use failure::{CREDENTIAL_PACE, Failure, LOOK_AGAIN, SECRET_PACE, newer_release};
 pub use mapping::{
-    Claim, CompleteVersion, DashboardIds, DashboardRecord, DashboardRow, EnvironmentView, Flip, FlipOutcome, Intent,
-    IntentStep, Mapping, MappingError, MappingErrorKind, Move, Organization, PinEvent, PinEventKind, RowRemoval, Shape,
-    SourceStamp, VersionChange, VersionRecord,
+    Claim, CompleteVersion, DashboardIds, DashboardRecord, DashboardRow, DocumentState, EnvironmentView, Flip,
+    FlipOutcome, Intent, IntentStep, Mapping, MappingError, MappingErrorKind, ModelState, Move, Organization, PinEvent,
+    PinEventKind, RowRemoval, Shape, SourceStamp, VersionChange, VersionRecord,
 };
 pub use objects::{Absence, Lookup, Object, Objects};
 pub use omni::{

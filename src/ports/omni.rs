@@ -178,6 +178,8 @@ pub struct Exported {
     pub shared_model_id: String,
     /// The path of its folder.
     pub folder_path: Option<String>,
+    /// When it last changed, as Omni writes it, where it does; compared, never computed with.
+    pub updated_at: Option<String>,
     /// The body as Omni sent it.
     pub body: Value,
 }

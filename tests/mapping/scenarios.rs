@@ -2,8 +2,9 @@
 
 use jiff::Timestamp;
 use wavepin::ports::{
-    Claim, CompleteVersion, DashboardIds, DashboardRecord, DashboardRow, Flip, FlipOutcome, Intent, IntentStep,
-    Mapping, MappingError, MappingErrorKind, Move, Organization, PinEventKind, RowRemoval, SourceStamp, VersionChange,
+    Claim, CompleteVersion, DashboardIds, DashboardRecord, DashboardRow, DocumentState, Flip, FlipOutcome, Intent,
+    IntentStep, Mapping, MappingError, MappingErrorKind, ModelState, Move, Organization, PinEventKind, RowRemoval,
+    SourceStamp, VersionChange,
 };
 use wavepin::resources::PinDeletionPolicy;
 
@@ -46,6 +47,7 @@ fn dashboard(version: i32, slug: &str) -> DashboardRecord {
         },
         source_identifier: format!("{slug}-v{}", version - 1),
         foreign_links: vec!["/dashboards/other".to_owned()],
+        state: None,
     }
 }
 
@@ -222,6 +224,11 @@ pub(crate) async fn what_is_learned_about_a_version_is_kept(bed: Bed) {
         model: "2026-01-01T00:00:00Z".to_owned(),
         documents: [("12db1a0a".to_owned(), "yesterday".to_owned())].into(),
     };
+    let state = ModelState {
+        updated_at: "2026-01-01T00:00:00Z".to_owned(),
+        name: Some("clinical v2".to_owned()),
+        files: "hash".to_owned(),
+    };
     let folder = VersionChange::Folder {
         id: "f-1".to_owned(),
         path: "clinical/v2".to_owned(),
@@ -233,6 +240,7 @@ pub(crate) async fn what_is_learned_about_a_version_is_kept(bed: Bed) {
         VersionChange::Definition("hash".to_owned()),
         folder,
         VersionChange::SourceStamp(stamp.clone()),
+        VersionChange::ModelState(state.clone()),
     ] {
         mapping.change_version(2, &change).await.unwrap();
     }
@@ -243,6 +251,7 @@ pub(crate) async fn what_is_learned_about_a_version_is_kept(bed: Bed) {
     expected.folder_id = Some("f-1".to_owned());
     expected.folder_path = Some("clinical/v2".to_owned());
     expected.source_stamp = Some(stamp);
+    expected.model_state = Some(state);
     let versions = bed.writer().await.versions().await.unwrap();
     assert_eq!(versions[&2], expected);
     assert_eq!(versions[&3].model_id, None);
@@ -330,6 +339,11 @@ pub(crate) async fn dashboards_are_marked_once(bed: Bed) {
 
     mark.ids.identifier = "another".to_owned();
     mark.foreign_links.clear();
+    mark.state = Some(DocumentState {
+        updated_at: Some("yesterday".to_owned()),
+        name: "Patient \"Summary\"".to_owned(),
+        content: "hash".to_owned(),
+    });
     mapping.record_dashboard(2, &mark).await.unwrap();
     assert_eq!(mapping.dashboards(2).await.unwrap()["patient-summary"], mark);
     let refusal = mapping

@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, Executor as _, PgConnection};
 
 use super::super::compare::{check_ids, is_known, missing_rows};
 use super::super::ledger::{
-    DashboardLine, Failure, IntentLine, VersionLine, not_recorded, retired, stamp_text, step_word,
+    DashboardLine, Failure, IntentLine, VersionLine, json_text, not_recorded, retired, step_word,
 };
 use super::session::{Session, lines, statement, value};
 use super::{PgMapping, Tables};
@@ -16,7 +16,7 @@ use crate::ports::{CompleteVersion, DashboardRecord, DashboardRow, Intent, Inten
 const VERSIONS: &str = "SELECT version, source, holder, connection_id, model_id, definition, folder_id, folder_path, \
                         source_stamp, plan, \
                         (extract(epoch FROM complete_at) * 1000000)::bigint AS complete_at, \
-                        (extract(epoch FROM retired_at) * 1000000)::bigint AS retired_at \
+                        (extract(epoch FROM retired_at) * 1000000)::bigint AS retired_at, model_state \
                         FROM wavepin.model_version";
 
 impl PgMapping {
@@ -73,7 +73,11 @@ impl PgMapping {
             ),
             VersionChange::SourceStamp(it) => set(
                 "UPDATE wavepin.model_version SET source_stamp = $2 WHERE version = $1",
-                &stamp_text(it),
+                &json_text(it),
+            ),
+            VersionChange::ModelState(it) => set(
+                "UPDATE wavepin.model_version SET model_state = $2 WHERE version = $1",
+                &json_text(it),
             ),
             VersionChange::Folder { id, path } => set(
                 "UPDATE wavepin.model_version SET folder_id = $2, folder_path = $3 WHERE version = $1",
@@ -189,12 +193,12 @@ impl PgMapping {
         }
         statement(
             "INSERT INTO wavepin.dashboard \
-             (version, slug, identifier, document_id, dashboard_id, source_identifier, foreign_links) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7) \
+             (version, slug, identifier, document_id, dashboard_id, source_identifier, foreign_links, state) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
              ON CONFLICT (version, slug) DO UPDATE SET \
              identifier = excluded.identifier, document_id = excluded.document_id, \
              dashboard_id = excluded.dashboard_id, source_identifier = excluded.source_identifier, \
-             foreign_links = excluded.foreign_links",
+             foreign_links = excluded.foreign_links, state = excluded.state",
         )
         .bind(version)
         .bind(&dashboard.slug)
@@ -202,7 +206,8 @@ impl PgMapping {
         .bind(&dashboard.ids.document_id)
         .bind(&dashboard.ids.dashboard_id)
         .bind(&dashboard.source_identifier)
-        .bind(serde_json::json!(dashboard.foreign_links).to_string())
+        .bind(json_text(&dashboard.foreign_links))
+        .bind(dashboard.state.as_ref().map(json_text))
         .execute(session.on())
         .await?;
         session.commit().await
@@ -282,7 +287,7 @@ async fn version_record(
 
 async fn dashboard_lines(connection: &mut PgConnection, version: i32) -> Result<Vec<DashboardLine>, Failure> {
     Ok(lines(
-        "SELECT slug, identifier, document_id, dashboard_id, source_identifier, foreign_links \
+        "SELECT slug, identifier, document_id, dashboard_id, source_identifier, foreign_links, state \
          FROM wavepin.dashboard WHERE version = $1",
     )
     .bind(version)

@@ -7,13 +7,13 @@ use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use super::super::compare::{is_known, missing_rows};
 use super::super::ledger::{
-    DashboardLine, Failure, IntentLine, VersionLine, not_recorded, retired, stamp_text, step_word,
+    DashboardLine, Failure, IntentLine, VersionLine, json_text, not_recorded, retired, step_word,
 };
 use super::SqliteMapping;
 use crate::ports::{CompleteVersion, DashboardRecord, DashboardRow, Intent, IntentStep, VersionChange, VersionRecord};
 
 const VERSION_COLUMNS: &str = "version, source, holder, connection_id, model_id, definition, folder_id, folder_path, \
-                               source_stamp, plan, complete_at, retired_at";
+                               source_stamp, plan, complete_at, retired_at, model_state";
 
 impl SqliteMapping {
     pub(super) async fn read_versions(&self) -> Result<BTreeMap<i32, VersionRecord>, Failure> {
@@ -81,7 +81,12 @@ impl SqliteMapping {
             ),
             VersionChange::SourceStamp(it) => (
                 "UPDATE wavepin_model_version SET source_stamp = ?2 WHERE version = ?1",
-                stamp_text(it),
+                json_text(it),
+                None,
+            ),
+            VersionChange::ModelState(it) => (
+                "UPDATE wavepin_model_version SET model_state = ?2 WHERE version = ?1",
+                json_text(it),
                 None,
             ),
             VersionChange::Folder { id, path } => (
@@ -187,12 +192,12 @@ impl SqliteMapping {
         }
         sqlx::query(
             "INSERT INTO wavepin_dashboard \
-             (version, slug, identifier, document_id, dashboard_id, source_identifier, foreign_links) \
-             VALUES (?, ?, ?, ?, ?, ?, ?) \
+             (version, slug, identifier, document_id, dashboard_id, source_identifier, foreign_links, state) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?) \
              ON CONFLICT (version, slug) DO UPDATE SET \
              identifier = excluded.identifier, document_id = excluded.document_id, \
              dashboard_id = excluded.dashboard_id, source_identifier = excluded.source_identifier, \
-             foreign_links = excluded.foreign_links",
+             foreign_links = excluded.foreign_links, state = excluded.state",
         )
         .bind(version)
         .bind(&dashboard.slug)
@@ -200,7 +205,8 @@ impl SqliteMapping {
         .bind(&dashboard.ids.document_id)
         .bind(&dashboard.ids.dashboard_id)
         .bind(&dashboard.source_identifier)
-        .bind(serde_json::json!(dashboard.foreign_links).to_string())
+        .bind(json_text(&dashboard.foreign_links))
+        .bind(dashboard.state.as_ref().map(json_text))
         .execute(&mut *transaction)
         .await?;
         transaction.commit().await?;
@@ -284,7 +290,7 @@ pub(super) async fn dashboard_lines(
     version: i32,
 ) -> Result<Vec<DashboardLine>, Failure> {
     Ok(sqlx::query_as(
-        "SELECT slug, identifier, document_id, dashboard_id, source_identifier, foreign_links \
+        "SELECT slug, identifier, document_id, dashboard_id, source_identifier, foreign_links, state \
          FROM wavepin_dashboard WHERE version = ?",
     )
     .bind(version)

@@ -270,6 +270,7 @@ impl VersionChange {
                 record.folder_path = Some(path);
             }
             Self::SourceStamp(stamp) => record.source_stamp = Some(stamp),
+            Self::ModelState(state) => record.model_state = Some(state),
         }
     }
 }

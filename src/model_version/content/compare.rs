@@ -72,17 +72,17 @@ impl Differences {
 #[must_use]
 pub fn compare(rebound: &Value, copy: &Value, pairing: &Pairing) -> Differences {
     let mut differences = Differences::default();
-    let expected = whole(rebound, |value| mapped(value, pairing));
+    let expected = whole(rebound, |value| mapped(value, &pairing.ids));
     let found = whole(copy, Value::clone);
     note(&mut differences.places, "", &expected, &found);
     for (old, new) in &pairing.query_models {
         let (theirs, ours) = (&rebound["queryModels"][old], &copy["queryModels"][new]);
-        if local_model(&mapped(theirs, pairing)) != local_model(ours) {
+        if local_model(&mapped(theirs, &pairing.ids)) != local_model(ours) {
             differences.local_models.insert(old.clone(), new.clone());
         }
     }
     if let Some((old, new)) = &pairing.workbook_models
-        && local_model(&mapped(&rebound["workbookModel"], pairing)) != local_model(&copy["workbookModel"])
+        && local_model(&mapped(&rebound["workbookModel"], &pairing.ids)) != local_model(&copy["workbookModel"])
     {
         differences.local_models.insert(old.clone(), new.clone());
     }
@@ -90,7 +90,7 @@ pub fn compare(rebound: &Value, copy: &Value, pairing: &Pairing) -> Differences 
 }
 
 /// The closed list of places, as one value.
-fn whole(export: &Value, map: impl Fn(&Value) -> Value) -> Value {
+pub(super) fn whole(export: &Value, map: impl Fn(&Value) -> Value) -> Value {
     let dashboard = &export["dashboard"];
     let tiles: Vec<Value> = tiles(export)
         .into_iter()
@@ -120,7 +120,7 @@ fn whole(export: &Value, map: impl Fn(&Value) -> Value) -> Value {
     }))
 }
 
-fn local_model(model: &Value) -> Value {
+pub(super) fn local_model(model: &Value) -> Value {
     sorted_by_name(pick(model, &LOCAL_MODEL))
 }
 
@@ -170,14 +170,14 @@ fn settled(value: &Value) -> Value {
 }
 
 /// The value with every id of the source replaced by the copy's, where it stands as a whole value or as a key.
-fn mapped(value: &Value, pairing: &Pairing) -> Value {
+pub(super) fn mapped(value: &Value, ids: &BTreeMap<String, String>) -> Value {
     match value {
-        Value::String(text) => Value::String(pairing.ids.get(text).unwrap_or(text).clone()),
-        Value::Array(items) => Value::Array(items.iter().map(|item| mapped(item, pairing)).collect()),
+        Value::String(text) => Value::String(ids.get(text).unwrap_or(text).clone()),
+        Value::Array(items) => Value::Array(items.iter().map(|item| mapped(item, ids)).collect()),
         Value::Object(fields) => Value::Object(
             fields
                 .iter()
-                .map(|(name, field)| (pairing.ids.get(name).unwrap_or(name).clone(), mapped(field, pairing)))
+                .map(|(name, field)| (ids.get(name).unwrap_or(name).clone(), mapped(field, ids)))
                 .collect(),
         ),
         other => other.clone(),

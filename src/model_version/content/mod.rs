@@ -7,6 +7,7 @@
 //! | [`transform`] | an export, made ready to be imported onto another model |
 //! | [`pairing`] | which tile, local model and id of the copy stands for which of the source |
 //! | [`query_views`] | what a tab's query view is called by in a copy |
+//! | [`state`] | what a document consists of, as a hash that stays while nobody edits it |
 //! | [`compare`] | whether a copy is whole: equal in a closed list of places, ids mapped |
 
 pub mod compare;
@@ -14,4 +15,5 @@ pub mod identifier;
 pub mod links;
 pub mod pairing;
 pub mod query_views;
+pub mod state;
 pub mod transform;

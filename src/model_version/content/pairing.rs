@@ -30,6 +30,62 @@ fn unpaired(why: impl Into<String>) -> Unpaired {
     Unpaired { why: why.into() }
 }
 
+/// Where a tile's own ids stand.
+const TILE_IDS: [&str; 12] = [
+    "/id",
+    "/miniUuid",
+    "/queryId",
+    "/visConfigId",
+    "/modelId",
+    "/queryPresentationCollectionId",
+    "/query/id",
+    "/query/modelId",
+    "/query/queryJson/modelId",
+    "/query/queryJson/metadata/model_id",
+    "/query/queryJson/model_extension_id",
+    "/visConfig/id",
+];
+
+/// Where a document's own ids stand.
+const DOCUMENT_IDS: [&str; 13] = [
+    "/document/identifier",
+    "/document/documentId",
+    "/document/workbookId",
+    "/document/modelId",
+    "/document/dashboardId",
+    "/document/dashboardMiniUuid",
+    "/dashboard/id",
+    "/dashboard/identifier",
+    "/dashboard/modelId",
+    "/dashboard/workbookId",
+    "/dashboard/model/id",
+    "/dashboard/queryPresentationCollection/id",
+    "/workbookModel/id",
+];
+
+/// Every id of a document's own, each with a name that is the same however often Omni makes the ids anew: publishing
+/// gives a document another workbook model.
+pub(super) fn settled_ids(export: &Value) -> BTreeMap<String, String> {
+    let mut ids = BTreeMap::new();
+    let mut take = |value: &Value, path: &str, name: String| {
+        if let Some(id) = value.pointer(path).and_then(Value::as_str) {
+            ids.entry(id.to_owned()).or_insert(name);
+        }
+    };
+    for path in DOCUMENT_IDS {
+        take(export, path, format!("#{path}"));
+    }
+    for (at, tile) in tiles(export).into_iter().enumerate() {
+        for path in TILE_IDS {
+            take(tile, path, format!("#{at}{path}"));
+        }
+    }
+    for (at, text) in text_tiles(export).iter().enumerate() {
+        take(text, "/id", format!("#text {at}"));
+    }
+    ids
+}
+
 /// The tiles of an export, in order.
 #[must_use]
 pub fn tiles(export: &Value) -> Vec<&Value> {
@@ -103,20 +159,7 @@ fn likeness(tile: &Value) -> (&Value, &Value, &Value, Value, &Value) {
 }
 
 fn pair_tile(pairing: &mut Pairing, source: &Value, copy: &Value, name: &str) -> Result<(), Unpaired> {
-    for path in [
-        "/id",
-        "/miniUuid",
-        "/queryId",
-        "/visConfigId",
-        "/modelId",
-        "/queryPresentationCollectionId",
-        "/query/id",
-        "/query/modelId",
-        "/query/queryJson/modelId",
-        "/query/queryJson/metadata/model_id",
-        "/query/queryJson/model_extension_id",
-        "/visConfig/id",
-    ] {
+    for path in TILE_IDS {
         pair_at(pairing, source, copy, path);
     }
     let extension = |tile: &Value| {
@@ -144,14 +187,13 @@ fn pair_tile(pairing: &mut Pairing, source: &Value, copy: &Value, name: &str) ->
     Ok(())
 }
 
+fn text_tiles(export: &Value) -> &[Value] {
+    let texts = export["dashboard"]["metadata"]["textTiles"].as_array();
+    texts.map_or(&[], Vec::as_slice)
+}
+
 fn pair_text_tiles(pairing: &mut Pairing, source: &Value, copy: &Value) {
-    let texts = |export: &Value| {
-        export["dashboard"]["metadata"]["textTiles"]
-            .as_array()
-            .cloned()
-            .unwrap_or_default()
-    };
-    for (source, copy) in texts(source).iter().zip(&texts(copy)) {
+    for (source, copy) in text_tiles(source).iter().zip(text_tiles(copy)) {
         pair_at(pairing, source, copy, "/id");
     }
 }
@@ -171,21 +213,7 @@ fn pair_uploads(pairing: &mut Pairing, source: &Value, copy: &Value) {
 }
 
 fn pair_document(pairing: &mut Pairing, source: &Value, copy: &Value) {
-    for path in [
-        "/document/identifier",
-        "/document/documentId",
-        "/document/workbookId",
-        "/document/modelId",
-        "/document/dashboardId",
-        "/document/dashboardMiniUuid",
-        "/dashboard/id",
-        "/dashboard/identifier",
-        "/dashboard/modelId",
-        "/dashboard/workbookId",
-        "/dashboard/model/id",
-        "/dashboard/queryPresentationCollection/id",
-        "/workbookModel/id",
-    ] {
+    for path in DOCUMENT_IDS {
         pair_at(pairing, source, copy, path);
     }
     let workbook = |export: &Value| export["workbookModel"]["id"].as_str().map(ToOwned::to_owned);

@@ -108,12 +108,13 @@ fn record(view: View<'_>, adopt: &Adopt, model: &ModelRecord, folder: &FolderRec
         .dashboards
         .iter()
         .find(|it| !view.seen.dashboards.contains_key(&it.slug));
-    if let Some((it, Some(Ok((ids, foreign))))) = next.map(|it| (it, view.seen.adopted.get(&it.slug))) {
+    if let Some((it, Some(Ok((ids, foreign, state))))) = next.map(|it| (it, view.seen.adopted.get(&it.slug))) {
         return Some(Step::Do(Effect::RecordDashboard(Box::new(DashboardRecord {
             slug: it.slug.clone(),
             ids: ids.clone(),
             source_identifier: it.identifier.clone(),
             foreign_links: foreign.clone(),
+            state: Some(state.clone()),
         }))));
     }
     None

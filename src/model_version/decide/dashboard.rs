@@ -10,6 +10,7 @@ use crate::model_version::act::{Effect, UNREAD};
 use crate::model_version::content::compare::compare;
 use crate::model_version::content::pairing::pair;
 use crate::model_version::content::query_views::Aliases;
+use crate::model_version::content::state;
 use crate::model_version::content::transform::{Rebinding, import_body, rebind};
 use crate::model_version::definition;
 use crate::model_version::desired::Cut;
@@ -344,6 +345,7 @@ impl<'a> Dashboard<'a> {
             },
             source_identifier: self.from.to_owned(),
             foreign_links: foreign,
+            state: Some(state::of(copy)),
         })))
     }
 }

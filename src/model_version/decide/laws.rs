@@ -112,6 +112,7 @@ fn in_hand(bits: u8) -> Work {
         name: "Wards".to_owned(),
         shared_model_id: model.to_owned(),
         folder_path: Some(PATH.to_owned()),
+        updated_at: None,
         body: json!({"dashboard": {}, "document": {}, "queryModels": {}}),
     };
     let copy = copy_of("wards");

@@ -68,6 +68,7 @@ pub(super) fn dashboard(slug: &str, identifier: &str, source: &str) -> Dashboard
         },
         source_identifier: source.to_owned(),
         foreign_links: Vec::new(),
+        state: None,
     }
 }
 
