@@ -19,6 +19,7 @@ fn every_annotation_is_documented() {
         a::RECONCILE_REQUESTED_AT,
         a::HOSTS,
         a::ADOPT_MODEL,
+        a::ACCEPT_DRIFT,
         a::RESTORE_ROW,
         a::TAKE_MAPPING_FROM,
         a::CONFIRM_IDENTITY,

@@ -32,6 +32,8 @@ pub struct Desired {
     pub id_holds: Option<DashboardIdHolds>,
     /// The model that a person allows this version to take as its own.
     pub adopt_model: Option<String>,
+    /// The word for the changes by other hands that a person takes as they are.
+    pub accept_drift: Option<String>,
     /// How long lists of Omni may lag.
     pub list_lag: HumanDuration,
 }
@@ -139,11 +141,11 @@ impl Desired {
             }
             (Some(_), Some(_)) => return Err(refuse("spec.source names both adopt and fromVersion; keep one".into())),
             (None, None) => {
-                return Err(refuse(
-                    "spec.source names neither adopt nor fromVersion; give one".into(),
-                ));
+                let why = "spec.source names neither adopt nor fromVersion; give one";
+                return Err(refuse(why.into()));
             }
         };
+        let said = |annotation: &str| object.requests.get(annotation).cloned();
         Ok(Self {
             holder: object.key(),
             version: spec.version,
@@ -151,7 +153,8 @@ impl Desired {
             origin,
             owner: instance.spec.mapping.owner.clone().unwrap_or_else(|| instance.key()),
             id_holds: instance.spec.mapping.dashboard_id_holds,
-            adopt_model: object.requests.get(annotations::ADOPT_MODEL).cloned(),
+            adopt_model: said(annotations::ADOPT_MODEL),
+            accept_drift: said(annotations::ACCEPT_DRIFT),
             list_lag: instance.spec.list_lag,
         })
     }

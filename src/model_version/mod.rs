@@ -353,7 +353,7 @@ impl<'a> Pass<'a> {
 
     fn end(&self, ending: &Ending) -> VersionPass {
         let next = match ending {
-            Ending::Complete => Next::After(self.instance.spec.interval.into()),
+            Ending::Complete | Ending::Drifted(_) => Next::After(self.instance.spec.interval.into()),
             Ending::Wait { until, .. } => Next::At(*until),
             Ending::Halt(failure) => self.world.told(self.instance, failure.clone()).next,
         };

@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use super::content::state;
 use crate::ports::{
     DashboardIds, DashboardRecord, DashboardRow, DocumentRecord, DocumentState, Exported, Failure, FolderPermit,
-    FolderRecord, Intent, IntentStep, Mapping, MappingError, ModelFiles, ModelRecord, Omni, OmniError, RoleGrant,
-    Shape, ValidationIssue, VersionRecord,
+    FolderRecord, Intent, IntentStep, Mapping, MappingError, ModelFiles, ModelRecord, Omni, OmniError, OmniErrorKind,
+    RoleGrant, Shape, ValidationIssue, VersionRecord,
 };
 use crate::resources::conditions::Reason;
 
@@ -78,10 +78,42 @@ pub struct Observed {
     pub awaited: BTreeMap<String, Timestamp>,
     /// What was looked at once more after all content was whole.
     pub looked_again: BTreeSet<Again>,
+    /// Documents of the version that were read by themselves, by slug; `None` where Omni has none of the identifier.
+    pub found: BTreeMap<String, Option<Found>>,
+    /// Changes by other hands that a person takes as they are.
+    pub accepted: BTreeSet<String>,
 }
 
 /// A dashboard to adopt: its ids, the links that lead out of the version, and how it is; or why it cannot be adopted.
 pub type Judged = Result<(DashboardIds, Vec<String>, DocumentState), (Reason, String)>;
+
+/// A document of the version, read by itself after lists told that it is not as it was.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// Its ids as they are now.
+    pub ids: DashboardIds,
+    /// The shared model that it sits on.
+    pub model_id: String,
+    /// The path of its folder.
+    pub folder_path: Option<String>,
+    /// How it is.
+    pub state: DocumentState,
+}
+
+impl From<Exported> for Found {
+    fn from(export: Exported) -> Self {
+        Self {
+            state: state::of(&export),
+            ids: DashboardIds {
+                identifier: export.identifier,
+                document_id: export.document_id,
+                dashboard_id: export.dashboard_id,
+            },
+            model_id: export.shared_model_id,
+            folder_path: export.folder_path,
+        }
+    }
+}
 
 /// What is looked at once more before a version is mapped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -92,6 +124,8 @@ pub enum Again {
     SourceDocuments,
     /// The documents of the version's own folder.
     Documents,
+    /// The files of the version's own model.
+    ModelFiles,
     /// The permits of the version's folder, after it was closed.
     Closure,
     /// The permits of the version's folder, after it was opened.
@@ -173,6 +207,15 @@ pub enum Look {
         /// The identifier.
         identifier: String,
     },
+    /// A document of the version by itself.
+    Document {
+        /// The slug.
+        slug: String,
+        /// The identifier that it had.
+        identifier: String,
+    },
+    /// Nothing more: a person takes these changes as they are.
+    Accepted(BTreeSet<String>),
     /// The version's rows, once more.
     Rows,
     /// Forget what was seen of this, so that it is looked at once more.
@@ -244,11 +287,20 @@ pub async fn look(
             seen.rows = Some(mapping.rows(version).await.map_err(|error| Failure::from(&error))?);
             Ok(())
         }
+        Look::Accepted(changes) => {
+            seen.accepted.extend(changes);
+            Ok(())
+        }
         Look::Again(what) => {
             match what {
                 Again::Models => seen.models = None,
                 Again::SourceDocuments => seen.source_documents = None,
                 Again::Documents => seen.documents = None,
+                Again::ModelFiles => {
+                    let own = seen.versions.get(&version).and_then(|it| it.model_id.as_ref());
+                    seen.files
+                        .retain(|(model, branch), _| Some(model) != own || branch.is_some());
+                }
                 Again::Closure | Again::Permits => {
                     let own = seen.versions.get(&version).and_then(|it| it.folder_id.as_ref());
                     seen.permits.retain(|folder, _| Some(folder) != own);
@@ -312,7 +364,7 @@ async fn look_at_omni(look: Look, omni: &dyn Omni, seen: &mut Observed) -> Resul
             seen.permits.insert(folder, permits);
         }
         Look::SourceDocuments(folder) => seen.source_documents = Some(omni.documents(&folder).await?),
-        Look::Documents(folder) => seen.documents = Some(omni.documents(&folder).await?),
+        Look::Documents(folder) => seen.documents = Some(documents_in(omni, &folder).await?),
         Look::AllDocuments(most) => seen.all_documents = Some(omni.all_documents(most).await?),
         Look::Adopted {
             slug,
@@ -333,9 +385,21 @@ async fn look_at_omni(look: Look, omni: &dyn Omni, seen: &mut Observed) -> Resul
             work.exports += u32::from(copy.is_some());
             work.copy = Some(copy);
         }
-        Look::Rows | Look::Again(_) => {}
+        Look::Document { slug, identifier } => {
+            let found = omni.export(&identifier).await?.map(Found::from);
+            seen.found.insert(slug, found);
+        }
+        Look::Rows | Look::Again(_) | Look::Accepted(_) => {}
     }
     Ok(())
+}
+
+/// The documents of a folder. One that is gone holds nothing.
+async fn documents_in(omni: &dyn Omni, folder: &str) -> Result<Vec<DocumentRecord>, OmniError> {
+    match omni.documents(folder).await {
+        Err(error) if matches!(error.kind, OmniErrorKind::NotFound { .. }) => Ok(Vec::new()),
+        documents => documents,
+    }
 }
 
 /// Keeps of an adopted dashboard only what is needed: bodies of hundreds would fill the memory.

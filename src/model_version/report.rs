@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 
 use super::VersionReport;
-use super::decide::Ending;
+use super::decide::{Drift, Ending};
 use super::desired::{Desired, Origin};
 use super::forecast::{calls, forecast};
 use super::observe::Observed;
 use crate::ports::{Failure, VersionRecord};
 use crate::resources::DashboardsStatus;
 use crate::resources::conditions::{
-    ACCEPTED, CONTENT_READY, Finding, IN_USE, MAPPED, MODEL_READY, READY, RECONCILING, Reason, VALIDATED, Verdict,
+    ACCEPTED, CONTENT_READY, DRIFTED, Finding, IN_USE, MAPPED, MODEL_READY, READY, RECONCILING, Reason, STALLED,
+    VALIDATED, Verdict,
 };
 
 /// How many names a list in status holds at most.
@@ -59,15 +60,22 @@ pub fn report(spec_hash: &str, desired: &Desired, seen: &Observed, stage: Stage<
     let failure = match stage {
         Stage::Ended(Ending::Halt(failure)) => Some(failure.clone()),
         Stage::Ended(Ending::Wait { message, .. }) => Some(Failure::passing(Reason::AnswerAwaited, message)),
-        Stage::Ended(Ending::Complete) => None,
+        Stage::Ended(Ending::Complete | Ending::Drifted(_)) => None,
         Stage::Working => Some(Failure::passing(
             Reason::Progressing,
             format!("{ready} of {total} dashboards are whole"),
         )),
     };
+    let drift = match stage {
+        Stage::Ended(Ending::Drifted(drift)) => Some(drift),
+        _ => None,
+    };
     let content = format!("{ready} of {total} dashboards are whole");
     let mut findings = parts(desired, seen, record, failure.as_ref(), (ready, total));
-    findings.extend(verdicts(desired.version, &content, complete, failure.as_ref()));
+    match drift {
+        Some(drift) => tell_drift(&mut findings, desired.version, &content, drift),
+        None => findings.extend(verdicts(desired.version, &content, complete, failure.as_ref())),
+    }
     VersionReport {
         spec_hash: spec_hash.to_owned(),
         findings,
@@ -144,6 +152,24 @@ fn verdicts(version: i32, content: &str, complete: bool, failure: Option<&Failur
             vec![ready(), going_on]
         }
         Some(failure) => vec![failure.against(READY), failure.abnormal()],
+    }
+}
+
+/// What other hands did to a complete version. It stays complete, and its tenants stay where they are; what is not as it
+/// was made is not ready, and only a person can say which of the two shall be.
+fn tell_drift(findings: &mut Vec<Finding>, version: i32, content: &str, drift: &Drift) {
+    let (reason, message) = (drift.reason, &drift.message);
+    for (condition, concerned) in [(MODEL_READY, drift.model), (CONTENT_READY, drift.content)] {
+        if let (true, Some(part)) = (concerned, findings.iter_mut().find(|it| it.condition == condition)) {
+            *part = Finding::fails(condition, reason, message.clone());
+        }
+    }
+    findings.push(Finding::holds(DRIFTED, reason, message.clone()));
+    if drift.harms {
+        findings.push(Finding::fails(READY, reason, message.clone()));
+        findings.push(Finding::holds(STALLED, reason, message.clone()));
+    } else {
+        findings.extend(verdicts(version, content, true, None));
     }
 }
 

@@ -1,8 +1,8 @@
 //! Conditions: their types, and the one way to set them. Their reasons are a closed set, in [`super::reasons`].
 //!
 //! Every condition is a metav1 condition with `observedGeneration`. `Ready`, `Accepted` and the parts (`ModelReady`,
-//! `ContentReady`, `Validated`, `Mapped`, `Pinned`, `Reachable`) are true when all is well. `Waiting`, `Reconciling`
-//! and `Stalled` are true when something is going on, and are removed when it is not.
+//! `ContentReady`, `Validated`, `Mapped`, `Pinned`, `Reachable`) are true when all is well. `Waiting`, `Drifted`,
+//! `Reconciling` and `Stalled` are true when something is going on, and are removed when it is not.
 
 use k8s_controller::conditions::{ConditionStatus, DesiredCondition};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -38,6 +38,8 @@ pub const VALIDATED: &str = "Validated";
 pub const MAPPED: &str = "Mapped";
 /// ModelVersion: rows of `tenant_version` point at this version.
 pub const IN_USE: &str = "InUse";
+/// ModelVersion: other hands did something in Omni to a complete version, or beside it; the message names it.
+pub const DRIFTED: &str = "Drifted";
 /// TenantPin: the row that the application reads holds the wanted version.
 pub const PINNED: &str = "Pinned";
 
@@ -113,7 +115,7 @@ pub fn apply(conditions: &mut Vec<Condition>, findings: &[Finding], generation: 
             .observed_generation(generation);
         changed |= k8s_controller::conditions::set(conditions, desired).is_changed();
     }
-    for abnormal in [WAITING, RECONCILING, STALLED] {
+    for abnormal in [WAITING, DRIFTED, RECONCILING, STALLED] {
         if !findings.iter().any(|finding| finding.condition == abnormal) {
             changed |= k8s_controller::conditions::remove(conditions, abnormal);
         }
@@ -150,7 +152,7 @@ pub fn transitions(before: &[Condition], after: &[Condition]) -> Vec<Transition>
         })
         .filter(|now| now.reason != Reason::Pending.as_str())
         .map(|now| Transition {
-            warning: now.type_ == STALLED
+            warning: [STALLED, DRIFTED].contains(&now.type_.as_str())
                 || ([READY, CONTRACT_KNOWN].contains(&now.type_.as_str()) && now.status == "False"),
             condition: now.type_.clone(),
             reason: now.reason.clone(),

@@ -19,7 +19,7 @@ pub use base_url::BaseUrl;
 pub use duration::HumanDuration;
 pub use model_version::{
     AddedDashboard, Adopt, AdoptedDashboard, Content, ContentMethod, Dashboards, DashboardsStatus, DeletionPolicy,
-    Edit, Folder, FolderPermission, FolderRole, InstanceRef, Model, ModelCopy, ModelRole, ModelVersion,
+    DriftPolicy, Edit, Folder, FolderPermission, FolderRole, InstanceRef, Model, ModelCopy, ModelRole, ModelVersion,
     ModelVersionSpec, ModelVersionStatus, Source,
 };
 pub use omni_instance::{
@@ -42,6 +42,8 @@ pub mod annotations {
     pub const HOSTS: &str = "hosts";
     /// ModelVersion: the id of a model of the wanted name that this version may take as its own.
     pub const ADOPT_MODEL: &str = "adopt-model";
+    /// ModelVersion: the word, told by a condition, for changes by other hands that are taken as they are.
+    pub const ACCEPT_DRIFT: &str = "accept-drift";
     /// TenantPin: `<version now>-><version to restore>` confirms that a row changed by hand may be put back.
     pub const RESTORE_ROW: &str = "restore-row";
     /// OmniInstance: the name of the owner whose mapping this one takes over.

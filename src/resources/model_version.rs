@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
     validation = Rule::new("!has(oldSelf.status) || !has(oldSelf.status.sealed) || !oldSelf.status.sealed || (has(self.spec.model) == has(oldSelf.spec.model) && (!has(self.spec.model) || self.spec.model == oldSelf.spec.model))")
         .message("the version is complete and sealed: model cannot be changed; cut a new version from it"),
     validation = Rule::new("!has(oldSelf.status) || !has(oldSelf.status.sealed) || !oldSelf.status.sealed || (has(self.spec.content) == has(oldSelf.spec.content) && (!has(self.spec.content) || (self.spec.content.method == oldSelf.spec.content.method && self.spec.content.folder == oldSelf.spec.content.folder && self.spec.content.dashboards.exclude == oldSelf.spec.content.dashboards.exclude && oldSelf.spec.content.dashboards.add.all(was, was in self.spec.content.dashboards.add))))")
-        .message("the version is complete and sealed: of content only dashboards.add may grow; cut a new version for anything else"),
+        .message("the version is complete and sealed: of content only drift may change and dashboards.add may grow; cut a new version for anything else"),
     printcolumn(name = "Version", type_ = "integer", json_path = ".spec.version", description = "The number in the mapping"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status", description = "Complete and, as far as can be seen, still so"),
     printcolumn(name = "Why", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason", description = "The reason behind Ready"),
@@ -182,6 +182,19 @@ pub struct Content {
     /// Which dashboards the version has; absent: exactly those of its source.
     #[serde(default)]
     pub dashboards: Dashboards,
+    /// What follows when other hands change the complete version in Omni. May be changed at any time. Report: it is told. Mend: besides, dashboards that were moved out are moved back, and permissions of the folder that were taken away are granted again; edits are told only.
+    #[serde(default)]
+    pub drift: DriftPolicy,
+}
+
+/// What follows when other hands change a complete version in Omni.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum DriftPolicy {
+    /// It is told.
+    #[default]
+    Report,
+    /// What can be put back without overwriting anybody's work is put back; the rest is told.
+    Mend,
 }
 
 /// How dashboards are copied.

@@ -294,6 +294,21 @@ reasons! {
         cause: "A person or a script deleted or moved it.",
         remedy: "Restore what the message names, or move it back.",
     }
+    /// Something of the version was moved or renamed in Omni.
+    MovedInOmni {
+        cause: "A person or a script moved or renamed a document, the folder or the model.",
+        remedy: "Put it back; `spec.content.drift: Mend` has moved documents moved back. A new name may be accepted by the annotation in the message.",
+    }
+    /// The version's model, or a dashboard of it, was edited in Omni.
+    EditedInOmni {
+        cause: "A person or a script edited it after it was whole. Tenants see the edit; Wavepin overwrites nobody's work.",
+        remedy: "Put it back by its history in Omni, cut a new version with the change, or accept it by the annotation in the message.",
+    }
+    /// Something that Wavepin did not make stands beside the version: a document in its folder, a model of its name.
+    UnknownInOmni {
+        cause: "A person or a script put it there. It is left alone, and the version stays ready.",
+        remedy: "Move it elsewhere if it does not belong there.",
+    }
     /// Tenants are on this version.
     TenantsPinned {
         cause: "Rows of `tenant_version` hold its number.",

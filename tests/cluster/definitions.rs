@@ -336,10 +336,16 @@ fn a_sealed_version_takes_more_dashboards_and_nothing_else() {
         with(cut(), "/spec/content/dashboards", json!({"exclude": ["summary"]})),
     ] {
         let content = refusal(api_server, &namespace, &content);
-        assert!(content.contains("of content only dashboards.add may grow"), "{content}");
+        assert!(
+            content.contains("of content only drift may change and dashboards.add may grow"),
+            "{content}"
+        );
     }
     apply(api_server, &namespace, &more);
     let fewer = refusal(api_server, &namespace, &cut());
-    assert!(fewer.contains("of content only dashboards.add may grow"), "{fewer}");
+    assert!(
+        fewer.contains("of content only drift may change and dashboards.add may grow"),
+        "{fewer}"
+    );
     apply(api_server, &namespace, &with(more, "/spec/suspend", json!(true)));
 }

@@ -4,6 +4,7 @@ pub(crate) mod bench;
 pub(crate) mod breaking;
 mod crashes;
 mod doubts;
+mod drift;
 mod reasons;
 mod refusals;
 mod whole;

@@ -63,9 +63,7 @@ impl Hands<'_> {
                 folder,
             } => {
                 self.omni.move_document(&identifier, &folder).await?;
-                if let Some(Some(copy)) = &mut seen.work(&slug).copy {
-                    copy.folder_path = Some(folder);
-                }
+                has_moved(seen, &slug, folder);
             }
             _ => {}
         }
@@ -99,6 +97,15 @@ impl Hands<'_> {
         self.write_down(settle, seen)
             .await
             .map_err(|error| Failure::from(&error))
+    }
+}
+
+/// The document stands in the folder now, whichever way it was seen elsewhere.
+fn has_moved(seen: &mut Observed, slug: &str, folder: String) {
+    if let Some(Some(found)) = seen.found.get_mut(slug) {
+        found.folder_path = Some(folder);
+    } else if let Some(Some(copy)) = &mut seen.work(slug).copy {
+        copy.folder_path = Some(folder);
     }
 }
 

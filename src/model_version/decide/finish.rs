@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Ending, Step, View, content, halt, model, origin};
+use super::{Step, View, content, drift, halt, model, origin};
 use crate::model_version::act::Effect;
 use crate::model_version::desired::{Cut, Origin};
 use crate::model_version::observe::{Again, Look};
@@ -40,7 +40,7 @@ pub(super) fn last_look(view: View<'_>, cut: &Cut) -> Option<Step> {
     {
         return Some(origin::source_moved(view, cut));
     }
-    all_present(view).or_else(|| left_behind(view, cut))
+    drift::before_mapping(view, cut).or_else(|| left_behind(view, cut))
 }
 
 /// A copy of a dashboard that is not wanted any more stands in the folder, perhaps not whole: viewers would see it.
@@ -64,46 +64,6 @@ fn left_behind(view: View<'_>, cut: &Cut) -> Option<Step> {
             copy.identifier
         ),
     ))
-}
-
-/// Every dashboard on record shows in the folder's list.
-fn all_present(view: View<'_>) -> Option<Step> {
-    let Some(documents) = &view.seen.documents else {
-        return Some(Step::Look(Look::Documents(view.record()?.folder_id.clone()?)));
-    };
-    let here: BTreeSet<&str> = documents.iter().map(|it| it.identifier.as_str()).collect();
-    let gone: Vec<&str> = view
-        .seen
-        .dashboards
-        .values()
-        .filter(|it| !here.contains(it.ids.identifier.as_str()))
-        .map(|it| it.ids.identifier.as_str())
-        .collect();
-    // What was imported a moment ago may not be listed yet.
-    let unsettled = |it: &DashboardRecord| view.unsettled(IntentStep::Import, &it.slug);
-    let coming = view
-        .seen
-        .dashboards
-        .values()
-        .filter(|it| gone.contains(&it.ids.identifier.as_str()));
-    if let Some(until) = coming.filter_map(unsettled).max() {
-        let message = format!("Omni does not list {} yet", gone.join(", "));
-        return Some(Step::End(Ending::Wait { until, message }));
-    }
-    (!gone.is_empty()).then(|| {
-        let folder = view
-            .record()
-            .and_then(|it| it.folder_path.as_deref())
-            .unwrap_or_default();
-        let shown = gone.iter().take(5).copied().collect::<Vec<_>>().join(", ");
-        halt(
-            Reason::Missing,
-            format!(
-                "{} dashboards are not in folder {folder:?} any more: {shown}; move or restore them",
-                gone.len()
-            ),
-        )
-    })
 }
 
 /// Before anyone is let in: nothing in the mapping is in the way of the version's rows.
@@ -255,7 +215,7 @@ pub(super) fn complete(view: View<'_>) -> Option<Step> {
     {
         return Some(step);
     }
-    map(view).or_else(|| still_there(view))
+    map(view).or_else(|| drift::complete(view))
 }
 
 fn sealed(view: View<'_>, what: &str) -> Step {
@@ -287,30 +247,4 @@ fn grow(view: View<'_>, cut: &Cut) -> Option<Step> {
         .iter()
         .any(|it| !view.seen.dashboards.contains_key(&it.slug));
     if added { content::content(view, cut) } else { None }
-}
-
-/// Complete and, as far as can be seen, still so.
-fn still_there(view: View<'_>) -> Option<Step> {
-    let record = view.record()?;
-    let Some(models) = &view.seen.models else {
-        return Some(Step::Look(Look::Models(record.connection_id.clone()?)));
-    };
-    if let (Origin::Cut(cut), Some(id)) = (&view.desired.origin, &record.model_id)
-        && let Some(step) = model::gone(view, id, &cut.model.name)
-    {
-        return Some(step);
-    }
-    if let Some(model) = &record.model_id
-        && !view.seen.model_is_new
-        && !models.iter().any(|it| it.id == *model && !it.deleted)
-    {
-        return Some(halt(
-            Reason::Missing,
-            format!(
-                "model {model} of version {} is not in Omni any more; restore it from the trash",
-                record.version
-            ),
-        ));
-    }
-    all_present(view)
 }

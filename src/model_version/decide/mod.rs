@@ -9,14 +9,18 @@
 //! | `content` | all dashboards, one after the other |
 //! | `dashboard` | one dashboard |
 //! | `finish` | the last look, the rows, the mark; and what a complete version needs |
+//! | `drift` | what other hands did to a version in Omni |
+//! | `mend` | what of it is put back |
 
 mod adopt;
 mod content;
 mod dashboard;
+mod drift;
 mod finish;
 mod folder;
 #[cfg(test)]
 mod laws;
+mod mend;
 mod model;
 mod origin;
 #[cfg(test)]
@@ -26,6 +30,8 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+pub use drift::Drift;
 
 use jiff::Timestamp;
 
@@ -72,6 +78,8 @@ pub enum Step {
 pub enum Ending {
     /// The version is complete and all that can be seen of it is there.
     Complete,
+    /// The version is complete, and other hands did something to it, or beside it.
+    Drifted(Drift),
     /// Something may still take effect; look again then.
     Wait {
         /// When.

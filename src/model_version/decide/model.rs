@@ -6,7 +6,9 @@ use crate::model_version::act::{Effect, MERGED};
 use crate::model_version::definition;
 use crate::model_version::desired::Cut;
 use crate::model_version::observe::Look;
-use crate::ports::{IntentStep, ModelFile, ModelFiles, ModelRecord, NewModel, ValidationIssue, VersionChange};
+use crate::ports::{
+    IntentStep, ModelFile, ModelFiles, ModelRecord, ModelState, NewModel, ValidationIssue, VersionChange,
+};
 use crate::resources::conditions::Reason;
 
 /// The model, or what must happen for it to be as declared.
@@ -160,7 +162,19 @@ fn definition(view: View<'_>, cut: &Cut, connection: &str, id: &str) -> Option<S
         };
         let differing = definition::differing(&desired_files(view, cut), present);
         if differing.is_empty() {
-            return Some(Step::Do(Effect::Change(VersionChange::Definition(key))));
+            let state = ModelState {
+                // To be learned when the list is read again: what Omni said before the merge says nothing.
+                updated_at: String::new(),
+                name: Some(cut.model.name.clone()),
+                files: definition::files_hash(present),
+            };
+            let is_known = view.record()?.model_state.as_ref().map(|it| &it.files) == Some(&state.files);
+            let change = if is_known {
+                VersionChange::Definition(key)
+            } else {
+                VersionChange::ModelState(state)
+            };
+            return Some(Step::Do(Effect::Change(change)));
         }
         if merged {
             return Some(halt(

@@ -7,10 +7,11 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::*;
+use crate::model_version::definition;
 use crate::model_version::observe::Again;
 use crate::ports::{
-    DashboardIds, DashboardRecord, DocumentRecord, FolderPermit, FolderRecord, ModelFiles, ModelKind, ModelRecord,
-    Object, RoleGrant, SourceStamp,
+    DashboardIds, DashboardRecord, DocumentRecord, DocumentState, FolderPermit, FolderRecord, ModelFiles, ModelKind,
+    ModelRecord, ModelState, Object, RoleGrant, SourceStamp,
 };
 use crate::resources::{ModelVersionSpec, OmniInstanceSpec};
 
@@ -68,7 +69,11 @@ pub(super) fn dashboard(slug: &str, identifier: &str, source: &str) -> Dashboard
         },
         source_identifier: source.to_owned(),
         foreign_links: Vec::new(),
-        state: None,
+        state: Some(DocumentState {
+            updated_at: Some("then".to_owned()),
+            name: identifier.to_owned(),
+            content: "as it was".to_owned(),
+        }),
     }
 }
 
@@ -145,6 +150,11 @@ fn records(desired: &Desired) -> BTreeMap<i32, VersionRecord> {
         folder_id: Some("f2".to_owned()),
         folder_path: Some(PATH.to_owned()),
         source_stamp: Some(stamp),
+        model_state: Some(ModelState {
+            updated_at: "then".to_owned(),
+            name: Some("clinical v2".to_owned()),
+            files: definition::files_hash(&ModelFiles::default()),
+        }),
         ..VersionRecord::default()
     };
     [(1, first), (2, second)].into()

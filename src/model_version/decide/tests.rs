@@ -180,6 +180,8 @@ fn a_folder_that_was_opened_is_closed_again_before_another_import() {
 fn what_was_imported_a_moment_ago_may_not_be_listed_yet() {
     let mut seen = whole();
     seen.documents.as_mut().unwrap().pop();
+    assert!(matches!(next(&seen, 0), Step::Look(Look::Document { identifier, .. }) if identifier == copy_of("wards")));
+    seen.found.insert("wards".to_owned(), None);
     halts(&next(&seen, 0), Reason::Missing, &copy_of("wards"));
     intent(&mut seen, IntentStep::Import, "wards", -10, Some(&copy_of("wards")));
     assert!(matches!(next(&seen, 0), Step::End(Ending::Wait { until, .. }) if until == at(82)));
