@@ -186,8 +186,9 @@ fn follow(args: &ApplyArgs, declared: &Declared, engine: &Engine, seen: &mut Sta
     match load(args, &declared.catalog()) {
         Ok(catalog) => {
             tell_what_is_not_taken(&catalog);
+            let secrets_changed = !catalog.has_the_secrets_of(&declared.catalog());
             declared.replace(catalog);
-            engine.look_at_everything();
+            engine.look_at_everything(secrets_changed);
             engine.sync();
             *seen = now;
         }

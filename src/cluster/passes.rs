@@ -19,6 +19,7 @@ use super::store::{Store, Stored, requested};
 use super::table::Entry;
 use super::triggers::Key;
 use crate::environment::{self, EnvironmentKey};
+use crate::model_version::last_look::{LastLook, LastLooks};
 use crate::model_version::{self, Progress, VersionReport};
 use crate::omni_instance;
 use crate::ports::{Lookup, Next, Object, Objects, World};
@@ -56,6 +57,7 @@ pub(super) struct Passes {
     pub(super) writer: Arc<StatusWriter>,
     pub(super) askers: Arc<Askers>,
     pub(super) measures: Arc<Measures>,
+    pub(super) looks: LastLooks,
     pub(super) stop: CancellationToken,
 }
 
@@ -82,6 +84,7 @@ impl Passes {
     pub(super) async fn version(&self, name: ObjectName) -> Option<Next> {
         let Lookup::Found(object) = self.store.version(&name.namespace, &name.name) else {
             self.measures.cut(&name.to_string(), None);
+            self.looks.forget(&name.namespace, &name.name);
             return None;
         };
         if object.deleting {
@@ -220,5 +223,13 @@ impl Progress for VersionProgress<'_> {
             Lookup::Absent | Lookup::Unreadable(_) => false,
         };
         self.passes.stop.is_cancelled() || !stands()
+    }
+
+    fn last_look(&self) -> Option<LastLook> {
+        self.passes.looks.of(&self.name.namespace, &self.name.name)
+    }
+
+    fn looked(&self, look: LastLook) {
+        self.passes.looks.keep(&self.name.namespace, &self.name.name, look);
     }
 }

@@ -85,6 +85,7 @@ impl Bench {
             store: Arc::clone(&store),
             writer: Arc::clone(&writer),
             askers,
+            looks: Default::default(),
             stop: CancellationToken::new(),
         };
         Self {

@@ -20,6 +20,7 @@ use super::watch::{gate, watch};
 use super::{ControllerOptions, RunError};
 use crate::cluster::kind::{KindName, ObjectName};
 use crate::environment::EnvironmentKey;
+use crate::model_version::last_look::LastLooks;
 use crate::ports::{Clients, SystemClock, World};
 use crate::resources::{ModelVersion, OmniInstance, TenantPin};
 
@@ -93,6 +94,7 @@ pub(super) async fn work(
         writer: Arc::clone(&writer),
         askers: Arc::clone(&askers),
         measures: Arc::clone(&options.measures),
+        looks: LastLooks::default(),
         stop: stop.clone(),
     };
 

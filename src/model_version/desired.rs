@@ -99,10 +99,8 @@ impl Desired {
         let spec = &object.spec;
         let refuse = |why: String| Failure::stalled(Reason::Invalid, format!("ModelVersion {}: {why}", object.name));
         if spec.version < 1 {
-            return Err(refuse(format!(
-                "spec.version is {}, but must be 1 or more",
-                spec.version
-            )));
+            let why = format!("spec.version is {}, but must be 1 or more", spec.version);
+            return Err(refuse(why));
         }
         let origin = match (&spec.source.adopt, spec.source.from_version) {
             (Some(adopt), None) => {

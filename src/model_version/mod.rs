@@ -8,6 +8,7 @@
 //! | [`act`] | one effect |
 //! | [`report`] | conditions and progress |
 //! | [`forecast`] | what is still to be done, and how many calls it costs; pure |
+//! | [`last_look`] | what was last seen of complete versions |
 //! | [`definition`] | a model as a set of files; pure |
 //! | [`content`] | dashboards taken apart; pure |
 //! | [`urgency`] | how much depends on a pass; pure |
@@ -18,6 +19,7 @@ pub mod decide;
 pub mod definition;
 pub mod desired;
 pub mod forecast;
+pub mod last_look;
 pub mod observe;
 pub mod report;
 pub mod urgency;
@@ -30,6 +32,7 @@ use decide::{Ending, Step};
 use desired::{Desired, Origin};
 use forecast::StepAhead;
 use jiff::Timestamp;
+use last_look::{Basis, LastLook};
 use observe::Observed;
 use report::Stage;
 use urgency::Situation;
@@ -148,6 +151,12 @@ pub trait Progress: Send + Sync {
     fn publish(&self, report: &VersionReport);
     /// True when the pass should end after the present effect: the object changed, the process ends, the lead is lost.
     fn interrupted(&self) -> bool;
+    /// The last look at this version, where this process keeps it: see [`last_look`].
+    fn last_look(&self) -> Option<LastLook> {
+        None
+    }
+    /// Keeps a look for the next pass.
+    fn looked(&self, _: LastLook) {}
 }
 
 /// One pass; `None` where the object is not there (any more), or does not parse.
@@ -157,9 +166,10 @@ pub trait Progress: Send + Sync {
 ///    instance's pass has recognised the organisation.
 /// 3. Read the ledger: what was recorded, intended, and found whole. It tells how much depends on the pass, and so in
 ///    which class its calls to Omni wait for the budget.
-/// 4. Decide the next step; look at what the decision asks for, or do the one thing it names, and put the result into
+/// 4. What was seen of a complete version a moment ago is still good: say it again, with its tenants as they are now.
+/// 5. Decide the next step; look at what the decision asks for, or do the one thing it names, and put the result into
 ///    what was seen. Again, until nothing is left to do, something is in the way, or the slice is used up.
-/// 5. Report what was seen and when to look again.
+/// 6. Report what was seen and when to look again.
 ///
 /// A crash between any two steps loses nothing: what was done is found in the ledger or in Omni, by its name.
 pub async fn reconcile(world: &World, namespace: &str, name: &str, progress: &dyn Progress) -> Option<VersionPass> {
@@ -188,7 +198,10 @@ pub async fn reconcile(world: &World, namespace: &str, name: &str, progress: &dy
     }
     match Pass::begin(world, &instance, &object, desired).await {
         Ok(pass) => Some(match pass.recognized().await {
-            Ok(()) => pass.run(progress).await,
+            Ok(()) => match pass.seen_a_moment_ago(progress) {
+                Some(told) => told,
+                None => pass.run(progress).await,
+            },
             Err(failure) => pass.end(&Ending::Halt(failure)),
         }),
         Err(failure) => end(&failure, true),
@@ -244,7 +257,7 @@ fn urgency(world: &World, object: &Object<ModelVersionSpec>, seen: &Observed) ->
 struct Pass<'a> {
     world: &'a World,
     instance: &'a Object<OmniInstanceSpec>,
-    spec_hash: &'a str,
+    object: &'a Object<ModelVersionSpec>,
     desired: Desired,
     omni: Arc<dyn Omni>,
     mapping: Arc<dyn Mapping>,
@@ -271,7 +284,7 @@ impl<'a> Pass<'a> {
         Ok(Self {
             world,
             instance,
-            spec_hash: &object.spec_hash,
+            object,
             desired,
             omni,
             mapping,
@@ -291,7 +304,29 @@ impl<'a> Pass<'a> {
     }
 
     fn report(&self, stage: Stage<'_>) -> VersionReport {
-        report::report(self.spec_hash, &self.desired, &self.seen, stage)
+        report::report(&self.object.spec_hash, &self.desired, &self.seen, stage)
+    }
+
+    /// What the last look at Omni found, if nothing that it rests on has changed since.
+    fn seen_a_moment_ago(&self, progress: &dyn Progress) -> Option<VersionPass> {
+        let last = progress.last_look()?;
+        let is_good = self.world.clock.now() < last.until
+            && Basis::new(self.object, self.instance, &self.seen).is_some_and(|basis| basis == last.basis);
+        is_good.then(|| VersionPass {
+            report: self.report(Stage::Ended(&last.ending)),
+            next: Next::At(last.until),
+        })
+    }
+
+    /// Keeps what was seen of a complete version, until it is to be looked at again.
+    fn keep_look(&self, ending: &Ending, progress: &dyn Progress) {
+        let looked = matches!(ending, Ending::Complete | Ending::Drifted(_));
+        let basis = Basis::new(self.object, self.instance, &self.seen).filter(|_| looked);
+        let interval: std::time::Duration = self.instance.spec.interval.into();
+        if let (Some(basis), Ok(until)) = (basis, self.world.clock.now().checked_add(interval)) {
+            let ending = ending.clone();
+            progress.looked(LastLook { until, ending, basis });
+        }
     }
 
     async fn run(mut self, progress: &dyn Progress) -> VersionPass {
@@ -318,6 +353,7 @@ impl<'a> Pass<'a> {
                 Ok(Some(ending)) => ending,
                 Err(failure) => Ending::Halt(failure),
             };
+            self.keep_look(&ending, progress);
             return self.end(&ending);
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use secrecy::ExposeSecret as _;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -163,6 +164,22 @@ impl Catalog {
 
     pub(super) fn pin_entries(&self) -> &Entries<TenantPinSpec> {
         &self.pins
+    }
+
+    /// Whether every Secret here is there too, the same, and no other.
+    #[must_use]
+    pub fn has_the_secrets_of(&self, other: &Self) -> bool {
+        let values = |secret: &SecretRecord| -> Vec<(String, String)> {
+            let values = secret.values.iter();
+            values
+                .map(|(key, value)| (key.clone(), value.expose_secret().to_owned()))
+                .collect()
+        };
+        let same = |id: &Id, one: &SecretRecord| {
+            let other = other.secrets.get(id);
+            other.is_some_and(|other| one.hosts == other.hosts && values(one) == values(other))
+        };
+        self.secrets.len() == other.secrets.len() && self.secrets.iter().all(|(id, one)| same(id, one))
     }
 
     pub(super) fn secret(&self, namespace: &str, name: &str) -> Option<&SecretRecord> {

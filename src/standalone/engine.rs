@@ -15,6 +15,7 @@ use super::lineage::{depends_on_work, depth, fingerprints};
 use super::schedule::{Due, Work};
 use super::statuses::{Key, Observer, Statuses, Subject, true_condition};
 use crate::environment::{self, EnvironmentKey, EnvironmentPass};
+use crate::model_version::last_look::{LastLook, LastLooks};
 use crate::model_version::{self, Progress, VersionReport};
 use crate::omni_instance::{self, InstancePass};
 use crate::ports::{Lookup, Objects as _, World};
@@ -44,6 +45,7 @@ pub struct Engine {
     /// Rung when there is more to do than the engine knew when it lay down to rest.
     more: Notify,
     state: Mutex<State>,
+    looks: LastLooks,
 }
 
 #[derive(Default)]
@@ -73,6 +75,7 @@ impl Engine {
             stay,
             more: Notify::new(),
             state: Mutex::default(),
+            looks: LastLooks::default(),
         };
         engine.sync();
         engine
@@ -118,12 +121,24 @@ impl Engine {
         self.more.notify_one();
     }
 
-    /// Makes everything due, and lets every credential be read again: for when files changed, Secrets perhaps.
-    pub fn look_at_everything(&self) {
-        for instance in self.declared.catalog().instances() {
-            self.world.clients.forget_credentials(instance);
+    /// Makes everything due: for when files changed. Where Secrets did, every credential is read again, and Omni is
+    /// asked anew; else an instance that is ready is left alone, since a pin that changed must cost no call.
+    pub fn look_at_everything(&self, secrets_changed: bool) {
+        if secrets_changed {
+            for instance in self.declared.catalog().instances() {
+                self.world.clients.forget_credentials(instance);
+            }
+            self.looks.forget_all();
         }
-        self.state().work.values_mut().for_each(Work::wake);
+        let is_ready = |key: &Key, statuses: &Statuses| match key {
+            Key::Instance(id) => {
+                let known = statuses.instances.get(id);
+                known.is_some_and(|known| true_condition(&known.conditions, READY).is_some())
+            }
+            _ => false,
+        };
+        self.state()
+            .wake(|key, statuses| secrets_changed || !is_ready(key, statuses));
         self.more.notify_one();
     }
 
@@ -413,6 +428,14 @@ impl Progress for Telling<'_> {
             || Instant::now() >= self.deadline
             || spec_hash(&self.engine.declared, self.id) != self.spec_hash
     }
+
+    fn last_look(&self) -> Option<LastLook> {
+        self.engine.looks.of(&self.id.0, &self.id.1)
+    }
+
+    fn looked(&self, look: LastLook) {
+        self.engine.looks.keep(&self.id.0, &self.id.1, look);
+    }
 }
 
 #[cfg(test)]
@@ -452,7 +475,7 @@ mod tests {
         }
         async fn mapping(&self, _: &Object<OmniInstanceSpec>) -> Result<Arc<dyn Mapping>, ConnectError> {
             if self.passes.fetch_add(1, Ordering::SeqCst) == 0 {
-                self.engine.get().unwrap().look_at_everything();
+                self.engine.get().unwrap().look_at_everything(true);
             }
             let message = "Secret omni is not there".to_owned();
             Err(ConnectError::Missing { message })

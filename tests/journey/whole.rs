@@ -184,9 +184,23 @@ fn one_row_promotes(bed: &Bed) {
         "{row}"
     );
     assert!(event.starts_with("wavepin.pin_event|INSERT|"), "{event}");
+    // The last tenants of version 1 go, and come back.
+    for (version, in_use) in [(2, "False"), (1, "True")] {
+        for tenant in TENANTS {
+            let move_to = format!(r#"{{"spec": {{"version": {version}, "requires": null}}}}"#);
+            let pin = format!("{tenant}-production");
+            bed.cluster
+                .kubectl(&["patch", "tpin", &pin, "--type=merge", "-p", &move_to]);
+        }
+        let wait = format!("--for=condition=InUse={in_use}");
+        bed.cluster.kubectl(&["wait", &wait, "mv/clinical-v1", "--timeout=20s"]);
+    }
+    bed.cluster
+        .kubectl(&["patch", "tpin", "acme-corp-production", "--type=merge", "-p", promotion]);
+    bed.cluster.kubectl(&wait);
     assert_eq!(
         bed.simulator.requests().len(),
         requests,
-        "a promotion asks Omni nothing"
+        "promotion and rollback ask Omni nothing"
     );
 }

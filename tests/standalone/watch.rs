@@ -88,11 +88,26 @@ async fn it_follows_the_files_until_it_is_asked_to_end() {
         watching.says("tenant initech in staging is on version 2");
         bench.edit_pin("acme-corp-production", "  version: 1", "  version: 2");
         watching.says("tenant acme-corp in production is on version 2");
+        let requests = bench.simulator.requests().len();
         bench.write("broken.yaml", "a: [b");
         watching.says("broken.yaml, document 1: is no YAML");
         std::fs::remove_file(bench.file("broken.yaml")).unwrap();
         bench.edit_pin("acme-corp-production", "  version: 2", "  version: 1");
         watching.says("tenant acme-corp in production is on version 1");
+        // The last tenant of a version goes, and its first one comes back.
+        for version in ["1", "2"] {
+            for tenant in ["acme-corp", "globex", "initech"] {
+                let (from, to) = if version == "1" { ("2", "1") } else { ("1", "2") };
+                let [from, to] = [from, to].map(|number| format!("  version: {number}"));
+                bench.edit_pin(&format!("{tenant}-staging"), &from, &to);
+            }
+            watching.says(&format!("in staging is on version {version}"));
+        }
+        assert_eq!(
+            bench.simulator.requests().len(),
+            requests,
+            "rows move without a word to Omni"
+        );
         watching.end()
     });
     assert_eq!(code, Some(0));
