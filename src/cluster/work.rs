@@ -66,6 +66,15 @@ impl Watching {
     }
 }
 
+/// The lists of a scope, each of which shuts a gate until it is complete.
+fn lists(scope: &Scope) -> [String; 3] {
+    [
+        gate::<OmniInstance>(scope),
+        gate::<ModelVersion>(scope),
+        gate::<TenantPin>(scope),
+    ]
+}
+
 /// Works until the token is cancelled.
 pub(super) async fn work(
     client: kube::Client,
@@ -75,18 +84,16 @@ pub(super) async fn work(
     stop: CancellationToken,
 ) -> Result<(), RunError> {
     let scopes = scopes(&options.namespaces);
-    gates.lead(scopes.iter().flat_map(|scope| {
-        [
-            gate::<OmniInstance>(scope),
-            gate::<ModelVersion>(scope),
-            gate::<TenantPin>(scope),
-        ]
-    }));
+    gates.lead(scopes.iter().flat_map(lists));
     let store = Arc::new(Store::default());
     let (teller, publisher) = events(client.clone(), &options.lease.identity);
     let (askers, queues) = queues();
-    let writer = StatusWriter::new(client.clone(), Arc::clone(&store), Arc::clone(&askers), teller);
-    let writer = Arc::new(writer);
+    let writer = Arc::new(StatusWriter::new(
+        client.clone(),
+        Arc::clone(&store),
+        Arc::clone(&askers),
+        teller,
+    ));
     let passes = Passes {
         world: world(&store, clients, options),
         client: client.clone(),

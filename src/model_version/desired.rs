@@ -1,6 +1,7 @@
 //! What one version shall be: read out of its object and checked against itself. Pure.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
@@ -14,6 +15,9 @@ use crate::resources::{
 
 /// All inline edits of a version together may hold so many bytes; an object of more would not fit into etcd.
 const LARGEST_EDITS: usize = 200 * 1024;
+
+/// The looks at an instance's versions come together at first and drift apart by the time that they take.
+const OLDEST_LIST: Duration = Duration::from_secs(30);
 
 /// What one version shall be.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,6 +38,8 @@ pub struct Desired {
     pub adopt_model: Option<String>,
     /// The word for the changes by other hands that a person takes as they are.
     pub accept_drift: Option<String>,
+    /// How old a list may be that serves a look at a complete version.
+    pub list_age: Duration,
     /// How long lists of Omni may lag.
     pub list_lag: HumanDuration,
 }
@@ -153,6 +159,7 @@ impl Desired {
             id_holds: instance.spec.mapping.dashboard_id_holds,
             adopt_model: said(annotations::ADOPT_MODEL),
             accept_drift: said(annotations::ACCEPT_DRIFT),
+            list_age: (Duration::from(instance.spec.interval) / 10).min(OLDEST_LIST),
             list_lag: instance.spec.list_lag,
         })
     }

@@ -310,12 +310,15 @@ impl<'a> Pass<'a> {
     /// What the last look at Omni found, if nothing that it rests on has changed since.
     fn seen_a_moment_ago(&self, progress: &dyn Progress) -> Option<VersionPass> {
         let last = progress.last_look()?;
-        let is_good = self.world.clock.now() < last.until
-            && Basis::new(self.object, self.instance, &self.seen).is_some_and(|basis| basis == last.basis);
+        let is_good = self.world.clock.now() < last.until && self.rests_on(&last);
         is_good.then(|| VersionPass {
             report: self.report(Stage::Ended(&last.ending)),
             next: Next::At(last.until),
         })
+    }
+
+    fn rests_on(&self, last: &LastLook) -> bool {
+        Basis::new(self.object, self.instance, &self.seen).is_some_and(|basis| basis == last.basis)
     }
 
     /// Keeps what was seen of a complete version, until it is to be looked at again.
@@ -330,8 +333,8 @@ impl<'a> Pass<'a> {
     }
 
     async fn run(mut self, progress: &dyn Progress) -> VersionPass {
-        let mut kept = false;
-        let mut since = None;
+        let (mut kept, mut since) = (false, None);
+        self.seen.asked = progress.last_look().is_some_and(|last| !self.rests_on(&last));
         loop {
             let now = self.world.clock.now();
             // A slice is counted from the first mark and ends behind one: a pass that looked at much, or waited long

@@ -4,6 +4,7 @@
 //! calls; the next pass starts from nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -38,6 +39,9 @@ pub struct Observed {
     pub source_rows: Vec<DashboardRow>,
     /// How many tenants' rows hold this version.
     pub tenants: u64,
+    /// Something declared or recorded has changed since this process last looked at the version: somebody waits for what
+    /// there is now.
+    pub asked: bool,
     /// The key is the organisation's; the word for it if it is another.
     pub key_scope: Option<Result<(), String>>,
     /// The model to adopt.
@@ -80,6 +84,8 @@ pub struct Observed {
     pub looked_again: BTreeSet<Again>,
     /// Documents of the version that were read by themselves, by slug; `None` where Omni has none of the identifier.
     pub found: BTreeMap<String, Option<Found>>,
+    /// The content of documents that were added from elsewhere than the source's folder, read once more, by identifier.
+    pub added: BTreeMap<String, Option<String>>,
     /// Changes by other hands that a person takes as they are.
     pub accepted: BTreeSet<String>,
 }
@@ -156,6 +162,8 @@ pub enum Look {
     AdoptedModel(String),
     /// The shared models of a connection.
     Models(String),
+    /// The shared models of a connection, as they were at most so long ago.
+    ModelsLately(String, Duration),
     /// The authored files of a model or a branch.
     Files {
         /// The model.
@@ -214,6 +222,8 @@ pub enum Look {
         /// The identifier that it had.
         identifier: String,
     },
+    /// A document that was added from elsewhere than the source's folder, once more.
+    Added(String),
     /// Nothing more: a person takes these changes as they are.
     Accepted(BTreeSet<String>),
     /// The version's rows, once more.
@@ -346,6 +356,7 @@ async fn look_at_omni(look: Look, omni: &dyn Omni, seen: &mut Observed) -> Resul
         }
         Look::AdoptedModel(id) => seen.adopted_model = Some(omni.model(&id).await?),
         Look::Models(connection) => seen.models = Some(omni.shared_models(&connection).await?),
+        Look::ModelsLately(connection, age) => seen.models = Some(omni.shared_models_lately(&connection, age).await?),
         Look::Files { model, branch } => {
             let files = omni.model_files(&model, branch.as_deref()).await?;
             seen.files.insert((model, branch), files);
@@ -359,10 +370,7 @@ async fn look_at_omni(look: Look, omni: &dyn Omni, seen: &mut Observed) -> Resul
             let folder = omni.folder(&path).await?;
             seen.folders.insert(path, folder);
         }
-        Look::Permits(folder) => {
-            let permits = omni.folder_permits(&folder).await?;
-            seen.permits.insert(folder, permits);
-        }
+        Look::Permits(folder) => drop(seen.permits.insert(folder.clone(), omni.folder_permits(&folder).await?)),
         Look::SourceDocuments(folder) => seen.source_documents = Some(omni.documents(&folder).await?),
         Look::Documents(folder) => seen.documents = Some(documents_in(omni, &folder).await?),
         Look::AllDocuments(most) => seen.all_documents = Some(omni.all_documents(most).await?),
@@ -388,6 +396,10 @@ async fn look_at_omni(look: Look, omni: &dyn Omni, seen: &mut Observed) -> Resul
         Look::Document { slug, identifier } => {
             let found = omni.export(&identifier).await?.map(Found::from);
             seen.found.insert(slug, found);
+        }
+        Look::Added(identifier) => {
+            let found = omni.export(&identifier).await?.map(Found::from);
+            seen.added.insert(identifier, found.map(|it| it.state.content));
         }
         Look::Rows | Look::Again(_) | Look::Accepted(_) => {}
     }

@@ -11,6 +11,7 @@ mod contract;
 mod documents;
 mod folders;
 mod identity;
+mod lately;
 mod limiter;
 mod migration;
 mod models;
@@ -86,6 +87,7 @@ pub struct OmniClient {
     answer_limit: usize,
     measures: Arc<Measures>,
     standing: Arc<Standing>,
+    lately: Arc<lately::Lately>,
 }
 
 impl OmniClient {
@@ -126,6 +128,7 @@ impl OmniClient {
             answer_limit: options.answer_limit,
             measures: Arc::clone(&options.measures),
             standing: Arc::new(Standing::vouched_for()),
+            lately: Arc::default(),
         })
     }
 
@@ -189,6 +192,15 @@ impl Omni for OmniClient {
 
     async fn shared_models(&self, connection_id: &str) -> Result<Vec<ModelRecord>, OmniError> {
         self.list_shared_models(connection_id).await
+    }
+
+    async fn shared_models_lately(
+        &self,
+        connection_id: &str,
+        max_age: Duration,
+    ) -> Result<Vec<ModelRecord>, OmniError> {
+        let read = self.list_shared_models(connection_id);
+        self.lately.models(connection_id, max_age, read).await
     }
 
     async fn create_model(&self, model: &NewModel, place: Reservation) -> Result<String, OmniError> {

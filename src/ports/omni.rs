@@ -393,6 +393,14 @@ pub trait Omni: Send + Sync {
     async fn model(&self, id: &str) -> Result<Option<ModelRecord>, OmniError>;
     /// Every shared model of a connection, with open branches. `GET /v1/models?connectionId=&modelKind=SHARED`.
     async fn shared_models(&self, connection_id: &str) -> Result<Vec<ModelRecord>, OmniError>;
+    /// The same, as it was at most so long ago: one list may serve the looks at many versions.
+    async fn shared_models_lately(
+        &self,
+        connection_id: &str,
+        _max_age: Duration,
+    ) -> Result<Vec<ModelRecord>, OmniError> {
+        self.shared_models(connection_id).await
+    }
     /// Creates a model or a branch and returns its id. Never repeated by the client, not even after a 429, since the
     /// caller's mark tells when it was sent. `POST /v1/models`.
     async fn create_model(&self, model: &NewModel, place: Reservation) -> Result<String, OmniError>;

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -121,6 +122,11 @@ impl Omni for Broken<dyn Omni> {
 
     async fn shared_models(&self, connection_id: &str) -> Result<Vec<ModelRecord>, OmniError> {
         self.fuse.pass(no_omni, self.inner.shared_models(connection_id)).await
+    }
+
+    async fn shared_models_lately(&self, connection_id: &str, age: Duration) -> Result<Vec<ModelRecord>, OmniError> {
+        let call = self.inner.shared_models_lately(connection_id, age);
+        self.fuse.pass(no_omni, call).await
     }
 
     async fn create_model(&self, model: &NewModel, place: Reservation) -> Result<String, OmniError> {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use wavepin::model_version::reconcile;
 use wavepin::ports::World;
 use wavepin::resources::conditions::{READY, Verdict};
-use wavepin::simulator::{Fault, FaultKind, IdentifierClash, ImportAnswer};
+use wavepin::simulator::{Fault, FaultKind, IdentifierClash, ImportAnswer, ImportFolder};
 
 use super::bench::{Bench, Until, ready, stalled, verdict};
 use super::breaking::Fuse;
@@ -341,6 +341,36 @@ async fn a_source_that_grows_later_leaves_a_complete_version_as_it_is() {
     assert_eq!(calls(&bench, "POST", "/import"), imports);
 }
 
+/// A document that is added from elsewhere is part of the source too: a mix of two of its states is never mapped.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_added_document_that_moves_during_the_cut_is_told() {
+    let bench = Bench::new(|file, text| match file {
+        "clinical-v2.yaml" => {
+            format!("{text}    dashboards: {{add: [{{slug: data-dictionary, identifier: 9b7e4d20}}]}}\n")
+        }
+        _ => text,
+    })
+    .await;
+    let world = adopted(&bench).await;
+    let copies = || {
+        let state = bench.simulator.state();
+        let documents = state["documents"].as_array().unwrap().iter();
+        documents.filter(|it| it["folderPath"] == "clinical/v2").count()
+    };
+    let until = Until(|| copies() == 3);
+    while copies() < 3 {
+        reconcile(&world, "default", "clinical-v2", &until).await.unwrap();
+    }
+    bench
+        .simulator
+        .play(&json!({"action": "edit_document", "identifier": "9b7e4d20"}))
+        .unwrap();
+    let text = stays_stalled(&bench).await;
+    says(&text, &["SourceMoved", "new number"]);
+    let world = bench.world(&Fuse::never()).await;
+    assert!(!bench.drive(&world, "clinical-v2").await.sealed);
+}
+
 /// However short a slice is, a pass that had to wait for the budget keeps what it saw until it has something to show.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_shortest_slices_end_in_a_whole_version() {
@@ -426,4 +456,114 @@ async fn a_dashboard_is_added_by_its_own_name() {
     let report = bench.drive(&world, "clinical-v2").await;
     ready(&report);
     assert_eq!(report.dashboards.unwrap().progress, "6/6");
+}
+
+/// Every document that Wavepin did not make, whole.
+fn strangers(bench: &Bench) -> Vec<Value> {
+    let state = bench.simulator.state();
+    let documents = state["documents"].as_array().unwrap().iter();
+    let made = |it: &&Value| it["identifier"].as_str().unwrap().contains("-v2-02d405");
+    let theirs = documents.filter(|it| !made(it));
+    let model = |it: &Value| {
+        let models = state["models"].as_array().unwrap();
+        models
+            .iter()
+            .find(|model| model["id"] == it["workbookModelId"])
+            .cloned()
+    };
+    theirs.map(|it| json!([it, model(it)])).collect()
+}
+
+/// Documents of the same names everywhere, from somebody's script, in the middle of a cut; whatever Omni does with
+/// identifiers, folders and lists.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_wavepin_did_not_make_stays_byte_for_byte() {
+    for clash in [
+        IdentifierClash::Reject,
+        IdentifierClash::Overwrite,
+        IdentifierClash::Suffix,
+    ] {
+        for (folder, lag) in [
+            (ImportFolder::Honour, 0),
+            (ImportFolder::Root, 0),
+            (ImportFolder::Honour, 55_000),
+        ] {
+            let bench = Bench::new(as_it_is).await;
+            adopted(&bench).await;
+            bench.simulator.turn(|knobs| {
+                knobs.identifier_clash = clash;
+                knobs.import_folder = folder;
+                knobs.list_lag_millis = lag;
+            });
+            cut_until(&bench, "POST", "/import").await;
+            for (number, place) in [Some("clinical/v2"), Some("clinical/v1"), None].into_iter().enumerate() {
+                for (model, name) in [("clinical", "Patient Summary"), ("clinical v2", "Ward Capacity")] {
+                    let mut hand = json!({"action": "create_document", "model": model, "name": name,
+                        "identifier": format!("script-{number}-{}", name.len())});
+                    if let Some(place) = place {
+                        hand["folder_path"] = json!(place);
+                    }
+                    bench.simulator.play(&hand).unwrap();
+                }
+            }
+            let before = strangers(&bench);
+            let world = bench.world(&Fuse::never()).await;
+            for _ in 0..2 {
+                let report = bench.drive(&world, "clinical-v2").await;
+                ready(&report);
+                bench.clock_passes(LATER);
+            }
+            let report = bench.drive(&bench.world(&Fuse::never()).await, "clinical-v2").await;
+            let told = report.findings.iter().find(|it| it.condition == "Drifted").unwrap();
+            says(&told.message, &["script-0-13", "script-0-15"]);
+            assert_eq!(strangers(&bench), before, "{clash:?} {folder:?} {lag}");
+        }
+    }
+}
+
+/// A copy that somebody renames before it is whole is not taken under its new name.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_with_another_identifier_before_it_is_whole_is_told() {
+    let bench = Bench::new(as_it_is).await;
+    adopted(&bench).await;
+    cut_until(&bench, "POST", "/import").await;
+    let rename =
+        json!({"action": "rename_document", "identifier": "billing-overview-v2-02d405", "new_identifier": "somebodys"});
+    bench.simulator.play(&rename).unwrap();
+    let text = stays_stalled(&bench).await;
+    says(
+        &text,
+        &["MovedInOmni", "billing-overview", "\"somebodys\"", "new number"],
+    );
+}
+
+/// A copy that is whole and was edited, moved or deleted before the version is mapped.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_happens_to_a_whole_copy_in_the_middle_of_a_cut_is_told_before_anyone_sees_it() {
+    let copy = "billing-overview-v2-02d405";
+    for (hand, parts) in [
+        (
+            json!({"action": "edit_document", "identifier": copy}),
+            ["EditedInOmni", copy],
+        ),
+        (
+            json!({"action": "move_document", "identifier": copy, "folder_path": "clinical"}),
+            ["MovedInOmni", copy],
+        ),
+        (
+            json!({"action": "delete_document", "identifier": copy}),
+            ["Missing", copy],
+        ),
+    ] {
+        let bench = Bench::new(as_it_is).await;
+        adopted(&bench).await;
+        for _ in 0..2 {
+            cut_until(&bench, "POST", "/import").await;
+        }
+        bench.simulator.play(&hand).unwrap();
+        let text = stays_stalled(&bench).await;
+        says(&text, &parts);
+        let world = bench.world(&Fuse::never()).await;
+        assert!(!bench.drive(&world, "clinical-v2").await.sealed);
+    }
 }

@@ -137,6 +137,7 @@ async fn a_model_that_someone_edited_is_told_until_it_is_put_back_or_taken_as_it
     let world = bench.world(&Fuse::never()).await;
     ready(&bench.drive(&world, "clinical-v2").await);
     play(&bench, &edit("label: Taken\nbase_view: wards\n"));
+    let world = bench.world(&Fuse::never()).await;
     let text = stalled(&bench.drive(&world, "clinical-v2").await);
     let word = text
         .rsplit("accept-drift: ")
@@ -328,19 +329,89 @@ async fn what_was_moved_out_is_moved_back_where_that_is_asked_for() {
     }
 }
 
-/// A look at a version that is as it should be: one list of models, one of documents a hundred, and no write.
+/// A look at versions that are as they should be: one list of models for all of them, one of documents a hundred, and no
+/// write.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_look_at_a_version_at_rest_costs_two_lists() {
+async fn a_look_at_versions_at_rest_costs_a_list_each_and_one_for_all() {
     let (bench, world) = cut().await;
     ready(&bench.drive(&world, "clinical-v2").await);
     let before = bench.simulator.requests().len();
     let world = bench.world(&Fuse::never()).await;
-    ready(&bench.drive(&world, "clinical-v2").await);
+    for name in ["clinical-v1", "clinical-v2"] {
+        ready(&bench.drive(&world, name).await);
+    }
     let requests = bench.simulator.requests();
-    let made: Vec<String> = requests
-        .iter()
-        .skip(before)
-        .map(|it| format!("{} {}", it.method, it.path))
-        .collect();
-    assert_eq!(made, ["GET /api/v1/models", "GET /api/v1/documents"]);
+    let made = requests.iter().skip(before);
+    let made: Vec<String> = made.map(|it| format!("{} {}", it.method, it.path)).collect();
+    let [models, documents] = ["GET /api/v1/models", "GET /api/v1/documents"];
+    assert_eq!(made, [models, documents, documents]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_or_a_model_that_someone_renamed_or_deleted_is_told() {
+    let cases: [(Value, &[&str], &str); 4] = [
+        (
+            json!({"action": "rename_folder", "path": "clinical/v2", "new_path": "clinical/old"}),
+            &[
+                "MovedInOmni",
+                "folder \"clinical/v2\" was moved or renamed to \"clinical/old\"",
+            ],
+            CONTENT_READY,
+        ),
+        (
+            json!({"action": "delete_folder", "path": "clinical/v2"}),
+            &[
+                "Missing",
+                "folder \"clinical/v2\" is gone, and with it the 5 dashboards",
+            ],
+            CONTENT_READY,
+        ),
+        (
+            json!({"action": "rename_model", "model": "clinical v2", "name": "somebody's"}),
+            &[
+                "MovedInOmni",
+                "was renamed from \"clinical v2\" to \"somebody's\"",
+                "accept-drift",
+            ],
+            MODEL_READY,
+        ),
+        (
+            json!({"action": "delete_model", "model": "clinical v2"}),
+            &["Missing", "is not there any more", "was deleted", "and 1 more"],
+            MODEL_READY,
+        ),
+    ];
+    for (hand, parts, condition) in cases {
+        let (_, report) = told(std::slice::from_ref(&hand)).await;
+        says(&stalled(&report), parts);
+        assert_eq!(verdict(&report.findings, condition), Some(Verdict::False), "{hand}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dashboard_that_is_restored_from_the_trash_is_as_it_was() {
+    let (bench, _) = told(&[json!({"action": "delete_document", "identifier": SUMMARY})]).await;
+    play(&bench, &json!({"action": "restore_document", "identifier": SUMMARY}));
+    let world = bench.world(&Fuse::never()).await;
+    let report = bench.drive(&world, "clinical-v2").await;
+    ready(&report);
+    assert_eq!(verdict(&report.findings, DRIFTED), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn permissions_that_were_taken_away_are_granted_again_where_that_is_asked_for() {
+    let (bench, world) = cut().await;
+    let before = bench.outcome();
+    play(
+        &bench,
+        &json!({"action": "set_permit", "path": "clinical/v2", "user_group": "eV7kQ2mX", "role": "NO_ACCESS"}),
+    );
+    let taken = bench.outcome();
+    assert_ne!(taken, before);
+    ready(&bench.drive(&world, "clinical-v2").await);
+    assert_eq!(bench.outcome(), taken, "without being asked to, nothing is put back");
+    bench.declare(mending);
+    let world = bench.world(&Fuse::never()).await;
+    ready(&bench.drive(&world, "clinical-v2").await);
+    assert_eq!(bench.outcome(), before);
 }

@@ -7,4 +7,5 @@ mod doubts;
 mod drift;
 mod reasons;
 mod refusals;
+mod restored;
 mod whole;

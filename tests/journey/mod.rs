@@ -9,6 +9,7 @@ mod frozen;
 mod gone;
 mod kills;
 mod owners;
+mod restored;
 mod secrets;
 mod whole;
 mod worst_order;

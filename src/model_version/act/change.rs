@@ -103,8 +103,10 @@ impl Hands<'_> {
 /// The document stands in the folder now, whichever way it was seen elsewhere.
 fn has_moved(seen: &mut Observed, slug: &str, folder: String) {
     if let Some(Some(found)) = seen.found.get_mut(slug) {
-        found.folder_path = Some(folder);
-    } else if let Some(Some(copy)) = &mut seen.work(slug).copy {
+        found.folder_path = Some(folder.clone());
+    }
+    let work = seen.work.as_mut().filter(|work| work.slug == slug);
+    if let Some(Some(copy)) = work.and_then(|work| work.copy.as_mut()) {
         copy.folder_path = Some(folder);
     }
 }

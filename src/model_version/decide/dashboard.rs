@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::content::{LISTED, taken_text};
-use super::{IntentState, Step, View};
+use super::{IntentState, Step, View, origin};
 use crate::model_version::act::{Effect, UNREAD};
 use crate::model_version::content::compare::compare;
 use crate::model_version::content::pairing::pair;
@@ -180,11 +180,23 @@ impl<'a> Dashboard<'a> {
         }
     }
 
+    /// What no list of the source's folder tells to have moved is held against its content.
+    fn stamped(&self, source: &Exported) -> Option<Step> {
+        let added = &self.cut.content.dashboards.add;
+        if added.iter().all(|it| it.slug != self.slug) {
+            return None;
+        }
+        origin::added_stamp(self.view, self.cut, self.from, &state::of(source).content)
+    }
+
     fn import(&self, intent: IntentState<'_>) -> Step {
         let source = match self.source() {
             Ok(source) => source,
             Err(step) => return step,
         };
+        if let Some(step) = self.stamped(source) {
+            return step;
+        }
         if intent != IntentState::Unsent || self.view.stale(IntentStep::Import, self.slug) {
             return Step::Do(Effect::OpenIntent {
                 step: IntentStep::Import,
@@ -211,6 +223,15 @@ impl<'a> Dashboard<'a> {
     /// A document has the identifier: ours, since it sits on our model, or somebody else's.
     fn present(&self, copy: &Exported) -> Step {
         let given = self.stored_as();
+        if given == self.to && copy.identifier != self.to {
+            return self.set_aside(
+                Reason::MovedInOmni,
+                format!(
+                    "somebody gave the copy {:?} the identifier {:?}; other dashboards lead to it by the one that it had: give it that one back, or delete it and cut again under a new number",
+                    self.to, copy.identifier
+                ),
+            );
+        }
         if given != self.to && copy.identifier != self.to {
             return self.set_aside(
                 Reason::IdentifierTaken,
@@ -227,6 +248,9 @@ impl<'a> Dashboard<'a> {
             Ok(source) => source,
             Err(step) => return step,
         };
+        if let Some(step) = self.stamped(source) {
+            return step;
+        }
         let folder = self.cut.folder_path();
         if copy.folder_path.as_deref() != Some(folder.as_str()) {
             return Step::Do(Effect::Move {

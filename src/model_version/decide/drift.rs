@@ -200,9 +200,12 @@ fn model(view: View<'_>, cut: Option<&Cut>) -> Result<Vec<Told>, Step> {
         return Ok(Vec::new());
     };
     let Some(models) = &view.seen.models else {
-        return Err(Step::Look(Look::Models(
-            record.connection_id.clone().unwrap_or_default(),
-        )));
+        let connection = record.connection_id.clone().unwrap_or_default();
+        return Err(Step::Look(if view.is_complete() && !view.seen.asked {
+            Look::ModelsLately(connection, view.desired.list_age)
+        } else {
+            Look::Models(connection)
+        }));
     };
     let Some(listed) = models.iter().find(|it| it.id == *id && !it.deleted) else {
         if view.seen.model_is_new {

@@ -40,7 +40,9 @@ pub(super) fn last_look(view: View<'_>, cut: &Cut) -> Option<Step> {
     {
         return Some(origin::source_moved(view, cut));
     }
-    drift::before_mapping(view, cut).or_else(|| left_behind(view, cut))
+    origin::added_moved(view, cut)
+        .or_else(|| drift::before_mapping(view, cut))
+        .or_else(|| left_behind(view, cut))
 }
 
 /// A copy of a dashboard that is not wanted any more stands in the folder, perhaps not whole: viewers would see it.

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Ending, IntentState, Step, View, halt, not_yet};
+use super::{Ending, IntentState, Step, View, halt, known, not_yet};
 use crate::model_version::act::{Effect, MISPLACED, OPENED};
 use crate::model_version::desired::Cut;
 use crate::model_version::observe::{Again, Look};
@@ -35,13 +35,13 @@ fn taken(path: &str) -> Step {
 pub(super) fn folder(view: View<'_>, cut: &Cut) -> Option<Step> {
     let path = cut.folder_path();
     match &view.record()?.folder_id {
-        None => Some(make(view, &path, true)),
+        None => Some(make(view, cut, &path, true)),
         Some(id) => close(view, cut, id, &path),
     }
 }
 
 /// Makes the folder at a path, its missing parents first. Only the last one must be ours.
-fn make(view: View<'_>, path: &str, last: bool) -> Step {
+fn make(view: View<'_>, cut: &Cut, path: &str, last: bool) -> Step {
     let (step, intent) = (IntentStep::Folder, view.intent(IntentStep::Folder, path));
     if let IntentState::Settled(result) = intent {
         if let Some(elsewhere) = result.strip_prefix(MISPLACED) {
@@ -64,7 +64,11 @@ fn make(view: View<'_>, path: &str, last: bool) -> Step {
                     subject: path.to_owned(),
                     result: found.id.clone(),
                 }),
-                _ => taken(path),
+                _ => match known::known_again(view, cut) {
+                    Err(step) => step,
+                    Ok(Some(known)) => known::take_folder(view, cut, &known),
+                    Ok(None) => taken(path),
+                },
             };
         }
         Some(_) => {}
@@ -73,7 +77,7 @@ fn make(view: View<'_>, path: &str, last: bool) -> Step {
         None => None,
         Some((parent, _)) => match folder_id(view, parent) {
             Some(id) => Some(id),
-            None => return make(view, parent, false),
+            None => return make(view, cut, parent, false),
         },
     };
     let name = path.rsplit('/').next().unwrap_or(path).to_owned();
@@ -204,7 +208,7 @@ fn groups_of(permits: &[FolderPermit]) -> impl Iterator<Item = &String> {
     permits.iter().filter_map(|it| it.user_group.as_ref())
 }
 
-fn role_of<'a>(permits: &'a [FolderPermit], group: &str) -> Option<&'a str> {
+pub(super) fn role_of<'a>(permits: &'a [FolderPermit], group: &str) -> Option<&'a str> {
     let permit = permits.iter().find(|it| it.user_group.as_deref() == Some(group))?;
     Some(&permit.role)
 }

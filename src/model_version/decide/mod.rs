@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `origin` | whose the number is, and whether the source can be cut from |
 //! | `adopt` | a hand-made model and its dashboards |
+//! | `known` | what was made before and is not in the ledger any more |
 //! | `model` | the new model, its roles, its definition |
 //! | `folder` | the folder, and who may see it when |
 //! | `content` | all dashboards, one after the other |
@@ -18,6 +19,7 @@ mod dashboard;
 mod drift;
 mod finish;
 mod folder;
+mod known;
 #[cfg(test)]
 mod laws;
 mod mend;

@@ -1,7 +1,7 @@
 //! The new model: created once, roles before any content, its definition on a branch, validated, merged, read back.
 
 use super::origin::definition_key;
-use super::{IntentState, Step, View, halt};
+use super::{IntentState, Step, View, halt, known};
 use crate::model_version::act::{Effect, MERGED};
 use crate::model_version::definition;
 use crate::model_version::desired::Cut;
@@ -26,7 +26,7 @@ pub(super) fn model(view: View<'_>, cut: &Cut) -> Option<Step> {
         .or_else(|| definition(view, cut, connection, id))
 }
 
-fn of_that_name<'a>(view: View<'a>, cut: &Cut) -> Vec<&'a ModelRecord> {
+pub(super) fn of_that_name<'a>(view: View<'a>, cut: &Cut) -> Vec<&'a ModelRecord> {
     let models = view.seen.models.as_deref().unwrap_or_default();
     models
         .iter()
@@ -71,7 +71,11 @@ fn create(view: View<'_>, cut: &Cut, connection: &str) -> Step {
         // It was not there when the intent was opened: it is what the lost answer was about.
         [one] if matches!(view.intent(step, name), IntentState::Open(_)) => settle(&one.id),
         [one, other, ..] => twins(cut, one, other),
-        [one] => name_taken(cut, &one.id),
+        [one] => match known::known_again(view, cut) {
+            Err(step) => step,
+            Ok(Some(known)) => settle(&known.model.id),
+            Ok(None) => name_taken(cut, &one.id),
+        },
         [] => {
             let model = NewModel::Shared {
                 connection_id: connection.to_owned(),
@@ -185,11 +189,19 @@ fn definition(view: View<'_>, cut: &Cut, connection: &str, id: &str) -> Option<S
                 ),
             ));
         }
+        // No branch is on record: it may be that the ledger lost it, with the mark that it was merged.
+        if view.intent(IntentStep::Branch, &branch_name) == IntentState::Missing {
+            match known::known_again(view, cut) {
+                Err(step) => return Some(step),
+                Ok(Some(_)) => return Some(known::edited(view, id, &differing)),
+                Ok(None) => {}
+            }
+        }
     }
     Some(branch(view, cut, (connection, id), key))
 }
 
-fn desired_files(view: View<'_>, cut: &Cut) -> definition::Files {
+pub(super) fn desired_files(view: View<'_>, cut: &Cut) -> definition::Files {
     let source = view
         .source(cut)
         .and_then(|source| source.model_id.clone())

@@ -1,14 +1,17 @@
 //! Whose the number is, and whether the source can be cut from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Step, View, content, folder, halt, model, not_yet};
+use super::{Step, View, content, folder, halt, known, model, not_yet};
 use crate::model_version::act::{Effect, MISPLACED};
 use crate::model_version::definition;
 use crate::model_version::desired::Cut;
 use crate::model_version::observe::{Again, Look};
 use crate::ports::{DocumentRecord, IntentStep, SourceStamp, VersionChange};
 use crate::resources::conditions::Reason;
+
+/// What stands in a stamp for a document that is in no list of the source's folder: a hash of its content follows.
+const CONTENT: &str = "content ";
 
 /// The number belongs for ever to the source first recorded for it.
 pub(super) fn number(view: View<'_>) -> Option<Step> {
@@ -192,7 +195,7 @@ fn stamp(view: View<'_>, cut: &Cut, model_updated_at: &str) -> Option<Step> {
             // long as no copy is whole that could lead to it.
             let mut stamp = first.clone();
             if view.seen.dashboards.is_empty() {
-                stamp.documents.clear();
+                stamp.documents.retain(|_, at| at.starts_with(CONTENT));
             }
             stamp.documents.extend(seen.documents);
             if stamp == *first { None } else { keep(stamp) }
@@ -206,6 +209,40 @@ fn stamp(view: View<'_>, cut: &Cut, model_updated_at: &str) -> Option<Step> {
 pub(super) fn moved(first: &SourceStamp, now: &SourceStamp) -> bool {
     let differs = |(identifier, at): (&String, &String)| now.documents.get(identifier).is_some_and(|it| it != at);
     first.model != now.model || first.documents.iter().any(differs)
+}
+
+/// A document that was added from elsewhere than the source's folder is stamped by its content when it is first read,
+/// and must have it whenever it is read again.
+pub(super) fn added_stamp(view: View<'_>, cut: &Cut, identifier: &str, content: &str) -> Option<Step> {
+    let first = view.record()?.source_stamp.as_ref()?;
+    let now = format!("{CONTENT}{content}");
+    match first.documents.get(identifier) {
+        _ if view.is_complete() => None,
+        Some(at) if !at.starts_with(CONTENT) || *at == now => None,
+        Some(_) => Some(source_moved(view, cut)),
+        None => {
+            let mut stamp = first.clone();
+            stamp.documents.insert(identifier.to_owned(), now);
+            Some(Step::Do(Effect::Change(VersionChange::SourceStamp(stamp))))
+        }
+    }
+}
+
+/// Before the version is mapped every document that was added from elsewhere is read once more.
+pub(super) fn added_moved(view: View<'_>, cut: &Cut) -> Option<Step> {
+    let first = view.record()?.source_stamp.as_ref()?;
+    let wanted: BTreeSet<String> = view.wanted(cut).into_values().collect();
+    let added = first
+        .documents
+        .iter()
+        .filter(|(identifier, at)| at.starts_with(CONTENT) && wanted.contains(*identifier));
+    added
+        .into_iter()
+        .find_map(|(identifier, at)| match view.seen.added.get(identifier) {
+            None => Some(Step::Look(Look::Added(identifier.clone()))),
+            Some(Some(content)) if *at == format!("{CONTENT}{content}") => None,
+            Some(_) => Some(source_moved(view, cut)),
+        })
 }
 
 pub(super) fn source_moved(view: View<'_>, cut: &Cut) -> Step {
@@ -281,10 +318,14 @@ fn source_files(view: View<'_>, cut: &Cut, model: &str) -> Option<Step> {
     match record {
         Some(_) => None,
         // Whatever would be refused later is refused before anything is written.
-        None => model::name_free(view, cut)
-            .or_else(|| folder::path_free(view, cut))
-            .or_else(|| content::identifiers_free(view, cut))
-            .or(Some(Step::Do(Effect::RecordVersion))),
+        None => match known::known_again(view, cut) {
+            Err(step) => Some(step),
+            Ok(Some(known)) => known::as_declared(view, cut, &known),
+            Ok(None) => model::name_free(view, cut)
+                .or_else(|| folder::path_free(view, cut))
+                .or_else(|| content::identifiers_free(view, cut)),
+        }
+        .or(Some(Step::Do(Effect::RecordVersion))),
     }
 }
 
