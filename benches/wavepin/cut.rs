@@ -87,7 +87,7 @@ pub(crate) async fn measure(budget: Budget) -> Cut {
         ..SimulatorOptions::default()
     };
     let simulator = Simulator::start(options).await.expect("the loopback has a free port");
-    let declared = Arc::new(Declared::new(catalog(&simulator, budget)));
+    let declared = Arc::new(Declared::new(catalog(&simulator, budget, 1)));
     let database = Postgres::shared().database("cut");
     let clients = ClientOptions {
         default_database: Some(database.url.clone().into()),
@@ -137,8 +137,8 @@ fn formula(made: &[LoggedRequest], model: &str) -> usize {
     3 * DASHBOARDS + tabs + tabs * (3 + TAB_FILES) + files + 20 + 2 * (DASHBOARDS.div_ceil(100) - 1) + grants
 }
 
-/// The example with every dashboard of the seed adopted.
-fn catalog(simulator: &Simulator, budget: Budget) -> Catalog {
+/// The example with every dashboard of the seed adopted, and its cut so many times under names of its own.
+pub(crate) fn catalog(simulator: &Simulator, budget: Budget, cuts: usize) -> Catalog {
     let mut reading = Reading::default();
     for file in ["clinical-v1.yaml", "clinical-v2.yaml", "instance.yaml"] {
         let text = example(file, simulator.base_url());
@@ -151,6 +151,11 @@ fn catalog(simulator: &Simulator, budget: Budget) -> Catalog {
             _ => text,
         };
         reading.add(Path::new(file), &text);
+        for version in (3..cuts + 2).filter(|_| file == "clinical-v2.yaml") {
+            let another = text.replace("version: 2", &format!("version: {version}"));
+            let another = another.replace("v2", &format!("v{version}"));
+            reading.add(Path::new(&format!("clinical-v{version}.yaml")), &another);
+        }
     }
     let options = CatalogOptions {
         prune: false,
@@ -178,7 +183,7 @@ fn adopting(text: &str, state: &Value) -> String {
 }
 
 /// Passes over one version until it is ready, each when the last asked for it.
-async fn drive(world: &World, name: &str) -> VersionReport {
+pub(crate) async fn drive(world: &World, name: &str) -> VersionReport {
     let passes = async {
         loop {
             let pass = reconcile(world, "default", name, &Quiet).await;

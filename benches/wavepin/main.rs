@@ -1,6 +1,7 @@
 //! The table of ratios: how fast Wavepin is, next to limits and peers that are measured in the same run.
 
 mod cut;
+mod many;
 mod pins;
 mod table;
 
@@ -35,6 +36,13 @@ const BUDGETS: [Budget; 2] = [
     },
 ];
 
+/// What many cuts share: half of the above, since every call of them costs a place in the database too, one after the
+/// other.
+const ONE_KEY: Budget = Budget {
+    requests: 250,
+    window: Duration::from_secs(6),
+};
+
 #[tokio::main]
 async fn main() {
     let mut table = Table::default();
@@ -46,6 +54,9 @@ async fn main() {
         );
         cut::measure(budget).await.tell(&mut table);
     }
+    let (versions, dashboards) = (many::VERSIONS, many::DASHBOARDS);
+    eprintln!("{versions} cuts of {dashboards} dashboards at once, {ONE_KEY:?}");
+    many::measure(ONE_KEY).await.tell(&mut table);
     eprintln!("{} pins, {} times", pins::PINS, pins::ROUNDS);
     pins::measure().await.tell(&mut table);
     println!("{table}");

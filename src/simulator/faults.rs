@@ -14,7 +14,7 @@ pub enum FaultKind {
     #[serde(rename = "status_429")]
     Status429 {
         /// Seconds in `Retry-After`.
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         retry_after: Option<u64>,
     },
     /// This status, and nothing happened: a gateway that is down.
