@@ -9,9 +9,9 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::Value;
 use tempfile::TempDir;
-use wavepin::mapping::{MappingOptions, connect};
+use wavepin::mapping::{Connected, MappingOptions, open};
 use wavepin::model_version::{Progress, VersionPass, VersionReport, reconcile};
-use wavepin::omni::{Limiter, OmniClient, OmniOptions};
+use wavepin::omni::{Limiter, Limiters, OmniClient, OmniOptions, Shared};
 use wavepin::ports::{Clients, Clock, ConnectError, Mapping, Next, Object, Omni, Urgency, World};
 use wavepin::resources::OmniInstanceSpec;
 use wavepin::resources::conditions::{Finding, READY, STALLED, Verdict};
@@ -42,6 +42,7 @@ impl Jumping {
 pub struct Bench {
     pub simulator: Simulator,
     pub folder: TempDir,
+    file: Mutex<&'static str>,
     pub declared: Arc<Declared>,
     pub clock: Arc<Jumping>,
     pub limiter: Arc<Limiter>,
@@ -57,7 +58,8 @@ impl Bench {
         let simulator = Simulator::start(options).await.unwrap();
         let bench = Self {
             simulator,
-            folder: TempDir::new().unwrap(),
+            folder: in_memory(),
+            file: Mutex::new("mapping.sqlite"),
             declared: Arc::default(),
             clock: Arc::new(Jumping(Mutex::default())),
             limiter: Limiter::new(100_000, Duration::from_secs(1)),
@@ -90,24 +92,63 @@ impl Bench {
         self.declared.replace(catalog);
     }
 
+    /// Declares it as one who never saw any of it.
+    pub fn forget(&self, change: impl Fn(&str, String) -> String) {
+        self.declared.replace(Catalog::default());
+        self.declare(change);
+    }
+
     pub fn database(&self) -> SecretString {
-        format!("sqlite:{}", self.folder.path().join("mapping.sqlite").display()).into()
+        let file = self.folder.path().join(*self.file.lock().unwrap());
+        format!("sqlite:{}", file.display()).into()
+    }
+
+    /// From now on the mapping is in another file of the folder.
+    pub fn use_database(&self, file: &'static str) {
+        *self.file.lock().unwrap() = file;
     }
 
     /// The adapters as a freshly started process has them; the fuse breaks them.
     pub async fn world(&self, fuse: &Arc<Fuse>) -> World {
-        let key: SecretString = DEFAULT_API_KEY.into();
+        self.process(fuse, false).await
+    }
+
+    /// Likewise, and every request takes its place in the database first, behind the fence, as those of a leader do.
+    pub async fn leader(&self, fuse: &Arc<Fuse>) -> World {
+        self.process(fuse, true).await
+    }
+
+    async fn process(&self, fuse: &Arc<Fuse>, leads: bool) -> World {
         let options = OmniOptions {
             request_timeout: REQUEST_TIMEOUT,
             ..OmniOptions::default()
         };
-        let omni = OmniClient::new(self.simulator.base_url(), key, Arc::clone(&self.limiter), &options).unwrap();
-        let mapping = connect(&self.database(), MappingOptions::default()).await.unwrap();
+        let Connected { mapping, budget } = open(&self.database(), MappingOptions::default()).await.unwrap();
+        let client = |limiter: &Arc<Limiter>| -> Arc<dyn Omni> {
+            let key: SecretString = DEFAULT_API_KEY.into();
+            Arc::new(OmniClient::new(self.simulator.base_url(), key, Arc::clone(limiter), &options).unwrap())
+        };
+        let sent = client(&self.limiter);
+        let omni = if leads {
+            let shared = Shared {
+                budget,
+                request_timeout: REQUEST_TIMEOUT,
+            };
+            let limiters = Limiters::new(Duration::from_secs(1));
+            client(&limiters.limiter(
+                self.simulator.base_url(),
+                &DEFAULT_API_KEY.into(),
+                100_000,
+                Some(shared),
+            ))
+        } else {
+            Arc::clone(&sent)
+        };
         World {
             objects: Arc::clone(&self.declared) as _,
             clients: Arc::new(Adapters {
-                omni: Arc::new(Broken::new(Arc::new(omni) as Arc<dyn Omni>, Arc::clone(fuse))),
-                mapping: Arc::new(Broken::new(mapping, Arc::clone(fuse))),
+                omni: Arc::new(Broken::new(omni, sent, Arc::clone(fuse))),
+                mapping: Arc::new(Broken::new(Arc::clone(&mapping), mapping, Arc::clone(fuse))),
             }),
             clock: Arc::clone(&self.clock) as _,
             slice: Duration::from_secs(3600),
@@ -152,6 +193,11 @@ impl Bench {
     pub fn outcome(&self) -> Value {
         outcome(&self.simulator.state())
     }
+}
+
+/// A folder that no disk has to be waited for, where the machine has one.
+fn in_memory() -> TempDir {
+    TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).unwrap()
 }
 
 /// The state without what differs from run to run.

@@ -1,13 +1,17 @@
-//! Adapters that can be broken off: after so many calls of either, every further one fails and has no effect, as if the
-//! process had ended there.
+//! Adapters in which a process can be stopped at any call, told by its number, as the end of a process or a freeze would
+//! stop it: before the call is sent, while it is under way, or with its answer unread. Or its lines can be cut from some
+//! call on.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use jiff::Timestamp;
+use tokio::sync::Notify;
 use wavepin::ports::{
     Claim, CompleteVersion, Connection, Contract, DashboardRecord, DashboardRow, DocumentRecord, EnvironmentView,
     Exported, Flip, FlipOutcome, FolderPermit, FolderRecord, Identity, ImportRequest, Imported, Intent, IntentStep,
@@ -16,350 +20,298 @@ use wavepin::ports::{
     VersionRecord,
 };
 
-/// How many calls still go through, and what the last one of them gives back.
+/// Where in a call a process is stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Point {
+    /// Nothing left the process.
+    BeforeSend,
+    /// The request is under way: it takes effect later, and nobody may hear of it.
+    UnderWay,
+    /// The answer is there, and nothing was made of it yet.
+    Answered,
+}
+
+impl Point {
+    pub const ALL: [Self; 3] = [Self::BeforeSend, Self::UnderWay, Self::Answered];
+}
+
+/// What lies beyond a boundary of the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beyond {
+    Omni,
+    Mapping,
+    /// Whoever keeps statuses.
+    Status,
+}
+
+/// One recorded call.
+#[derive(Debug, Clone)]
+pub struct Boundary {
+    pub beyond: Beyond,
+    pub what: String,
+}
+
+/// The calls of one process in their order, and the one at which it is stopped.
+#[derive(Default)]
 pub struct Fuse {
-    left: AtomicI64,
-    made: AtomicU64,
-    /// The last call takes effect, but its caller never hears of it.
-    deaf: bool,
+    calls: Mutex<Vec<Boundary>>,
+    stop: Option<(usize, Point)>,
+    /// From this call on everything fails, without effect.
+    cut: Option<usize>,
+    meanwhile: Option<Meanwhile>,
+    /// Stopped where it cannot wait: its next call does.
+    halted: AtomicBool,
+    reached: Notify,
+    released: Notify,
+    effective: Notify,
+    woken: Notify,
+}
+
+/// What happens meanwhile: a request of a process that was stopped takes effect, or that process wakes.
+pub struct Meanwhile {
+    /// At which call of this process; at the latest before time passes, or it rests.
+    pub at_call: usize,
+    pub event: Mutex<Option<BoxFuture<'static, ()>>>,
 }
 
 impl Fuse {
     pub fn never() -> Arc<Self> {
-        Self::after(i64::MAX, false)
+        Arc::new(Self::default())
     }
 
-    pub fn after(calls: i64, deaf: bool) -> Arc<Self> {
+    /// Lets so many calls through; every further one fails and has no effect.
+    pub fn after(calls: usize) -> Arc<Self> {
+        let cut = Some(calls);
+        Arc::new(Self { cut, ..Self::default() })
+    }
+
+    /// Stops its process at the call with this number, counted from none.
+    pub fn at(call: usize, point: Point) -> Arc<Self> {
+        let stop = Some((call, point));
         Arc::new(Self {
-            left: AtomicI64::new(calls),
-            made: AtomicU64::new(0),
-            deaf,
+            stop,
+            ..Self::default()
         })
     }
 
-    /// How many calls went through.
-    pub fn made(&self) -> u64 {
-        self.made.load(Ordering::SeqCst)
+    /// Stops nothing, and lets something happen in between.
+    pub fn with(at_call: usize, event: impl Future<Output = ()> + Send + 'static) -> Arc<Self> {
+        let event = Mutex::new(Some(event.boxed()));
+        let meanwhile = Some(Meanwhile { at_call, event });
+        Arc::new(Self {
+            meanwhile,
+            ..Self::default()
+        })
     }
 
-    /// Whether it blew.
+    /// Whether a call failed because of it.
     pub fn blown(&self) -> bool {
-        self.left.load(Ordering::SeqCst) <= 0
+        self.cut.is_some_and(|cut| self.calls.lock().unwrap().len() > cut)
     }
 
-    /// Lets a call through, or not, or not its answer. A call that is not awaited has no effect.
-    async fn pass<T, E>(&self, broken: fn() -> E, call: impl Future<Output = Result<T, E>>) -> Result<T, E> {
-        let left = self.left.fetch_sub(1, Ordering::SeqCst);
-        if left <= 0 {
-            return Err(broken());
+    /// The calls so far.
+    pub fn calls(&self) -> Vec<Boundary> {
+        self.calls.lock().unwrap().clone()
+    }
+
+    /// Comes when the process stands at its call.
+    pub async fn reached(&self) {
+        self.reached.notified().await;
+    }
+
+    /// Lets the request that was under way take effect.
+    pub async fn arrive(&self) {
+        self.released.notify_one();
+        self.effective.notified().await;
+    }
+
+    /// Lets a stopped process go on.
+    pub fn wake(&self) {
+        self.released.notify_one();
+        self.woken.notify_one();
+    }
+
+    /// What is to happen meanwhile happens now, if it did not yet.
+    pub async fn meanwhile(&self) {
+        let event = self.meanwhile.as_ref().and_then(|it| it.event.lock().unwrap().take());
+        if let Some(event) = event {
+            event.await;
         }
-        self.made.fetch_add(1, Ordering::SeqCst);
-        let answer = call.await;
-        if left == 1 && self.deaf { Err(broken()) } else { answer }
+    }
+
+    fn count(&self, beyond: Beyond, what: String) -> usize {
+        let mut calls = self.calls.lock().unwrap();
+        calls.push(Boundary { beyond, what });
+        calls.len() - 1
+    }
+
+    /// A status is written. It has no answer that anything would follow from, so a process that is stopped there is
+    /// stopped before its next call.
+    pub fn status(&self, what: &str) {
+        let call = self.count(Beyond::Status, what.to_owned());
+        if self.stop.is_some_and(|(at, _)| at == call) {
+            self.halted.store(true, Ordering::SeqCst);
+            self.reached.notify_one();
+        }
+    }
+
+    /// Lets a call through, as far as it goes. `send` is told whether the request left the process before it was
+    /// stopped: then nothing can hold it back any more.
+    async fn pass<T: Fails, F: Future<Output = T>>(
+        &self,
+        beyond: Beyond,
+        what: String,
+        send: impl FnOnce(bool) -> F,
+    ) -> T {
+        if self.halted.swap(false, Ordering::SeqCst) {
+            self.woken.notified().await;
+        }
+        let call = self.count(beyond, what);
+        if self.cut.is_some_and(|cut| call >= cut) {
+            return T::broken_off();
+        }
+        if self.meanwhile.as_ref().is_some_and(|it| it.at_call <= call) {
+            self.meanwhile().await;
+        }
+        match self.stop {
+            Some((at, point)) if at == call => match point {
+                Point::BeforeSend => {
+                    self.reached.notify_one();
+                    self.woken.notified().await;
+                    send(false).await
+                }
+                Point::UnderWay => {
+                    self.reached.notify_one();
+                    self.released.notified().await;
+                    let answer = send(true).await;
+                    self.effective.notify_one();
+                    self.woken.notified().await;
+                    answer
+                }
+                Point::Answered => {
+                    let answer = send(false).await;
+                    self.reached.notify_one();
+                    self.woken.notified().await;
+                    answer
+                }
+            },
+            _ => send(false).await,
+        }
+    }
+}
+
+/// What a call answers whose line is cut.
+trait Fails {
+    fn broken_off() -> Self;
+}
+
+impl<T> Fails for Result<T, OmniError> {
+    fn broken_off() -> Self {
+        let why = "broken off".to_owned();
+        Err(OmniError {
+            operation: "any",
+            object: "any".into(),
+            kind: OmniErrorKind::Unreachable { why },
+        })
+    }
+}
+
+impl<T> Fails for Result<T, MappingError> {
+    fn broken_off() -> Self {
+        let why = "broken off".to_owned();
+        Err(MappingError {
+            action: "do anything".into(),
+            kind: MappingErrorKind::Unreachable { why },
+        })
     }
 }
 
 /// An adapter behind a fuse.
 pub struct Broken<T: ?Sized> {
     inner: Arc<T>,
+    /// The same without what is checked right before a send.
+    sent: Arc<T>,
     fuse: Arc<Fuse>,
 }
 
 impl<T: ?Sized> Broken<T> {
-    pub fn new(inner: Arc<T>, fuse: Arc<Fuse>) -> Self {
-        Self { inner, fuse }
+    pub fn new(inner: Arc<T>, sent: Arc<T>, fuse: Arc<Fuse>) -> Self {
+        Self { inner, sent, fuse }
     }
 }
 
-fn no_omni() -> OmniError {
-    OmniError {
-        operation: "any",
-        object: "any".into(),
-        kind: OmniErrorKind::Unreachable {
-            why: "broken off".into(),
-        },
-    }
+/// Implements a port by an adapter behind a fuse, a line a call: the port has no call with a body of its own, so that a
+/// new one does not compile before it is here.
+macro_rules! behind_a_fuse {
+    ($port:ident, $beyond:expr, { $($no_call:item)* } $(fn $name:ident($($arg:ident: $type:ty),*) -> $answer:ty;)+) => {
+        #[async_trait]
+        impl $port for Broken<dyn $port> {
+            $($no_call)*
+
+            $(async fn $name(&self, $($arg: $type),*) -> $answer {
+                let send = |sent: bool| (if sent { &self.sent } else { &self.inner }).$name($($arg),*);
+                self.fuse.pass($beyond, stringify!($name).to_owned(), send).await
+            })+
+        }
+    };
 }
 
-fn no_mapping() -> MappingError {
-    MappingError {
-        action: "do anything".into(),
-        kind: MappingErrorKind::Unreachable {
-            why: "broken off".into(),
-        },
+behind_a_fuse! {
+    Omni, Beyond::Omni, {
+        fn standing(&self) -> &Standing {
+            self.inner.standing()
+        }
     }
+    fn reserve() -> Result<Reservation, MappingError>;
+    fn contract() -> Result<Option<Contract>, OmniError>;
+    fn connection_ids() -> Result<BTreeSet<String>, OmniError>;
+    fn identity() -> Result<Identity, OmniError>;
+    fn connection(id: &str) -> Result<Option<Connection>, OmniError>;
+    fn model(id: &str) -> Result<Option<ModelRecord>, OmniError>;
+    fn shared_models(connection_id: &str) -> Result<Vec<ModelRecord>, OmniError>;
+    fn shared_models_lately(connection_id: &str, age: Duration) -> Result<Vec<ModelRecord>, OmniError>;
+    fn create_model(model: &NewModel, place: Reservation) -> Result<String, OmniError>;
+    fn model_files(model_id: &str, branch_id: Option<&str>) -> Result<ModelFiles, OmniError>;
+    fn put_model_file(model_id: &str, branch_id: Option<&str>, file_name: &str, file: &ModelFile) -> Result<(), OmniError>;
+    fn validate_model(model_id: &str, branch_id: Option<&str>) -> Result<Vec<ValidationIssue>, OmniError>;
+    fn merge_branch(model_id: &str, branch_name: &str, message: &str) -> Result<Merge, OmniError>;
+    fn group_roles(user_group: &str) -> Result<Vec<RoleGrant>, OmniError>;
+    fn grant_role(user_group: &str, model_id: &str, role: &str) -> Result<(), OmniError>;
+    fn folder(path: &str) -> Result<Option<FolderRecord>, OmniError>;
+    fn create_folder(name: &str, parent_id: Option<&str>, place: Reservation) -> Result<FolderRecord, OmniError>;
+    fn folder_permits(folder_id: &str) -> Result<Vec<FolderPermit>, OmniError>;
+    fn grant_folder(folder_id: &str, user_group: &str, role: &str) -> Result<(), OmniError>;
+    fn change_folder_grant(folder_id: &str, user_group: &str, role: &str) -> Result<(), OmniError>;
+    fn revoke_folder(folder_id: &str, user_group: &str) -> Result<(), OmniError>;
+    fn documents(folder_id: &str) -> Result<Vec<DocumentRecord>, OmniError>;
+    fn all_documents(most_pages: usize) -> Result<Option<Vec<DocumentRecord>>, OmniError>;
+    fn export(identifier: &str) -> Result<Option<Exported>, OmniError>;
+    fn import(request: &ImportRequest, place: Reservation) -> Result<Imported, OmniError>;
+    fn move_document(identifier: &str, folder_path: &str) -> Result<(), OmniError>;
 }
 
-#[async_trait]
-impl Omni for Broken<dyn Omni> {
-    async fn reserve(&self) -> Result<Reservation, MappingError> {
-        self.inner.reserve().await
-    }
-
-    async fn identity(&self) -> Result<Identity, OmniError> {
-        self.fuse.pass(no_omni, self.inner.identity()).await
-    }
-
-    async fn contract(&self) -> Result<Option<Contract>, OmniError> {
-        self.fuse.pass(no_omni, self.inner.contract()).await
-    }
-
-    fn standing(&self) -> &Standing {
-        self.inner.standing()
-    }
-
-    async fn connection_ids(&self) -> Result<BTreeSet<String>, OmniError> {
-        self.fuse.pass(no_omni, self.inner.connection_ids()).await
-    }
-
-    async fn connection(&self, id: &str) -> Result<Option<Connection>, OmniError> {
-        self.fuse.pass(no_omni, self.inner.connection(id)).await
-    }
-
-    async fn model(&self, id: &str) -> Result<Option<ModelRecord>, OmniError> {
-        self.fuse.pass(no_omni, self.inner.model(id)).await
-    }
-
-    async fn shared_models(&self, connection_id: &str) -> Result<Vec<ModelRecord>, OmniError> {
-        self.fuse.pass(no_omni, self.inner.shared_models(connection_id)).await
-    }
-
-    async fn shared_models_lately(&self, connection_id: &str, age: Duration) -> Result<Vec<ModelRecord>, OmniError> {
-        let call = self.inner.shared_models_lately(connection_id, age);
-        self.fuse.pass(no_omni, call).await
-    }
-
-    async fn create_model(&self, model: &NewModel, place: Reservation) -> Result<String, OmniError> {
-        self.fuse.pass(no_omni, self.inner.create_model(model, place)).await
-    }
-
-    async fn model_files(&self, model_id: &str, branch_id: Option<&str>) -> Result<ModelFiles, OmniError> {
-        self.fuse
-            .pass(no_omni, self.inner.model_files(model_id, branch_id))
-            .await
-    }
-
-    async fn put_model_file(
-        &self,
-        model_id: &str,
-        branch_id: Option<&str>,
-        file_name: &str,
-        file: &ModelFile,
-    ) -> Result<(), OmniError> {
-        self.fuse
-            .pass(no_omni, self.inner.put_model_file(model_id, branch_id, file_name, file))
-            .await
-    }
-
-    async fn validate_model(&self, model_id: &str, branch_id: Option<&str>) -> Result<Vec<ValidationIssue>, OmniError> {
-        self.fuse
-            .pass(no_omni, self.inner.validate_model(model_id, branch_id))
-            .await
-    }
-
-    async fn merge_branch(&self, model_id: &str, branch_name: &str, message: &str) -> Result<Merge, OmniError> {
-        self.fuse
-            .pass(no_omni, self.inner.merge_branch(model_id, branch_name, message))
-            .await
-    }
-
-    async fn group_roles(&self, user_group: &str) -> Result<Vec<RoleGrant>, OmniError> {
-        self.fuse.pass(no_omni, self.inner.group_roles(user_group)).await
-    }
-
-    async fn grant_role(&self, user_group: &str, model_id: &str, role: &str) -> Result<(), OmniError> {
-        self.fuse
-            .pass(no_omni, self.inner.grant_role(user_group, model_id, role))
-            .await
-    }
-
-    async fn folder(&self, path: &str) -> Result<Option<FolderRecord>, OmniError> {
-        self.fuse.pass(no_omni, self.inner.folder(path)).await
-    }
-
-    async fn create_folder(
-        &self,
-        name: &str,
-        parent_id: Option<&str>,
-        place: Reservation,
-    ) -> Result<FolderRecord, OmniError> {
-        self.fuse
-            .pass(no_omni, self.inner.create_folder(name, parent_id, place))
-            .await
-    }
-
-    async fn folder_permits(&self, folder_id: &str) -> Result<Vec<FolderPermit>, OmniError> {
-        self.fuse.pass(no_omni, self.inner.folder_permits(folder_id)).await
-    }
-
-    async fn grant_folder(&self, folder_id: &str, user_group: &str, role: &str) -> Result<(), OmniError> {
-        self.fuse
-            .pass(no_omni, self.inner.grant_folder(folder_id, user_group, role))
-            .await
-    }
-
-    async fn change_folder_grant(&self, folder_id: &str, user_group: &str, role: &str) -> Result<(), OmniError> {
-        let call = self.inner.change_folder_grant(folder_id, user_group, role);
-        self.fuse.pass(no_omni, call).await
-    }
-
-    async fn revoke_folder(&self, folder_id: &str, user_group: &str) -> Result<(), OmniError> {
-        self.fuse
-            .pass(no_omni, self.inner.revoke_folder(folder_id, user_group))
-            .await
-    }
-
-    async fn documents(&self, folder_id: &str) -> Result<Vec<DocumentRecord>, OmniError> {
-        self.fuse.pass(no_omni, self.inner.documents(folder_id)).await
-    }
-
-    async fn all_documents(&self, most_pages: usize) -> Result<Option<Vec<DocumentRecord>>, OmniError> {
-        self.fuse.pass(no_omni, self.inner.all_documents(most_pages)).await
-    }
-
-    async fn export(&self, identifier: &str) -> Result<Option<Exported>, OmniError> {
-        self.fuse.pass(no_omni, self.inner.export(identifier)).await
-    }
-
-    async fn import(&self, request: &ImportRequest, place: Reservation) -> Result<Imported, OmniError> {
-        self.fuse.pass(no_omni, self.inner.import(request, place)).await
-    }
-
-    async fn move_document(&self, identifier: &str, folder_path: &str) -> Result<(), OmniError> {
-        self.fuse
-            .pass(no_omni, self.inner.move_document(identifier, folder_path))
-            .await
-    }
-}
-
-#[async_trait]
-impl Mapping for Broken<dyn Mapping> {
-    async fn prepare(&self, owner: &str, take_from: Option<&str>) -> Result<Shape, MappingError> {
-        self.fuse.pass(no_mapping, self.inner.prepare(owner, take_from)).await
-    }
-
-    async fn organization(&self) -> Result<Option<Organization>, MappingError> {
-        self.fuse.pass(no_mapping, self.inner.organization()).await
-    }
-
-    async fn record_organization(&self, organization: &Organization) -> Result<(), MappingError> {
-        self.fuse
-            .pass(no_mapping, self.inner.record_organization(organization))
-            .await
-    }
-
-    async fn versions(&self) -> Result<BTreeMap<i32, VersionRecord>, MappingError> {
-        self.fuse.pass(no_mapping, self.inner.versions()).await
-    }
-
-    async fn record_version(&self, version: i32, source: &str, holder: &str) -> Result<VersionRecord, MappingError> {
-        self.fuse
-            .pass(no_mapping, self.inner.record_version(version, source, holder))
-            .await
-    }
-
-    async fn change_version(&self, version: i32, change: &VersionChange) -> Result<(), MappingError> {
-        self.fuse
-            .pass(no_mapping, self.inner.change_version(version, change))
-            .await
-    }
-
-    async fn intents(&self, version: i32) -> Result<Vec<Intent>, MappingError> {
-        self.fuse.pass(no_mapping, self.inner.intents(version)).await
-    }
-
-    async fn open_intent(
-        &self,
-        version: i32,
-        step: IntentStep,
-        subject: &str,
-        at: Timestamp,
-    ) -> Result<(), MappingError> {
-        self.fuse
-            .pass(no_mapping, self.inner.open_intent(version, step, subject, at))
-            .await
-    }
-
-    async fn settle_intent(
-        &self,
-        version: i32,
-        step: IntentStep,
-        subject: &str,
-        at: Timestamp,
-        result: &str,
-    ) -> Result<(), MappingError> {
-        self.fuse
-            .pass(no_mapping, self.inner.settle_intent(version, step, subject, at, result))
-            .await
-    }
-
-    async fn drop_intent(&self, version: i32, step: IntentStep, subject: &str) -> Result<(), MappingError> {
-        self.fuse
-            .pass(no_mapping, self.inner.drop_intent(version, step, subject))
-            .await
-    }
-
-    async fn dashboards(&self, version: i32) -> Result<BTreeMap<String, DashboardRecord>, MappingError> {
-        self.fuse.pass(no_mapping, self.inner.dashboards(version)).await
-    }
-
-    async fn record_dashboard(&self, version: i32, dashboard: &DashboardRecord) -> Result<(), MappingError> {
-        self.fuse
-            .pass(no_mapping, self.inner.record_dashboard(version, dashboard))
-            .await
-    }
-
-    async fn rows(&self, version: i32) -> Result<Vec<DashboardRow>, MappingError> {
-        self.fuse.pass(no_mapping, self.inner.rows(version)).await
-    }
-
-    async fn complete_version(&self, complete: &CompleteVersion) -> Result<(), MappingError> {
-        self.fuse.pass(no_mapping, self.inner.complete_version(complete)).await
-    }
-
-    async fn tenants_by_version(&self) -> Result<BTreeMap<i32, u64>, MappingError> {
-        self.fuse.pass(no_mapping, self.inner.tenants_by_version()).await
-    }
-
-    async fn claimed_environments(&self) -> Result<BTreeSet<String>, MappingError> {
-        self.fuse.pass(no_mapping, self.inner.claimed_environments()).await
-    }
-
-    async fn environment(&self, environment: &str, evidence: &[String]) -> Result<EnvironmentView, MappingError> {
-        self.fuse
-            .pass(no_mapping, self.inner.environment(environment, evidence))
-            .await
-    }
-
-    async fn set_claims(&self, environment: &str, claims: &[Claim]) -> Result<(), MappingError> {
-        self.fuse
-            .pass(no_mapping, self.inner.set_claims(environment, claims))
-            .await
-    }
-
-    async fn release_claims(&self, environment: &str, tenants: &[String]) -> Result<(), MappingError> {
-        self.fuse
-            .pass(no_mapping, self.inner.release_claims(environment, tenants))
-            .await
-    }
-
-    async fn record_outside(
-        &self,
-        environment: &str,
-        changes: &[(String, Option<i32>, Option<i32>, i32)],
-    ) -> Result<(), MappingError> {
-        self.fuse
-            .pass(no_mapping, self.inner.record_outside(environment, changes))
-            .await
-    }
-
-    async fn flip(&self, flip: &Flip) -> Result<FlipOutcome, MappingError> {
-        self.fuse.pass(no_mapping, self.inner.flip(flip)).await
-    }
-
-    async fn remove_rows(&self, environment: &str, rows: &[RowRemoval]) -> Result<(), MappingError> {
-        self.fuse
-            .pass(no_mapping, self.inner.remove_rows(environment, rows))
-            .await
-    }
+behind_a_fuse! {
+    Mapping, Beyond::Mapping, {}
+    fn organization() -> Result<Option<Organization>, MappingError>;
+    fn record_organization(organization: &Organization) -> Result<(), MappingError>;
+    fn prepare(owner: &str, take_from: Option<&str>) -> Result<Shape, MappingError>;
+    fn versions() -> Result<BTreeMap<i32, VersionRecord>, MappingError>;
+    fn record_version(version: i32, source: &str, holder: &str) -> Result<VersionRecord, MappingError>;
+    fn change_version(version: i32, change: &VersionChange) -> Result<(), MappingError>;
+    fn intents(version: i32) -> Result<Vec<Intent>, MappingError>;
+    fn open_intent(version: i32, step: IntentStep, subject: &str, at: Timestamp) -> Result<(), MappingError>;
+    fn settle_intent(version: i32, step: IntentStep, subject: &str, at: Timestamp, result: &str) -> Result<(), MappingError>;
+    fn drop_intent(version: i32, step: IntentStep, subject: &str) -> Result<(), MappingError>;
+    fn dashboards(version: i32) -> Result<BTreeMap<String, DashboardRecord>, MappingError>;
+    fn record_dashboard(version: i32, dashboard: &DashboardRecord) -> Result<(), MappingError>;
+    fn rows(version: i32) -> Result<Vec<DashboardRow>, MappingError>;
+    fn complete_version(complete: &CompleteVersion) -> Result<(), MappingError>;
+    fn tenants_by_version() -> Result<BTreeMap<i32, u64>, MappingError>;
+    fn claimed_environments() -> Result<BTreeSet<String>, MappingError>;
+    fn environment(environment: &str, evidence: &[String]) -> Result<EnvironmentView, MappingError>;
+    fn set_claims(environment: &str, claims: &[Claim]) -> Result<(), MappingError>;
+    fn release_claims(environment: &str, tenants: &[String]) -> Result<(), MappingError>;
+    fn record_outside(environment: &str, changes: &[(String, Option<i32>, Option<i32>, i32)]) -> Result<(), MappingError>;
+    fn flip(flip: &Flip) -> Result<FlipOutcome, MappingError>;
+    fn remove_rows(environment: &str, rows: &[RowRemoval]) -> Result<(), MappingError>;
 }

@@ -5,6 +5,7 @@ pub(crate) mod breaking;
 mod crashes;
 mod doubts;
 mod drift;
+mod matrix;
 mod reasons;
 mod refusals;
 mod restored;

@@ -295,7 +295,7 @@ async fn an_excluded_dashboard_that_the_source_does_not_have() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_source_that_moves_during_the_cut_is_never_mapped() {
     let bench = Bench::new(|_, text| text).await;
-    let fuse = Fuse::after(90, false);
+    let fuse = Fuse::after(90);
     let world = bench.world(&fuse).await;
     for name in ["clinical-v1", "clinical-v2"] {
         for _ in 0..3 {

@@ -125,12 +125,12 @@ async fn every_tile_of_the_copies_compiles_for_a_viewer_and_none_is_seen_before(
             list.into_iter().filter(|it| it["folderPath"] == folder).collect()
         };
         assert_eq!(seen("clinical/v1").len(), 5, "the viewer sees version 1");
-        let fuse = Fuse::after(1, false);
+        let fuse = Fuse::after(1);
         let mut calls = 1;
         drop((world, fuse));
         // Broken off ever later: while the version is not whole, a viewer sees nothing of it.
         loop {
-            let fuse = Fuse::after(calls, false);
+            let fuse = Fuse::after(calls);
             let world = bench.world(&fuse).await;
             let pass = wavepin::model_version::reconcile(&world, "default", "clinical-v2", &super::bench::Quiet)
                 .await

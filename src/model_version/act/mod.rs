@@ -193,6 +193,7 @@ impl Hands<'_> {
                 let known = seen.intents.get(&(step, subject.clone()));
                 let at = known.map_or_else(|| self.clock.now(), |intent| intent.opened_at);
                 self.mapping.settle_intent(version, step, &subject, at, &result).await?;
+                seen.unsent.remove(&(step, subject.clone()));
                 keep_intent(seen, step, subject, at, Some(result));
             }
             Effect::RecordDashboard(dashboard) => {
@@ -228,7 +229,7 @@ impl Hands<'_> {
         seen: &mut Observed,
     ) -> Result<(), MappingError> {
         let version = self.desired.version;
-        if self.place.is_none() {
+        if self.place.is_none() && step != IntentStep::Closure {
             *self.place = Some(self.omni.reserve().await?);
         }
         let now = self.clock.now();

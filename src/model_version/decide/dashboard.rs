@@ -244,6 +244,14 @@ impl<'a> Dashboard<'a> {
         if copy.shared_model_id != self.model {
             return self.set_aside(Reason::IdentifierTaken, taken_text(&self.to, self.slug, None));
         }
+        if let IntentState::Open(_) = self.intent() {
+            // What the lost answer was about.
+            return Step::Do(Effect::SettleIntent {
+                step: IntentStep::Import,
+                subject: self.slug.to_owned(),
+                result: self.to.clone(),
+            });
+        }
         let source = match self.source() {
             Ok(source) => source,
             Err(step) => return step,

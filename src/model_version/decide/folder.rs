@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Ending, IntentState, Step, View, halt, known, not_yet};
+use super::{Ending, IntentState, SENT_WITHIN, Step, View, halt, known, not_yet};
 use crate::model_version::act::{Effect, MISPLACED, OPENED};
 use crate::model_version::desired::Cut;
 use crate::model_version::observe::{Again, Look};
@@ -155,6 +155,11 @@ fn close(view: View<'_>, cut: &Cut, id: &str, path: &str) -> Option<Step> {
         if asked_again {
             return Some(not_as_granted(path, group, shut, role_of(own, group)));
         }
+        if closed.is_none()
+            && let Some(step) = nobody_else_closes(view, path)
+        {
+            return Some(step);
+        }
         return Some(Step::Do(Effect::GrantFolder {
             folder: id.to_owned(),
             group: (*group).clone(),
@@ -171,6 +176,28 @@ fn close(view: View<'_>, cut: &Cut, id: &str, path: &str) -> Option<Step> {
         .flat_map(str::lines);
     let groups: BTreeSet<&str> = groups.into_iter().map(String::as_str).chain(before).collect();
     Some(keep_closure(path, groups.into_iter().collect::<Vec<_>>().join("\n")))
+}
+
+/// A permit that shuts a group out and that a former pass sent may be as late as its request may take. It must not
+/// arrive after the folder was opened: so it is written down that the folder is being closed, and a pass that finds this
+/// written down waits.
+fn nobody_else_closes(view: View<'_>, path: &str) -> Option<Step> {
+    let sent = match view.intent(IntentStep::Closure, path) {
+        IntentState::Unsent if !view.stale(IntentStep::Closure, path) => return None,
+        IntentState::Open(at) => Some(at),
+        _ => None,
+    };
+    let latest = sent.and_then(|at| at.checked_add(SENT_WITHIN.saturating_add(view.request_timeout)).ok());
+    Some(match latest {
+        Some(until) if view.now < until => Step::End(Ending::Wait {
+            until,
+            message: format!("a call that closes folder {path:?} got no answer and may still take effect"),
+        }),
+        _ => Step::Do(Effect::OpenIntent {
+            step: IntentStep::Closure,
+            subject: path.to_owned(),
+        }),
+    })
 }
 
 fn keep_closure(path: &str, result: String) -> Step {

@@ -166,6 +166,14 @@ fn definition(view: View<'_>, cut: &Cut, connection: &str, id: &str) -> Option<S
         };
         let differing = definition::differing(&desired_files(view, cut), present);
         if differing.is_empty() {
+            if let (IntentState::Settled(_), false) = (view.intent(IntentStep::Branch, &branch_name), merged) {
+                // The merge took effect and nobody heard of it.
+                return Some(Step::Do(Effect::SettleIntent {
+                    step: IntentStep::Branch,
+                    subject: branch_name,
+                    result: format!("{MERGED}{key}"),
+                }));
+            }
             let state = ModelState {
                 // To be learned when the list is read again: what Omni said before the merge says nothing.
                 updated_at: String::new(),
