@@ -167,7 +167,7 @@ pub(crate) fn catalog(simulator: &Simulator, budget: Budget, cuts: usize) -> Cat
 }
 
 /// Version 1 with a list of all dashboards in place of its own.
-fn adopting(text: &str, state: &Value) -> String {
+pub(crate) fn adopting(text: &str, state: &Value) -> String {
     let (head, _) = text.split_once("dashboards:").expect("version 1 adopts dashboards");
     let documents = state["documents"].as_array().expect("the state lists documents");
     let adopted = documents

@@ -3,6 +3,7 @@
 mod cut;
 mod many;
 mod pins;
+mod rest;
 mod table;
 
 #[path = "../../tests/parts/api_server.rs"]
@@ -57,6 +58,8 @@ async fn main() {
     let (versions, dashboards) = (many::VERSIONS, many::DASHBOARDS);
     eprintln!("{versions} cuts of {dashboards} dashboards at once, {ONE_KEY:?}");
     many::measure(ONE_KEY).await.tell(&mut table);
+    eprintln!("{} versions of {} dashboards at rest", rest::VERSIONS, rest::DASHBOARDS);
+    rest::measure().await.tell(&mut table);
     eprintln!("{} pins, {} times", pins::PINS, pins::ROUNDS);
     pins::measure().await.tell(&mut table);
     println!("{table}");
