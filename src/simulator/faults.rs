@@ -70,7 +70,7 @@ pub enum FaultKind {
     /// Nothing happened, and the answer is a 410 that names a successor.
     Gone {
         /// The successor's path; without it, that of the request below `/api/v2`.
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         successor: Option<String>,
     },
     /// Nothing happened, and the answer is a 403: a key without the right.

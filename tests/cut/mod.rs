@@ -6,6 +6,7 @@ mod crashes;
 mod doubts;
 mod drift;
 mod matrix;
+mod knobs;
 mod reasons;
 mod refusals;
 mod restored;

@@ -6,7 +6,7 @@ use super::bench::{Bench, run};
 
 /// How large, in blocks of 512 bytes, a file may grow. The mapping and its log need some thousand; each limit ends the
 /// run elsewhere.
-const LIMITS: [u32; 5] = [24, 160, 1280, 1920, 2560];
+const LIMITS: [u32; 5] = [24, 320, 1200, 3000, 6000];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_loses_nothing() {
