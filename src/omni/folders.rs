@@ -119,6 +119,10 @@ fn permit(entry: &Field<'_>) -> Result<Option<FolderPermit>, Drift> {
             role,
         }));
     }
+    // Whose it is in the specification's shape, which has a role in every entry: one without it could hide who sees in.
+    if entry.get("userGroupId").or_else(|| entry.get("userId")).is_some() {
+        entry.need("role")?;
+    }
     // No permit of its own: what it may do comes from elsewhere.
     let Some(direct) = entry.get("direct") else {
         return Ok(None);

@@ -90,9 +90,12 @@ async fn the_permits_of_a_folder_are_read_in_each_shape(#[case] body: Value) {
 async fn permits_that_are_not_understood_are_no_empty_list() {
     let (_server, client) = serving([
         json!({"rights": []}),
+        json!({"permits": [{"userGroupId": "g", "level": "VIEWER"}]}),
         json!({"id": "g", "type": "userGroup", "direct": {"role": "VIEWER"}}),
     ]);
     assert!(client.folder_permits("f").await.is_err());
+    let nameless = client.folder_permits("f").await.unwrap_err().to_string();
+    assert!(nameless.contains("permits[0].role"), "{nameless}");
     assert_eq!(
         client.folder_permits("f").await.unwrap(),
         [permit(Some("g"), None, "VIEWER")]
