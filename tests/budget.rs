@@ -232,8 +232,7 @@ fn no_window_holds_more_than_the_budget<D>(cases: u32, database: impl Fn() -> (S
     println!("{cases} schedules in {:?}", started.elapsed());
 }
 
-#[test]
-fn no_window_holds_more_than_the_budget_over_restarts_and_429s_with_sqlite() {
+pub(crate) fn no_window_holds_more_than_the_budget_over_restarts_and_429s_with_sqlite() {
     let folder = tempfile::tempdir().unwrap();
     let number = std::sync::atomic::AtomicU32::new(0);
     no_window_holds_more_than_the_budget(6, || {

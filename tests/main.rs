@@ -10,6 +10,7 @@ mod directions;
 mod docs;
 mod hostile;
 mod journey;
+mod machine;
 mod mapping;
 mod omni_client;
 mod parts;

@@ -31,6 +31,11 @@ impl Lately {
         lists.insert(connection_id.to_owned(), (asked_at, models.clone()));
         Ok(models)
     }
+
+    /// After a call that makes or changes a model, whatever came of it: an older list would show it as missing.
+    pub(super) async fn forget(&self) {
+        self.0.lock().await.clear();
+    }
 }
 
 #[cfg(test)]
@@ -56,5 +61,8 @@ mod tests {
         assert_eq!(reads.get(), 1);
         read(Duration::ZERO).await;
         assert_eq!(reads.get(), 2);
+        lately.forget().await;
+        read(Duration::from_secs(60)).await;
+        assert_eq!(reads.get(), 3);
     }
 }

@@ -204,7 +204,9 @@ impl Omni for OmniClient {
     }
 
     async fn create_model(&self, model: &NewModel, place: Reservation) -> Result<String, OmniError> {
-        self.post_model(model, place).await
+        let made = self.post_model(model, place).await;
+        self.lately.forget().await;
+        made
     }
 
     async fn model_files(&self, model_id: &str, branch_id: Option<&str>) -> Result<ModelFiles, OmniError> {
@@ -226,7 +228,9 @@ impl Omni for OmniClient {
     }
 
     async fn merge_branch(&self, model_id: &str, branch_name: &str, message: &str) -> Result<Merge, OmniError> {
-        self.post_merge(model_id, branch_name, message).await
+        let merged = self.post_merge(model_id, branch_name, message).await;
+        self.lately.forget().await;
+        merged
     }
 
     async fn group_roles(&self, user_group: &str) -> Result<Vec<RoleGrant>, OmniError> {

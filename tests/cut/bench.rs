@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -24,7 +24,7 @@ use super::breaking::{Broken, Fuse};
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A clock that goes by itself and jumps when told to.
-pub struct Jumping(Mutex<Duration>);
+pub struct Jumping(Mutex<SignedDuration>);
 
 impl Clock for Jumping {
     fn now(&self) -> Timestamp {
@@ -33,7 +33,7 @@ impl Clock for Jumping {
 }
 
 impl Jumping {
-    fn jump(&self, by: Duration) {
+    fn jump(&self, by: SignedDuration) {
         *self.0.lock().unwrap() += by;
     }
 }
@@ -177,8 +177,15 @@ impl Bench {
     /// Lets time pass, here and in Omni.
     pub fn clock_passes(&self, by: Duration) {
         let whole = Duration::from_secs(by.as_secs() + 1);
-        self.clock.jump(whole);
+        self.clock.jump(SignedDuration::try_from(whole).unwrap());
         self.simulator.advance(whole);
+    }
+
+    /// The clock here moves, also back; Omni's only forward.
+    pub fn clock_moves(&self, seconds: i64) {
+        self.clock.jump(SignedDuration::from_secs(seconds));
+        self.simulator
+            .advance(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)));
     }
 
     /// Adopts version 1 and cuts version 2, undisturbed.

@@ -332,8 +332,7 @@ fn from_environment(name: &str) -> Option<u64> {
         .map(|text| text.parse().expect("it is a number"))
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn random_pairs_converge_or_stop_with_a_reason() {
+pub(crate) async fn random_pairs_converge_or_stop_with_a_reason() {
     let seed = from_environment("WAVEPIN_SEED").unwrap_or_else(|| RandomState::new().build_hasher().finish());
     let pairs = from_environment("WAVEPIN_PAIRS").map_or(PAIRS, |it| usize::try_from(it).unwrap());
     println!("{pairs} pairs; again with WAVEPIN_SEED={seed}");

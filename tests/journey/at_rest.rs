@@ -10,8 +10,7 @@ use crate::cluster::eventually;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-#[tokio::test(flavor = "multi_thread")]
-async fn nothing_changes_after_convergence() {
+pub(crate) async fn nothing_changes_after_convergence() {
     let bed = Bed::new("at-rest").await;
     let controller = bed.controller("controller");
     let manifests = tempfile::tempdir().expect("the temporary folder takes folders");

@@ -69,7 +69,8 @@ async fn omni_gone() {
         promote(&bed, version);
         bed.is_on(&state, "acme-corp", "production", folder);
         let tries = proxy.turn(Line::Carries);
-        assert!((1..=TRIES).contains(&tries), "{tries} tries while it was {line:?}");
+        let least = usize::from(line == Line::Cut);
+        assert!((least..=TRIES).contains(&tries), "{tries} tries while it was {line:?}");
         goes_on_by_itself(&bed);
     }
     bed.cluster.end("controller", controller);
@@ -98,7 +99,9 @@ async fn the_database_gone() {
         is_unknown(&bed, "tpin/acme-corp-production", "MappingUnreachable");
         assert_eq!(bed.simulator.requests().len(), requests, "no database, no call");
         let tries = proxy.turn(Line::Carries);
-        assert!((1..=TRIES).contains(&tries), "{tries} tries while it was {line:?}");
+        // In silence the connections that are there seem to be good.
+        let least = usize::from(line == Line::Cut);
+        assert!((least..=TRIES).contains(&tries), "{tries} tries while it was {line:?}");
         goes_on_by_itself(&bed);
     }
     bed.cluster.end("controller", controller);

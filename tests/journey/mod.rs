@@ -1,7 +1,7 @@
 //! What a user does: `kubectl` on a real API server, the binary with the rights of an installation, the application's
 //! own tables in a real PostgreSQL. What came of it is asked of the organisation and of `psql`, not of Wavepin.
 
-mod at_rest;
+pub(crate) mod at_rest;
 mod bad_input;
 mod bed;
 mod copies;
@@ -9,7 +9,7 @@ mod frozen;
 mod gone;
 mod kills;
 mod owners;
-mod restored;
-mod secrets;
+pub(crate) mod restored;
+pub(crate) mod secrets;
 mod whole;
 mod worst_order;

@@ -21,8 +21,7 @@ fn wipe_statuses(bed: &Bed) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_new_installation_on_a_restored_database_makes_nothing_twice() {
+pub(crate) async fn a_new_installation_on_a_restored_database_makes_nothing_twice() {
     let bed = Bed::new("restored").await;
     let mut running = ("controller", bed.controller("controller"));
     for file in FILES {

@@ -1,11 +1,12 @@
 //! What the operator is trusted with is told to nobody.
 
+use regex::Regex;
+
 use super::bed::{Bed, FILES, KEY, audited};
 
 const REVOKED: &str = "omni_osk_revoked-but-still-nobodys-business";
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_secret_appears_nowhere() {
+pub(crate) async fn the_secret_appears_nowhere() {
     let bed = Bed::new("secrets").await;
     let (secret, instance) = bed.secret_and_instance();
     let start = |name: &str, format: &str| {
@@ -31,6 +32,7 @@ async fn the_secret_appears_nowhere() {
         bed.cluster.apply(&bed.manifest(file));
     }
     bed.all_ready("60s");
+    measures_tell_no_name(&bed).await;
     bed.cluster.end("text", text);
 
     let json = start("json", "json");
@@ -49,4 +51,19 @@ async fn the_secret_appears_nowhere() {
     );
     // Everything that was told is searched when the installation ends.
     bed.simulator.shutdown().await;
+}
+
+/// What Prometheus is told names no object and holds no secret.
+async fn measures_tell_no_name(bed: &Bed) {
+    let log = bed.cluster.log("text");
+    let probes = Regex::new(r"http://(127\.0\.0\.1:\d+)/readyz").expect("a pattern");
+    let probes = probes.captures(&log).expect("the log says where the probes are");
+    let metrics = reqwest::get(format!("http://{}/metrics", &probes[1])).await;
+    let metrics = metrics.expect("it answers").text().await.expect("it is text");
+    assert!(metrics.contains("wavepin_omni_requests_total"), "{metrics}");
+    let password = url::Url::parse(&bed.database.url).expect("a URL");
+    let password = password.password().unwrap_or("no password").to_owned();
+    for word in [KEY, REVOKED, &bed.database.url, &password, "clinical", "acme-corp"] {
+        assert!(!metrics.contains(word), "{word:?} in\n{metrics}");
+    }
 }

