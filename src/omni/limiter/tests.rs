@@ -1,6 +1,9 @@
 //! The laws of the budget, in real time with short windows.
 
+use tokio::time::Instant;
+
 use super::*;
+use crate::ports::{Ask, MappingErrorKind, Outcome, Place, Return, Told};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
