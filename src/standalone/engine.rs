@@ -1,5 +1,8 @@
 //! Runs the passes of the reconcilers until nothing more can be done.
 
+mod passes;
+mod telling;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -13,13 +16,11 @@ use super::catalog::{Id, id_of};
 use super::declared::Declared;
 use super::lineage::{depends_on_work, depth, fingerprints};
 use super::schedule::{Due, Work};
-use super::statuses::{Key, Observer, Statuses, Subject, true_condition};
-use crate::environment::{self, EnvironmentKey, EnvironmentPass};
-use crate::model_version::last_look::{LastLook, LastLooks};
-use crate::model_version::{self, Progress, VersionReport};
-use crate::omni_instance::{self, InstancePass};
-use crate::ports::{Lookup, Objects as _, World};
-use crate::resources::conditions::{Finding, IN_USE, READY};
+use super::statuses::{Key, Observer, Statuses, true_condition};
+use crate::model_version::VersionReport;
+use crate::model_version::last_look::LastLooks;
+use crate::ports::World;
+use crate::resources::conditions::{Finding, READY};
 
 /// How many instances, versions or environments are worked on at once. The budget of a key bounds it anyway.
 const AT_ONCE: usize = 8;
@@ -226,101 +227,6 @@ impl Engine {
         groups.into_values().collect()
     }
 
-    async fn instance(&self, id: Id) {
-        let key = Key::Instance(id.clone());
-        self.begin(&key);
-        let Some(pass) = omni_instance::reconcile(&self.world, &id.0, &id.1).await else {
-            self.nothing_there(&key);
-            return;
-        };
-        let abandoned = self.abandoned_environments(&id, &pass).await;
-        let mut state = self.state();
-        let state = &mut *state;
-        let moved = state.statuses.instance(&id, &pass, &*self.observer);
-        self.settle(state, key, pass.next, &pass.findings);
-        for key in abandoned {
-            state.work.entry(Key::Environment(key)).or_insert_with(Work::now);
-        }
-        if moved || pass.opens {
-            state.wake(|key, _| match key {
-                Key::Instance(_) => false,
-                Key::Version(other) => other.0 == id.0,
-                Key::Environment(key) => key.namespace == id.0 && key.instance == id.1,
-            });
-        }
-    }
-
-    /// With pruning: the environments in which tenants are claimed and of which no pin is left in any file.
-    async fn abandoned_environments(&self, id: &Id, pass: &InstancePass) -> Vec<EnvironmentKey> {
-        if pass.has_mapping() && self.declared.absence_is_deletion(&id.0) {
-            environment::abandoned(&self.world, &id.0, &id.1).await
-        } else {
-            Vec::new()
-        }
-    }
-
-    async fn version(&self, id: Id, deadline: Instant) {
-        let key = Key::Version(id.clone());
-        if !self.due().0.contains(&key) {
-            return;
-        }
-        self.begin(&key);
-        let progress = Telling::new(self, &id, deadline);
-        let Some(pass) = model_version::reconcile(&self.world, &id.0, &id.1, &progress).await else {
-            self.nothing_there(&key);
-            return;
-        };
-        let mut state = self.state();
-        state.take_version(&id, &pass.report, &*self.observer);
-        self.settle(&mut state, key, pass.next, &pass.report.findings);
-    }
-
-    async fn environment(&self, key: EnvironmentKey) {
-        self.begin(&Key::Environment(key.clone()));
-        let Some(pass) = environment::reconcile(&self.world, &key).await else {
-            self.nothing_there(&Key::Environment(key));
-            return;
-        };
-        let in_use = self.wrongly_unused(&key, &pass);
-        let mut state = self.state();
-        let state = &mut *state;
-        let mut rows_moved = false;
-        for pin in &pass.pins {
-            let id = (key.namespace.clone(), pin.name.clone());
-            let held = state.statuses.pins.get(&id).and_then(|status| status.version);
-            rows_moved |= pin.row_seen && held != pin.version;
-            state.statuses.pin(&key.namespace, pin, &*self.observer);
-        }
-        let findings: Vec<Finding> = pass.pins.iter().flat_map(|pin| pin.findings.clone()).collect();
-        self.settle(state, Key::Environment(key.clone()), pass.next, &findings);
-        // Evidence for other environments, and use for versions that thought themselves unused.
-        state.wake(|other, _| match other {
-            Key::Instance(_) => false,
-            Key::Version(id) => in_use.contains(id),
-            Key::Environment(other) => {
-                rows_moved && *other != key && other.namespace == key.namespace && other.instance == key.instance
-            }
-        });
-    }
-
-    /// Versions that a row points at and whose condition does not say so yet.
-    fn wrongly_unused(&self, key: &EnvironmentKey, pass: &EnvironmentPass) -> BTreeSet<Id> {
-        let state = self.state();
-        let rows: BTreeSet<i32> = pass.pins.iter().filter_map(|pin| pin.version).collect();
-        let versions = self.declared.versions(&key.namespace, &key.instance);
-        versions
-            .iter()
-            .filter(|version| rows.contains(&version.spec.version))
-            .map(|version| id_of(version))
-            .filter(|id| {
-                let status = state.statuses.versions.get(id);
-                status.is_some_and(|status| {
-                    status.sealed == Some(true) && true_condition(&status.conditions, IN_USE).is_none()
-                })
-            })
-            .collect()
-    }
-
     fn begin(&self, key: &Key) {
         if let Some(work) = self.state().work.get_mut(key) {
             work.begin();
@@ -376,137 +282,5 @@ async fn all(passes: impl Iterator<Item = impl Future<Output = ()>>) {
         .await;
 }
 
-/// Tells how far a long pass is, and ends it early when it should.
-struct Telling<'engine> {
-    engine: &'engine Engine,
-    id: &'engine Id,
-    spec_hash: Option<String>,
-    deadline: Instant,
-}
-
-impl<'engine> Telling<'engine> {
-    fn new(engine: &'engine Engine, id: &'engine Id, deadline: Instant) -> Self {
-        Self {
-            engine,
-            id,
-            spec_hash: spec_hash(&engine.declared, id),
-            deadline,
-        }
-    }
-}
-
-fn spec_hash(declared: &Declared, id: &Id) -> Option<String> {
-    match declared.version(&id.0, &id.1) {
-        Lookup::Found(version) => Some(version.spec_hash.clone()),
-        _ => None,
-    }
-}
-
-impl Progress for Telling<'_> {
-    fn publish(&self, report: &VersionReport) {
-        let mut state = self.engine.state();
-        let known = state
-            .statuses
-            .versions
-            .get(self.id)
-            .and_then(|status| status.dashboards.as_ref());
-        let known = known.map_or(0, |dashboards| dashboards.ready);
-        state.take_version(self.id, report, &*self.engine.observer);
-        drop(state);
-        if let Some(dashboards) = &report.dashboards
-            && dashboards.ready > known
-        {
-            let subject = Subject::new("ModelVersion", self.id);
-            self.engine
-                .observer
-                .progress(&subject, dashboards.ready, dashboards.desired);
-        }
-    }
-
-    fn interrupted(&self) -> bool {
-        self.engine.stop.is_cancelled()
-            || Instant::now() >= self.deadline
-            || spec_hash(&self.engine.declared, self.id) != self.spec_hash
-    }
-
-    fn last_look(&self) -> Option<LastLook> {
-        self.engine.looks.of(&self.id.0, &self.id.1)
-    }
-
-    fn looked(&self, look: LastLook) {
-        self.engine.looks.keep(&self.id.0, &self.id.1, look);
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use std::path::Path;
-    use std::sync::OnceLock;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::time::Duration;
-
-    use async_trait::async_trait;
-
-    use super::super::{Catalog, CatalogOptions, Reading};
-    use super::*;
-    use crate::ports::{Clients, ConnectError, Mapping, Object, Omni, SystemClock, Urgency};
-    use crate::resources::OmniInstanceSpec;
-    use crate::resources::conditions::Transition;
-
-    struct Nobody;
-
-    impl Observer for Nobody {
-        fn transition(&self, _: &Subject, _: &Transition) {}
-        fn progress(&self, _: &Subject, _: u32, _: u32) {}
-        fn resting(&self, _: Option<Duration>) {}
-    }
-
-    /// Has no Secret; the first time that it looks for one, files change.
-    #[derive(Default)]
-    struct Missing {
-        engine: OnceLock<Arc<Engine>>,
-        passes: AtomicUsize,
-    }
-
-    #[async_trait]
-    impl Clients for Missing {
-        async fn omni(&self, _: &Object<OmniInstanceSpec>, _: Urgency) -> Result<Arc<dyn Omni>, ConnectError> {
-            panic!("Omni is asked for after the mapping only")
-        }
-        async fn mapping(&self, _: &Object<OmniInstanceSpec>) -> Result<Arc<dyn Mapping>, ConnectError> {
-            if self.passes.fetch_add(1, Ordering::SeqCst) == 0 {
-                self.engine.get().unwrap().look_at_everything(true);
-            }
-            let message = "Secret omni is not there".to_owned();
-            Err(ConnectError::Missing { message })
-        }
-        fn forget_credentials(&self, _: &Object<OmniInstanceSpec>) {}
-    }
-
-    #[tokio::test]
-    async fn what_moves_during_a_pass_brings_another() {
-        let instance = "apiVersion: wavepin.dev/v1alpha1\nkind: OmniInstance\nmetadata: {name: acme}\nspec:\n  \
-                        baseUrl: https://acme.omniapp.co\n  apiKeySecretRef: {name: omni, key: apiKey}\n";
-        let mut reading = Reading::default();
-        reading.add(Path::new("instance.yaml"), instance);
-        let options = CatalogOptions {
-            prune: false,
-            now: Timestamp::now(),
-        };
-        let declared = Arc::new(Declared::new(Catalog::new(reading, &Catalog::default(), options)));
-        let clients = Arc::new(Missing::default());
-        let world = World {
-            objects: declared.clone(),
-            clients: clients.clone(),
-            clock: Arc::new(SystemClock),
-            slice: Duration::from_secs(5),
-            request_timeout: Duration::from_secs(5),
-        };
-        let stop = CancellationToken::new();
-        let engine = Arc::new(Engine::new(world, declared, Arc::new(Nobody), stop, false));
-        assert!(clients.engine.set(Arc::clone(&engine)).is_ok());
-        let ended = engine.run(Instant::now() + Duration::from_secs(20)).await;
-        assert_eq!(ended, Ended::Settled);
-        assert_eq!(clients.passes.load(Ordering::SeqCst), 2);
-    }
-}
+mod tests;

@@ -1,0 +1,113 @@
+//! One pass over an instance, a version or an environment, and what it wakes.
+
+use std::collections::BTreeSet;
+
+use tokio::time::Instant;
+
+use super::Engine;
+use super::telling::Telling;
+use crate::environment::{self, EnvironmentKey, EnvironmentPass};
+use crate::model_version;
+use crate::omni_instance::{self, InstancePass};
+use crate::ports::Objects as _;
+use crate::resources::conditions::{Finding, IN_USE};
+use crate::standalone::catalog::{Id, id_of};
+use crate::standalone::schedule::Work;
+use crate::standalone::statuses::{Key, true_condition};
+
+impl Engine {
+    pub(super) async fn instance(&self, id: Id) {
+        let key = Key::Instance(id.clone());
+        self.begin(&key);
+        let Some(pass) = omni_instance::reconcile(&self.world, &id.0, &id.1).await else {
+            self.nothing_there(&key);
+            return;
+        };
+        let abandoned = self.abandoned_environments(&id, &pass).await;
+        let mut state = self.state();
+        let state = &mut *state;
+        let moved = state.statuses.instance(&id, &pass, &*self.observer);
+        self.settle(state, key, pass.next, &pass.findings);
+        for key in abandoned {
+            state.work.entry(Key::Environment(key)).or_insert_with(Work::now);
+        }
+        if moved || pass.opens {
+            state.wake(|key, _| match key {
+                Key::Instance(_) => false,
+                Key::Version(other) => other.0 == id.0,
+                Key::Environment(key) => key.namespace == id.0 && key.instance == id.1,
+            });
+        }
+    }
+
+    /// With pruning: the environments in which tenants are claimed and of which no pin is left in any file.
+    async fn abandoned_environments(&self, id: &Id, pass: &InstancePass) -> Vec<EnvironmentKey> {
+        if pass.has_mapping() && self.declared.absence_is_deletion(&id.0) {
+            environment::abandoned(&self.world, &id.0, &id.1).await
+        } else {
+            Vec::new()
+        }
+    }
+
+    pub(super) async fn version(&self, id: Id, deadline: Instant) {
+        let key = Key::Version(id.clone());
+        if !self.due().0.contains(&key) {
+            return;
+        }
+        self.begin(&key);
+        let progress = Telling::new(self, &id, deadline);
+        let Some(pass) = model_version::reconcile(&self.world, &id.0, &id.1, &progress).await else {
+            self.nothing_there(&key);
+            return;
+        };
+        let mut state = self.state();
+        state.take_version(&id, &pass.report, &*self.observer);
+        self.settle(&mut state, key, pass.next, &pass.report.findings);
+    }
+
+    pub(super) async fn environment(&self, key: EnvironmentKey) {
+        self.begin(&Key::Environment(key.clone()));
+        let Some(pass) = environment::reconcile(&self.world, &key).await else {
+            self.nothing_there(&Key::Environment(key));
+            return;
+        };
+        let in_use = self.wrongly_unused(&key, &pass);
+        let mut state = self.state();
+        let state = &mut *state;
+        let mut rows_moved = false;
+        for pin in &pass.pins {
+            let id = (key.namespace.clone(), pin.name.clone());
+            let held = state.statuses.pins.get(&id).and_then(|status| status.version);
+            rows_moved |= pin.row_seen && held != pin.version;
+            state.statuses.pin(&key.namespace, pin, &*self.observer);
+        }
+        let findings: Vec<Finding> = pass.pins.iter().flat_map(|pin| pin.findings.clone()).collect();
+        self.settle(state, Key::Environment(key.clone()), pass.next, &findings);
+        // Evidence for other environments, and use for versions that thought themselves unused.
+        state.wake(|other, _| match other {
+            Key::Instance(_) => false,
+            Key::Version(id) => in_use.contains(id),
+            Key::Environment(other) => {
+                rows_moved && *other != key && other.namespace == key.namespace && other.instance == key.instance
+            }
+        });
+    }
+
+    /// Versions that a row points at and whose condition does not say so yet.
+    fn wrongly_unused(&self, key: &EnvironmentKey, pass: &EnvironmentPass) -> BTreeSet<Id> {
+        let state = self.state();
+        let rows: BTreeSet<i32> = pass.pins.iter().filter_map(|pin| pin.version).collect();
+        let versions = self.declared.versions(&key.namespace, &key.instance);
+        versions
+            .iter()
+            .filter(|version| rows.contains(&version.spec.version))
+            .map(|version| id_of(version))
+            .filter(|id| {
+                let status = state.statuses.versions.get(id);
+                status.is_some_and(|status| {
+                    status.sealed == Some(true) && true_condition(&status.conditions, IN_USE).is_none()
+                })
+            })
+            .collect()
+    }
+}
