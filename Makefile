@@ -27,6 +27,8 @@ licences: ## Hold the dependencies' licences against tools/licences.txt
 bench: ## Print the table of ratios that says how fast Wavepin is
 	@tools/get
 	cargo bench --locked
+	@# It prints how many runs a second it makes.
+	cargo test --locked --test wavepin -- promises::promise_03
 
 crds: ## Write crds/ anew from the types
 	@rm -f crds/*.yaml
