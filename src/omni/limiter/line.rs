@@ -164,35 +164,35 @@ impl Line {
             return Ok(Look::Change);
         }
         let bucket = &self.bucket;
+        let not_before = self.state().not_before;
+        if not_before > bucket.now() {
+            return Ok(Look::Until(not_before));
+        }
         let asked_at = Instant::now();
-        let rate = {
+        // Taken before the database is asked: another line of the key may look meanwhile.
+        let (place, rate) = {
             let now = bucket.now();
             let mut state = bucket.state();
             let rate = state.rate();
             match state.window.room(rate, now) {
-                Ok(()) if self.shared.is_none() => {
-                    let place = state.window.take(now);
-                    drop(state);
-                    return Ok(self.taken(waiting, self.slot(place, asked_at, rate, None)));
-                }
-                Ok(()) => rate,
+                Ok(()) => (Taking::new(bucket, state.window.take(now)), rate),
                 Err(Wait::Until(moment)) => return Ok(Look::Until(moment)),
                 Err(Wait::Change) => return Ok(Look::Change),
             }
         };
-        let not_before = self.state().not_before;
         match &self.shared {
-            Some(shared) if not_before <= bucket.now() => self.ask(shared, waiting, asked_at, rate).await,
-            _ => Ok(Look::Until(not_before)),
+            Some(shared) => self.ask(shared, waiting, asked_at, place, rate).await,
+            None => Ok(self.taken(waiting, self.slot(place.keep(), asked_at, rate, None))),
         }
     }
 
-    /// Asks the database for a place.
-    pub(super) async fn ask(
+    /// Asks the database for a place beside the one that is taken here.
+    async fn ask(
         self: &Arc<Self>,
         shared: &Shared,
         waiting: &Waiting<'_>,
         asked_at: Instant,
+        place: Taking<'_>,
         rate: u32,
     ) -> Result<Look, MappingError> {
         let bucket = &self.bucket;
@@ -202,33 +202,34 @@ impl Line {
             window: bucket.window,
             hold: bucket.window + shared.request_timeout + self.fresh,
         };
-        let place = shared.budget.take_place(&ask).await?;
+        let answer = shared.budget.take_place(&ask).await?;
         let now = bucket.now();
-        match place {
+        match answer {
             Place::Taken { id, told } => {
-                let (place, own) = {
-                    let mut state = bucket.state();
-                    (state.window.take(now), state.window.used(now))
-                };
-                self.state().told = Some((told, now, own));
+                self.tell(told, now);
                 let shared = Return {
                     ask,
                     id,
                     recovering: told.recovering,
                     outcome: Outcome::Unknown,
                 };
-                let slot = self.slot(place, asked_at, rate, Some(shared));
+                let slot = self.slot(place.keep(), asked_at, rate, Some(shared));
                 slot.fresh()?;
                 Ok(self.taken(waiting, slot))
             }
             Place::Later { after, told } => {
-                let own = bucket.state().window.used(now);
-                let mut state = self.state();
-                state.not_before = now + after;
-                state.told = Some((told, now, own));
+                drop(place);
+                self.tell(told, now);
+                self.state().not_before = now + after;
                 Ok(Look::Until(now + after))
             }
         }
+    }
+
+    /// Keeps how the key stands in the database.
+    fn tell(&self, told: Told, now: Moment) {
+        let own = self.bucket.state().window.used(now);
+        self.state().told = Some((told, now, own));
     }
 
     pub(super) fn slot(self: &Arc<Self>, place: u64, asked_at: Instant, rate: u32, shared: Option<Return>) -> Slot {
@@ -303,6 +304,36 @@ impl std::fmt::Debug for Line {
             .field("key", &self.key)
             .field("state", &self.state)
             .finish_non_exhaustive()
+    }
+}
+
+/// A place that is taken here while the database is asked for its own. Without that one no request follows, and it is
+/// free at once.
+struct Taking<'a> {
+    bucket: &'a Bucket,
+    place: u64,
+    kept: bool,
+}
+
+impl<'a> Taking<'a> {
+    fn new(bucket: &'a Bucket, place: u64) -> Self {
+        let kept = false;
+        Self { bucket, place, kept }
+    }
+
+    /// A request follows: its slot gives the place back.
+    fn keep(mut self) -> u64 {
+        self.kept = true;
+        self.place
+    }
+}
+
+impl Drop for Taking<'_> {
+    fn drop(&mut self) {
+        if !self.kept {
+            self.bucket.state().window.leave(self.place);
+            self.bucket.changed.notify_waiters();
+        }
     }
 }
 

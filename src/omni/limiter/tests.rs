@@ -230,6 +230,8 @@ fn refused() -> MappingError {
 impl Budget for Played {
     async fn take_place(&self, ask: &Ask) -> Result<Place, MappingError> {
         self.asked.lock().unwrap().push(ask.clone());
+        // No database answers at once: whoever else runs goes on meanwhile.
+        tokio::task::yield_now().await;
         let mut answers = self.answers.lock().unwrap();
         let answer = if answers.len() > 1 {
             answers.remove(0)
@@ -254,12 +256,16 @@ impl Budget for Played {
 
 fn behind(played: &Arc<Played>, window: Duration) -> (Limiters, Arc<Limiter>) {
     let limiters = Limiters::new(window);
+    let limiter = beside(&limiters, played);
+    (limiters, limiter)
+}
+
+fn beside(limiters: &Limiters, played: &Arc<Played>) -> Arc<Limiter> {
     let shared = Shared {
         budget: Arc::clone(played) as _,
         request_timeout: Duration::from_millis(10),
     };
-    let limiter = limiters.limiter("https://acme.omniapp.co", &"key".into(), 3, Some(shared));
-    (limiters, limiter)
+    limiters.limiter("https://acme.omniapp.co", &"key".into(), 3, Some(shared))
 }
 
 fn taken(id: i64) -> Option<Place> {
@@ -355,4 +361,48 @@ async fn a_place_that_the_database_did_not_take_back_is_held_for_as_long_as_ther
     drop(limiter.slot(Urgency::New).await.unwrap());
     tokio::time::sleep(window * 10).await;
     assert_eq!(limiter.used(), 1);
+}
+
+#[tokio::test]
+async fn two_instances_with_one_key_and_two_databases_share_the_window_of_their_process() {
+    let database = || {
+        Arc::new(Played {
+            answers: Mutex::new(vec![taken(7)]),
+            ..Played::default()
+        })
+    };
+    let (one, other) = (database(), database());
+    let (limiters, first) = behind(&one, Duration::from_secs(60));
+    let second = beside(&limiters, &other);
+    let waiting = (0..6).map(|at| {
+        let limiter = Arc::clone(if at % 2 == 0 { &first } else { &second });
+        tokio::time::timeout(
+            Duration::from_millis(50),
+            async move { limiter.slot(Urgency::New).await },
+        )
+    });
+    let slots = futures::future::join_all(waiting).await;
+    let taken = slots.iter().filter(|it| it.is_ok()).count();
+    assert_eq!(taken, 3, "both databases have places, the key has three");
+}
+
+#[tokio::test]
+async fn a_place_that_the_database_has_not_is_free_for_others_of_the_key() {
+    let after = Duration::from_secs(60);
+    let told = Told::default();
+    let full = Arc::new(Played {
+        answers: Mutex::new(vec![Some(Place::Later { after, told })]),
+        ..Played::default()
+    });
+    let free = Arc::new(Played {
+        answers: Mutex::new(vec![taken(7)]),
+        ..Played::default()
+    });
+    let (limiters, waits) = behind(&full, Duration::from_secs(60));
+    let goes = beside(&limiters, &free);
+    let waiting = tokio::spawn(async move { waits.slot(Urgency::New).await });
+    let slots = futures::future::join_all((0..3).map(|_| goes.slot(Urgency::New))).await;
+    assert!(slots.iter().all(Result::is_ok));
+    assert!(!waiting.is_finished());
+    waiting.abort();
 }

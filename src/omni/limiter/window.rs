@@ -49,7 +49,7 @@ impl Window {
         }
     }
 
-    /// Takes a place, whether there is room or not.
+    /// Takes a place; whether there is room was asked before.
     pub(super) fn take(&mut self, now: Moment) -> u64 {
         self.next += 1;
         let held = Held {
@@ -83,6 +83,11 @@ impl Window {
             held.answered = true;
             held.free_at = Some(free_at);
         }
+    }
+
+    /// No request was sent for this place.
+    pub(super) fn leave(&mut self, place: u64) {
+        self.places.remove(&place);
     }
 
     /// When this place was taken.
