@@ -1,41 +1,29 @@
 //! `wavepin apply`: makes Omni and the mapping match a folder of manifests, without a cluster.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
-use clap::{Args, ValueEnum};
-use jiff::Timestamp;
+use clap::Args;
 use secrecy::SecretString;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Exit;
+use super::folder::{Folder, Output};
 use crate::clients::{ClientOptions, ClientRegistry};
 use crate::ports::{SystemClock, World};
 use crate::resources::HumanDuration;
 use crate::resources::conditions::{READY, RECONCILING, Reason, STALLED, Transition, WAITING};
-use crate::standalone::{self, Catalog, CatalogOptions, Declared, Ended, Engine, Observer, Outcome, Subject};
+use crate::standalone::{self, Catalog, Declared, Ended, Engine, Observer, Outcome, Subject};
 
 /// What to apply, and where to keep what must be remembered.
 #[derive(Debug, Args)]
 pub(super) struct ApplyArgs {
-    /// A manifest, or a folder of them with all below it; may be given more than once.
-    #[arg(short = 'f', long = "filename", value_name = "PATH", required = true)]
-    paths: Vec<PathBuf>,
-    /// The mapping database of instances that name none: postgres://… or sqlite:FILE.
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "WAVEPIN_DATABASE_URL",
-        hide_env_values = true,
-        default_value = "sqlite:wavepin.sqlite",
-        value_parser = |text: &str| Ok::<_, std::convert::Infallible>(SecretString::from(text))
-    )]
-    database_url: SecretString,
+    #[command(flatten)]
+    folder: Folder,
     /// Pins that are no longer in the files count as deleted. Without this, what vanished from the files changes nothing.
     #[arg(long)]
     prune: bool,
@@ -63,35 +51,30 @@ pub(super) struct Pace {
     request_timeout: HumanDuration,
 }
 
-/// The shape of what is printed at the end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Output {
-    /// Columns, as kubectl prints them.
-    Table,
-    /// One JSON object.
-    Json,
-    /// The same as YAML.
-    Yaml,
-}
-
 /// What a pass may use: the folder's objects and Secrets, and adapters to the databases and organisations they name.
 pub(super) fn world(declared: &Arc<Declared>, database_url: SecretString, pace: &Pace) -> World {
-    let request_timeout = pace.request_timeout.into();
     let options = ClientOptions {
         default_database: Some(database_url),
         budget_window: pace.budget_window.into(),
-        request_timeout,
+        request_timeout: pace.request_timeout.into(),
         ..ClientOptions::default()
     };
-    let secrets = Arc::clone(declared);
-    World {
+    world_of(declared, options).0
+}
+
+/// The same with these options, and its clients.
+pub(super) fn world_of(declared: &Arc<Declared>, options: ClientOptions) -> (World, Arc<ClientRegistry>) {
+    let request_timeout = options.request_timeout;
+    let clients = Arc::new(ClientRegistry::new(Arc::clone(declared) as _, options));
+    let world = World {
         objects: Arc::clone(declared) as _,
-        clients: Arc::new(ClientRegistry::new(secrets, options)),
+        clients: Arc::clone(&clients) as _,
         clock: Arc::new(SystemClock),
         // Short enough that pins move and progress is told while a long cut goes on.
         slice: Duration::from_secs(10),
         request_timeout,
-    }
+    };
+    (world, clients)
 }
 
 impl Default for Pace {
@@ -105,18 +88,17 @@ impl Default for Pace {
 
 /// Applies the files; the exit code says what came of it.
 pub(super) async fn run(args: ApplyArgs) -> Exit {
-    let mut seen = stamps(&args.paths);
-    let declared = match load(&args, &Catalog::default()) {
+    let mut seen = stamps(&args.folder.paths);
+    let declared = match args.folder.load(&Catalog::default(), args.prune) {
         Ok(catalog) => Arc::new(Declared::new(catalog)),
         Err(error) => {
             eprintln!("wavepin: {error}");
             return Exit::Usage;
         }
     };
-    tell_what_is_not_taken(&declared.catalog());
     let stop = CancellationToken::new();
     let observer = Arc::new(Lines::default());
-    let world = world(&declared, args.database_url.clone(), &args.pace);
+    let world = world(&declared, args.folder.database_url.clone(), &args.pace);
     let engine = Engine::new(world, Arc::clone(&declared), observer.clone(), stop.clone(), args.watch);
     let deadline = Instant::now() + if args.watch { A_LONG_TIME } else { args.timeout.into() };
     let following = async {
@@ -135,7 +117,7 @@ pub(super) async fn run(args: ApplyArgs) -> Exit {
     let ended = tokio::select! {
         ended = engine.run(deadline) => ended,
         () = following => unreachable!("following the files never ends by itself"),
-        () = stop_on_signal(&stop) => unreachable!("waiting for signals never ends by itself"),
+        () = stop_on_signal(&stop) => Ended::Stopped,
     };
     print(&args, &declared.catalog(), &engine);
     exit(
@@ -147,23 +129,6 @@ pub(super) async fn run(args: ApplyArgs) -> Exit {
 
 /// Longer than any process lives; an `Instant` cannot say "never".
 const A_LONG_TIME: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
-
-fn load(args: &ApplyArgs, before: &Catalog) -> Result<Catalog, standalone::ReadError> {
-    let options = CatalogOptions {
-        prune: args.prune,
-        now: Timestamp::now(),
-    };
-    Ok(Catalog::new(standalone::read(&args.paths)?, before, options))
-}
-
-fn tell_what_is_not_taken(catalog: &Catalog) {
-    for skipped in catalog.skipped() {
-        eprintln!("skipped  {skipped}");
-    }
-    for refusal in catalog.refusals() {
-        eprintln!("refused  {refusal}");
-    }
-}
 
 /// Size and time of change of every file: when these move, the files are read again.
 type Stamps = BTreeMap<PathBuf, (u64, Option<SystemTime>)>;
@@ -179,13 +144,12 @@ fn stamps(paths: &[PathBuf]) -> Stamps {
 
 /// Reads the files again if they moved. While they cannot be read, what was read before stands.
 fn follow(args: &ApplyArgs, declared: &Declared, engine: &Engine, seen: &mut Stamps) {
-    let now = stamps(&args.paths);
+    let now = stamps(&args.folder.paths);
     if now == *seen {
         return;
     }
-    match load(args, &declared.catalog()) {
+    match args.folder.load(&declared.catalog(), args.prune) {
         Ok(catalog) => {
-            tell_what_is_not_taken(&catalog);
             let secrets_changed = !catalog.has_the_secrets_of(&declared.catalog());
             declared.replace(catalog);
             engine.look_at_everything(secrets_changed);
@@ -196,7 +160,11 @@ fn follow(args: &ApplyArgs, declared: &Declared, engine: &Engine, seen: &mut Sta
     }
 }
 
-/// Asks the engine to stop at the first SIGINT or SIGTERM: the running pass ends after its present effect.
+/// How long the present step may go on after a signal: less than what is left before most senders of SIGTERM kill.
+const LAST_STEP: Duration = Duration::from_secs(15);
+
+/// Asks the engine to stop at the first SIGINT or SIGTERM: the running pass ends after its present effect. Returns where
+/// that takes long, or at the next signal: what is under way is then abandoned, and the ledger knows of it.
 async fn stop_on_signal(stop: &CancellationToken) {
     let mut terminate = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
         Ok(terminate) => terminate,
@@ -211,22 +179,20 @@ async fn stop_on_signal(stop: &CancellationToken) {
     }
     eprintln!("stopping after the present step");
     stop.cancel();
-    std::future::pending().await
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+        () = tokio::time::sleep(LAST_STEP) => {}
+    }
+    eprintln!("leaving the present step where it stands; the next run finds what came of it");
 }
 
 fn print(args: &ApplyArgs, catalog: &Catalog, engine: &Engine) {
     let statuses = engine.statuses();
-    let text = match args.output {
-        Output::Table => standalone::table(catalog, &statuses),
-        Output::Json => format!("{:#}\n", standalone::to_json(catalog, &statuses)),
-        Output::Yaml => {
-            let yaml = serde_saphyr::to_string(&standalone::to_json(catalog, &statuses))
-                .expect("JSON can always be written as YAML");
-            format!("---\n{yaml}")
-        }
-    };
-    // Who reads may have gone, as `head` does; the exit code still tells.
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    args.output.print(
+        || standalone::table(catalog, &statuses),
+        || standalone::to_json(catalog, &statuses),
+    );
 }
 
 fn exit(args: &ApplyArgs, ended: Ended, outcome: Outcome) -> Exit {

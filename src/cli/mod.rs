@@ -10,6 +10,7 @@ mod apply;
 mod controller;
 pub mod crds;
 mod demo;
+mod folder;
 mod plan;
 mod simulator;
 

@@ -12,7 +12,7 @@ use super::report::columns;
 use crate::environment::{self, EnvironmentKey, EnvironmentPlan};
 use crate::model_version::{self, VersionPlan, forecast};
 use crate::ports::{Failure, Told, World};
-use crate::resources::conditions::{Finding, STALLED, WAITING};
+use crate::resources::conditions::{Finding, Reason, STALLED, WAITING};
 
 /// One version, and what is ahead of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,7 +52,7 @@ pub struct Ahead {
 pub async fn ahead(world: &World, catalog: &Catalog) -> Ahead {
     let mut ahead = Ahead::default();
     let mut versions: Vec<_> = catalog.versions().collect();
-    versions.sort_by_key(|it| (it.spec.instance_ref.name.clone(), it.spec.version));
+    versions.sort_by_key(|it| (it.namespace.clone(), it.spec.instance_ref.name.clone(), it.spec.version));
     let (mut of, mut calls) = (None, 0_usize);
     for object in versions {
         let instance = (object.namespace.clone(), object.spec.instance_ref.name.clone());
@@ -85,14 +85,18 @@ pub async fn ahead(world: &World, catalog: &Catalog) -> Ahead {
 }
 
 impl Ahead {
-    /// Whether something is in the way that only a person can mend.
+    /// Whether something is in the way: of seeing what is ahead, or such that only a person can mend it. What is suspended
+    /// is as somebody wants it.
     #[must_use]
-    pub fn is_stalled(&self) -> bool {
+    pub fn is_incomplete(&self) -> bool {
         let of_pins = self.environments.iter().filter_map(|it| it.plan.as_ref().ok());
         let mut findings = of_pins.flat_map(|plan| &plan.pins).flat_map(|pin| &pin.findings);
-        let stalled = |plan: Option<&Failure>| plan.is_some_and(|failure| failure.stalled);
-        self.versions.iter().any(|it| stalled(it.plan.as_ref().err()))
-            || self.environments.iter().any(|it| stalled(it.plan.as_ref().err()))
+        let of_versions = self.versions.iter().filter_map(|it| it.plan.as_ref().err());
+        let of_environments = self.environments.iter().filter_map(|it| it.plan.as_ref().err());
+        self.budgets.iter().any(|(_, budget)| budget.is_err())
+            || of_versions
+                .chain(of_environments)
+                .any(|it| it.reason != Reason::Suspended)
             || findings.any(|finding| finding.condition == STALLED)
     }
 

@@ -84,3 +84,18 @@ async fn a_plan_says_each_step_with_its_calls() {
     );
     ask(&bench, "plan", &[]).ended_with(2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_that_saw_nothing_fails_and_one_of_what_is_suspended_names_no_call() {
+    let bench = Bench::clinical().await;
+    bench.edit("clinical-v2.yaml", "spec:\n", "spec:\n  suspend: true\n");
+    let text = ask(&bench, "plan", &[]).ended_with(0).stdout;
+    let lines: Vec<&str> = text.lines().filter(|line| line.contains("clinical-v2")).collect();
+    assert!(
+        lines.len() == 1 && lines[0].starts_with("ModelVersion/clinical-v2: Suspended: "),
+        "{text}"
+    );
+    bench.edit("instance.yaml", "name: omni\n", "name: another\n");
+    let text = ask(&bench, "plan", &[]).ended_with(1).stdout;
+    assert!(text.contains("its budget is not known: "), "{text}");
+}
