@@ -193,23 +193,64 @@ impl Engine {
     }
 
     /// Instances first, then versions, sources before what is cut from them, then environments: so that one round is
-    /// enough where nothing has to be waited for.
+    /// enough where nothing has to be waited for. With `stay`, pins that come due meanwhile do not wait for Omni.
     async fn round(&self, due: &BTreeSet<Key>, deadline: Instant) {
-        let instances = due.iter().filter_map(|key| match key {
-            Key::Instance(id) => Some(self.instance(id.clone())),
-            _ => None,
-        });
-        all(instances).await;
-        for generation in self.versions_due() {
-            all(generation.into_iter().map(|id| self.version(id, deadline))).await;
-        }
+        let ended = CancellationToken::new();
+        let through_omni = async {
+            let instances = due.iter().filter_map(|key| match key {
+                Key::Instance(id) => Some(self.instance(id.clone())),
+                _ => None,
+            });
+            all(instances).await;
+            for generation in self.versions_due() {
+                all(generation.into_iter().map(|id| self.version(id, deadline))).await;
+            }
+            ended.cancel();
+        };
+        tokio::join!(through_omni, self.environments_meanwhile(&ended));
         // Again: what the versions found may have woken more of them.
+        self.environments_due().await;
+    }
+
+    /// Environments whenever they come due, until the round has ended. In the first round they wait for their versions, so
+    /// that the first that is said of a pin is what came of it.
+    async fn environments_meanwhile(&self, ended: &CancellationToken) {
+        if !self.stay || self.state().statuses.pins.is_empty() {
+            return;
+        }
+        while !ended.is_cancelled() {
+            if self.environments_due().await {
+                continue;
+            }
+            let (_, earliest) = self.due();
+            tokio::select! {
+                () = self.time_comes(earliest) => {}
+                () = self.more.notified() => {}
+                () = ended.cancelled() => {}
+            }
+        }
+    }
+
+    /// Passes over the environments that are due, and whether there were any.
+    async fn environments_due(&self) -> bool {
         let (due, _) = self.due();
-        let environments = due.iter().filter_map(|key| match key {
-            Key::Environment(key) => Some(self.environment(key.clone())),
-            _ => None,
-        });
-        all(environments).await;
+        let environments: Vec<_> = due
+            .into_iter()
+            .filter_map(|key| match key {
+                Key::Environment(key) => Some(self.environment(key)),
+                _ => None,
+            })
+            .collect();
+        let any = !environments.is_empty();
+        all(environments.into_iter()).await;
+        any
+    }
+
+    async fn time_comes(&self, earliest: Option<Timestamp>) {
+        match earliest {
+            Some(at) => tokio::time::sleep(self.world.clock.now().duration_until(at).unsigned_abs()).await,
+            None => std::future::pending().await,
+        }
     }
 
     /// The versions that are due, in groups: those of a group do not depend on each other, only on groups before it.

@@ -5,6 +5,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
+use wavepin::simulator::Fault;
+
 use super::bench::Bench;
 
 /// How long anything may take that is waited for.
@@ -17,9 +19,10 @@ struct Watching {
 }
 
 impl Watching {
-    fn start(bench: &Bench) -> Self {
+    fn start(bench: &Bench, more: &[&str]) -> Self {
         let mut child = bench
             .command(&["--watch"])
+            .args(more)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -51,16 +54,15 @@ impl Watching {
         }
     }
 
+    fn ask_to_end(&self) {
+        let pid = self.child.id().to_string();
+        let kill = Command::new("kill").args(["-TERM", &pid]).status();
+        assert!(kill.expect("kill can be run").success());
+    }
+
     /// Asks it to end, and gives its exit code and what it printed.
     fn end(mut self) -> (Option<i32>, String) {
-        let pid = self.child.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args(["-TERM", &pid])
-                .status()
-                .expect("kill can be run")
-                .success()
-        );
+        self.ask_to_end();
         let mut printed = String::new();
         self.child
             .stdout
@@ -84,7 +86,7 @@ impl Drop for Watching {
 async fn it_follows_the_files_until_it_is_asked_to_end() {
     let bench = Bench::clinical().await;
     let (code, printed) = tokio::task::block_in_place(|| {
-        let watching = Watching::start(&bench);
+        let watching = Watching::start(&bench, &[]);
         watching.says("tenant initech in staging is on version 2");
         bench.edit_pin("acme-corp-production", "  version: 1", "  version: 2");
         watching.says("tenant acme-corp in production is on version 2");
@@ -116,4 +118,39 @@ async fn it_follows_the_files_until_it_is_asked_to_end() {
         "{printed}"
     );
     assert_eq!(bench.look_up("acme-corp", "production").await, "12db1a0a");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pins_move_and_it_ends_while_omni_answers_nothing() {
+    let bench = Bench::clinical().await;
+    let code = tokio::task::block_in_place(|| {
+        let mut watching = Watching::start(&bench, &["--request-timeout", "10m"]);
+        watching.says("tenant initech in staging is on version 2");
+        let hang = serde_json::from_value(serde_json::json!({"kind": "hang"})).expect("there is such a fault");
+        let hang = Fault::once("GET", "", hang).expect("a pattern");
+        bench.simulator.arm(Fault {
+            method: None,
+            times: u32::MAX,
+            ..hang
+        });
+        let requests = bench.simulator.requests().len();
+        let third = std::fs::read_to_string(bench.file("clinical-v2.yaml")).expect("the file was written before");
+        bench.write(
+            "clinical-v3.yaml",
+            &third.replace("version: 2", "version: 3").replace("v2", "v3"),
+        );
+        while bench.simulator.requests().len() == requests {
+            std::thread::yield_now();
+        }
+        bench.edit_pin("acme-corp-production", "  version: 1", "  version: 2");
+        watching.says("tenant acme-corp in production is on version 2");
+        watching.ask_to_end();
+        watching.says("stopping after the present step");
+        watching.ask_to_end();
+        watching.says("leaving the present step where it stands");
+        watching.child.wait().expect("it ends").code()
+    });
+    assert_eq!(code, Some(0));
+    let shown = bench.look_up("acme-corp", "production").await;
+    assert!(shown.contains("-v2-"), "{shown}");
 }

@@ -57,6 +57,7 @@ impl Engine {
         self.begin(&key);
         let progress = Telling::new(self, &id, deadline);
         let Some(pass) = model_version::reconcile(&self.world, &id.0, &id.1, &progress).await else {
+            self.looks.forget(&id.0, &id.1);
             self.nothing_there(&key);
             return;
         };

@@ -8,7 +8,7 @@ use crate::model_version::{Progress, VersionReport};
 use crate::ports::{Lookup, Objects as _};
 use crate::standalone::catalog::Id;
 use crate::standalone::declared::Declared;
-use crate::standalone::statuses::Subject;
+use crate::standalone::statuses::{Key, Statuses, Subject};
 
 /// Tells how far a long pass is, and ends it early when it should.
 pub(super) struct Telling<'engine> {
@@ -69,5 +69,14 @@ impl Progress for Telling<'_> {
 
     fn looked(&self, look: LastLook) {
         self.engine.looks.keep(&self.id.0, &self.id.1, look);
+    }
+
+    fn wants_instance(&self) {
+        let Lookup::Found(version) = self.engine.declared.version(&self.id.0, &self.id.1) else {
+            return;
+        };
+        let instance = (self.id.0.clone(), version.spec.instance_ref.name.clone());
+        let is_it = |key: &Key, _: &Statuses| *key == Key::Instance(instance.clone());
+        self.engine.state().wake(is_it);
     }
 }
