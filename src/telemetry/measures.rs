@@ -124,12 +124,14 @@ impl Measures {
     pub fn text(&self) -> String {
         let longest = lock(&self.cuts).values().max().copied().unwrap_or_default();
         self.cut.set(longest.as_secs_f64());
+        // Held until all is said, so that two scrapes at once do not count into one another.
+        let budgets = lock(&self.budgets);
         // Budgets that are forgotten are not told for ever.
         self.limit.clear();
         self.used.clear();
         self.waiting.clear();
         self.paused.clear();
-        for budget in lock(&self.budgets).iter().flat_map(|read| read()) {
+        for budget in budgets.iter().flat_map(|read| read()) {
             let label = || ("budget", budget.budget.clone());
             self.limit.get_or_create(&[label()]).set(i64::from(budget.limit));
             self.used.get_or_create(&[label()]).set(i64::from(budget.used));
@@ -143,6 +145,7 @@ impl Measures {
         }
         let mut text = String::new();
         encode(&mut text, &self.registry).expect("a string takes all that is written to it");
+        drop(budgets);
         text
     }
 }
