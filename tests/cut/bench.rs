@@ -131,7 +131,7 @@ impl Bench {
         let sent = client(&self.limiter);
         let omni = if leads {
             let shared = Shared {
-                budget,
+                budget: Arc::new(Broken::new(Arc::clone(&budget), budget, Arc::clone(fuse))),
                 request_timeout: REQUEST_TIMEOUT,
             };
             let limiters = Limiters::new(Duration::from_secs(1));

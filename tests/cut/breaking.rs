@@ -13,11 +13,11 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::sync::Notify;
 use wavepin::ports::{
-    Claim, CompleteVersion, Connection, Contract, DashboardRecord, DashboardRow, DocumentRecord, EnvironmentView,
-    Exported, Flip, FlipOutcome, FolderPermit, FolderRecord, Identity, ImportRequest, Imported, Intent, IntentStep,
-    Mapping, MappingError, MappingErrorKind, Merge, ModelFile, ModelFiles, ModelRecord, NewModel, Omni, OmniError,
-    OmniErrorKind, Organization, Reservation, RoleGrant, RowRemoval, Shape, Standing, ValidationIssue, VersionChange,
-    VersionRecord,
+    Ask, Budget, Claim, CompleteVersion, Connection, Contract, DashboardRecord, DashboardRow, DocumentRecord,
+    EnvironmentView, Exported, Flip, FlipOutcome, FolderPermit, FolderRecord, Identity, ImportRequest, Imported,
+    Intent, IntentStep, Mapping, MappingError, MappingErrorKind, Merge, ModelFile, ModelFiles, ModelRecord, NewModel,
+    Omni, OmniError, OmniErrorKind, Organization, Place, Reservation, Return, RoleGrant, RowRemoval, Shape, Standing,
+    Told, ValidationIssue, VersionChange, VersionRecord,
 };
 
 /// Where in a call a process is stopped.
@@ -314,4 +314,22 @@ behind_a_fuse! {
     fn record_outside(environment: &str, changes: &[(String, Option<i32>, Option<i32>, i32)]) -> Result<(), MappingError>;
     fn flip(flip: &Flip) -> Result<FlipOutcome, MappingError>;
     fn remove_rows(environment: &str, rows: &[RowRemoval]) -> Result<(), MappingError>;
+}
+
+/// A place is asked for before each request. It is given back beside everything else, so that this call has no number
+/// among the others.
+#[async_trait]
+impl Budget for Broken<dyn Budget> {
+    async fn take_place(&self, ask: &Ask) -> Result<Place, MappingError> {
+        let send = |_| self.inner.take_place(ask);
+        self.fuse.pass(Beyond::Mapping, "take_place".to_owned(), send).await
+    }
+
+    async fn give_back(&self, place: &Return) -> Result<(), MappingError> {
+        self.inner.give_back(place).await
+    }
+
+    async fn standing(&self, key: &str, rate: u32) -> Result<Told, MappingError> {
+        self.inner.standing(key, rate).await
+    }
 }

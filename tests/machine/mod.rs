@@ -85,7 +85,7 @@ impl ReferenceStateMachine for Life {
     fn transitions(_: &Model) -> BoxedStrategy<Step> {
         prop_oneof![
             6 => subject().prop_map(Step::Pass),
-            5 => (subject(), 0_usize..70, 0_usize..3)
+            5 => (subject(), 0_usize..system::CALLS, 0_usize..3)
                 .prop_map(|(subject, call, point)| Step::Crash { subject, call, point }),
             1 => Just(Step::TakeOver),
             2 => subject().prop_map(Step::Overtaken),

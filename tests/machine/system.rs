@@ -17,7 +17,7 @@ use wavepin::resources::reasons::Reason;
 use wavepin::simulator::{Fault, FaultKind};
 
 use super::{Life, Model, Step, Subject};
-use crate::cut::bench::{Bench, Quiet};
+use crate::cut::bench::{Bench, Quiet, ready};
 use crate::cut::breaking::{Fuse, Point};
 use crate::cut::matrix::{life::live, small, two_dashboards};
 
@@ -32,6 +32,9 @@ pub const FAULTS: [fn() -> FaultKind; 8] = [
     || FaultKind::Status429 { retry_after: Some(0) },
     || FaultKind::NotJson,
 ];
+
+/// How many calls the instance's pass and the whole cut make together.
+pub const CALLS: usize = 150;
 
 /// How many kinds of hands there are.
 pub const HANDS: usize = 9;
@@ -109,6 +112,8 @@ impl System {
             bench.declare(|file, text| declared.write(file, text));
             let process = Arc::new(bench.leader(&Fuse::never()).await);
             pass(&process, Subject::Instance).await;
+            // A life is about the cut and what follows: without its source it would wait from step to step.
+            ready(&bench.drive(&process, "clinical-v1").await);
             let url = bench.database();
             let rows = SqlitePool::connect(url.expose_secret()).await.unwrap();
             (bench, process, rows)
