@@ -96,6 +96,7 @@ impl Passes {
         let progress = VersionProgress {
             passes: self,
             name: &name,
+            instance: &object.spec.instance_ref.name,
             rate: self.rate(&object),
             spec_hash: &object.spec_hash,
         };
@@ -196,6 +197,7 @@ impl Passes {
 struct VersionProgress<'a> {
     passes: &'a Passes,
     name: &'a ObjectName,
+    instance: &'a str,
     /// Of the spec that the pass began with.
     spec_hash: &'a str,
     /// Requests a minute.
@@ -231,5 +233,10 @@ impl Progress for VersionProgress<'_> {
 
     fn looked(&self, look: LastLook) {
         self.passes.looks.keep(&self.name.namespace, &self.name.name, look);
+    }
+
+    fn wants_instance(&self) {
+        let instance = ObjectName::new(&self.name.namespace, self.instance);
+        self.passes.askers.instances.ask(instance);
     }
 }

@@ -98,6 +98,9 @@ pub struct VersionPlan {
 pub async fn plan(world: &World, object: &Object<ModelVersionSpec>) -> Result<VersionPlan, Failure> {
     let instance = instance(world, object)?;
     let desired = Desired::new(object, &instance)?;
+    if let Some(failure) = suspended(object, &instance) {
+        return Err(failure);
+    }
     alone(world, object, &instance)?;
     let (mapping, shape) = world.mapping(&instance).await?;
     let from = match &desired.origin {
@@ -157,6 +160,9 @@ pub trait Progress: Send + Sync {
     }
     /// Keeps a look for the next pass.
     fn looked(&self, _: LastLook) {}
+    /// The pass waits for one over its instance: nobody has looked yet whose organisation this URL, key and database lead
+    /// to. They may be new since the instance was looked at, and nothing else would tell so before its interval is over.
+    fn wants_instance(&self) {}
 }
 
 /// One pass; `None` where the object is not there (any more), or does not parse.
@@ -191,13 +197,11 @@ pub async fn reconcile(world: &World, namespace: &str, name: &str, progress: &dy
             Ok(desired) => desired,
             Err(failure) => return end(&failure, false),
         };
-    if object.spec.suspend || instance.spec.suspend {
-        let why = "spec.suspend is true, here or on the instance: nothing is done";
-        let failure = Failure::passing(Reason::Suspended, why).next(Next::After(instance.spec.interval.into()));
+    if let Some(failure) = suspended(&object, &instance) {
         return end(&failure, true);
     }
     match Pass::begin(world, &instance, &object, desired).await {
-        Ok(pass) => Some(match pass.recognized().await {
+        Ok(pass) => Some(match pass.recognized(progress).await {
             Ok(()) => match pass.seen_a_moment_ago(progress) {
                 Some(told) => told,
                 None => pass.run(progress).await,
@@ -206,6 +210,12 @@ pub async fn reconcile(world: &World, namespace: &str, name: &str, progress: &dy
         }),
         Err(failure) => end(&failure, true),
     }
+}
+
+fn suspended(object: &Object<ModelVersionSpec>, instance: &Object<OmniInstanceSpec>) -> Option<Failure> {
+    let why = "spec.suspend is true, here or on the instance: nothing is done";
+    let failure = || Failure::passing(Reason::Suspended, why).next(Next::After(instance.spec.interval.into()));
+    (object.spec.suspend || instance.spec.suspend).then(failure)
 }
 
 fn instance(world: &World, object: &Object<ModelVersionSpec>) -> Result<Arc<Object<OmniInstanceSpec>>, Failure> {
@@ -295,8 +305,12 @@ impl<'a> Pass<'a> {
 
     /// Whether the organisation is the right one. Right after a start the instance's own pass is about to find out: a
     /// short wait for it spares a status that would hold for a moment.
-    async fn recognized(&self) -> Result<(), Failure> {
-        let recognized = self.omni.standing().looked_at(RECOGNIZED_WITHIN).await;
+    async fn recognized(&self, progress: &dyn Progress) -> Result<(), Failure> {
+        let standing = self.omni.standing();
+        let recognized = standing.looked_at(RECOGNIZED_WITHIN).await;
+        if standing.is_unlooked() {
+            progress.wants_instance();
+        }
         recognized.map_err(|kind| {
             let why = format!("OmniInstance {}: {kind}", self.instance.name);
             Failure::passing(Reason::InstanceNotReady, why).next(Next::After(LOOK_AGAIN))

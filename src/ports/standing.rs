@@ -89,6 +89,11 @@ impl Standing {
         admitted
     }
 
+    /// Whether nobody has looked yet which organisation it is.
+    pub fn is_unlooked(&self) -> bool {
+        self.state.borrow().recognition == Recognition::Unlooked
+    }
+
     /// Whether any work was turned away since this was last asked: it waits to be called again.
     pub fn turned_away(&self) -> bool {
         self.turned_away.swap(false, Ordering::SeqCst)
