@@ -173,7 +173,7 @@ impl PgMapping {
     pub(super) async fn read_dashboards(&self, version: i32) -> Result<BTreeMap<String, DashboardRecord>, Failure> {
         self.tables().await?;
         let mut snapshot = self.snapshot().await?;
-        let read = dashboard_lines(snapshot.on(), version).await?;
+        let read = dashboard_lines(snapshot.on(), version, None).await?;
         snapshot.rollback().await?;
         let records = read
             .into_iter()
@@ -186,10 +186,11 @@ impl PgMapping {
         if version_record(session.on(), version, "FOR KEY SHARE").await?.is_none() {
             return Err(not_recorded(version).into());
         }
-        for line in dashboard_lines(session.on(), version).await? {
-            if line.record()? == *dashboard {
-                return session.rollback().await;
-            }
+        let known = dashboard_lines(session.on(), version, Some(&dashboard.slug))
+            .await?
+            .pop();
+        if known.map(DashboardLine::record).transpose()?.as_ref() == Some(dashboard) {
+            return session.rollback().await;
         }
         statement(
             "INSERT INTO wavepin.dashboard \
@@ -285,12 +286,18 @@ async fn version_record(
     Ok(line.map(VersionLine::record).transpose()?)
 }
 
-async fn dashboard_lines(connection: &mut PgConnection, version: i32) -> Result<Vec<DashboardLine>, Failure> {
+/// Of all dashboards of a version, or of one.
+async fn dashboard_lines(
+    connection: &mut PgConnection,
+    version: i32,
+    slug: Option<&str>,
+) -> Result<Vec<DashboardLine>, Failure> {
     Ok(lines(
         "SELECT slug, identifier, document_id, dashboard_id, source_identifier, foreign_links, state \
-         FROM wavepin.dashboard WHERE version = $1",
+         FROM wavepin.dashboard WHERE version = $1 AND slug = coalesce($2, slug)",
     )
     .bind(version)
+    .bind(slug.map(str::to_owned))
     .fetch_all(connection)
     .await?)
 }

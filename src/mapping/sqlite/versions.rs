@@ -173,7 +173,7 @@ impl SqliteMapping {
 
     pub(super) async fn read_dashboards(&self, version: i32) -> Result<BTreeMap<String, DashboardRecord>, Failure> {
         let mut snapshot = self.snapshot().await?;
-        let lines = dashboard_lines(&mut snapshot, version).await?;
+        let lines = dashboard_lines(&mut snapshot, version, None).await?;
         let records = lines
             .into_iter()
             .map(|line| line.record().map(|it| (it.slug.clone(), it)));
@@ -185,10 +185,11 @@ impl SqliteMapping {
         if version_record(&mut transaction, version).await?.is_none() {
             return Err(not_recorded(version).into());
         }
-        for line in dashboard_lines(&mut transaction, version).await? {
-            if line.record()? == *dashboard {
-                return Ok(());
-            }
+        let known = dashboard_lines(&mut transaction, version, Some(&dashboard.slug))
+            .await?
+            .pop();
+        if known.map(DashboardLine::record).transpose()?.as_ref() == Some(dashboard) {
+            return Ok(());
         }
         sqlx::query(
             "INSERT INTO wavepin_dashboard \
@@ -285,15 +286,18 @@ pub(super) async fn version_record(
     Ok(line.map(VersionLine::record).transpose()?)
 }
 
+/// Of all dashboards of a version, or of one.
 pub(super) async fn dashboard_lines(
     connection: &mut SqliteConnection,
     version: i32,
+    slug: Option<&str>,
 ) -> Result<Vec<DashboardLine>, Failure> {
     Ok(sqlx::query_as(
         "SELECT slug, identifier, document_id, dashboard_id, source_identifier, foreign_links, state \
-         FROM wavepin_dashboard WHERE version = ?",
+         FROM wavepin_dashboard WHERE version = ? AND slug = coalesce(?, slug)",
     )
     .bind(version)
+    .bind(slug)
     .fetch_all(connection)
     .await?)
 }
