@@ -325,6 +325,20 @@ async fn the_grants_that_a_refusal_names_are_enough() {
 }
 
 #[tokio::test]
+async fn a_newer_release_under_another_user_is_told_how_it_may_change_the_ledger() {
+    let bed = Bed::postgres();
+    let first = connect(&bed.url, bed.options.clone()).await.unwrap();
+    first.prepare("acme", None).await.unwrap();
+    bed.by_hand(
+        "ALTER TABLE wavepin.dashboard DROP COLUMN state; ALTER TABLE wavepin.model_version DROP COLUMN model_state;
+         DELETE FROM wavepin.migration WHERE number = 4",
+    )
+    .await;
+    let (url, _) = as_nobody(&bed).await;
+    assert!(run_grants_until_it_works(&bed, &url).await > 0);
+}
+
+#[tokio::test]
 async fn the_grants_on_the_applications_tables_are_enough() {
     let bed = Bed::external(OWN_TABLES);
     let (url, _) = as_nobody(&bed).await;

@@ -95,6 +95,13 @@ impl PgMapping {
         )
     }
 
+    /// A table is changed by its owner alone, and another user may have made it.
+    pub(super) fn grants_to_migrate(&self) -> String {
+        let tables = ["model_version", "dashboard"];
+        let owners = tables.map(|table| format!("; ALTER TABLE IF EXISTS wavepin.{table} OWNER TO {}", self.user));
+        format!("{}{}", self.grants_on_ledger(), owners.concat())
+    }
+
     /// On the application's tables, in the schema that is given, or that the options name.
     pub(super) fn grants_on_tables(&self, schema: Option<&str>) -> String {
         let user = &self.user;

@@ -145,7 +145,7 @@ impl PgMapping {
                 .map_err(|source| self.lacking(source, |us| us.grant_to_make_a_schema()))?;
         }
         self.migrate_in_schema(session).await.map_err(|failure| match failure {
-            Failure::Sql(source) => self.lacking(source, |us| us.grants_on_ledger()),
+            Failure::Sql(source) => self.lacking(source, |us| us.grants_to_migrate()),
             told => told,
         })
     }
