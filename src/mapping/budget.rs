@@ -51,7 +51,7 @@ impl KeyLine {
 }
 
 /// The places of a key as they were, and the one that was taken if there was room.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct PlacesLine {
     pub(super) now: i64,
     pub(super) live: i64,
@@ -73,16 +73,21 @@ impl PlacesLine {
         }
     }
 
+    /// How the key stands for one who would take this rate.
+    pub(super) fn told(&self, asked: u32, standing: &Standing) -> Told {
+        Told {
+            used: u32::try_from(self.live + i64::from(self.id.is_some())).unwrap_or(u32::MAX),
+            rate: self.places().rate(asked),
+            recovering: standing.at_once.is_some(),
+            paused: standing.pause(moment(self.now)).is_some(),
+        }
+    }
+
     /// What came of asking. To look again before `after` would be in vain: a request that is on its way now keeps its
     /// place for a window at least.
     pub(super) fn place(&self, ask: &Ask, standing: &Standing) -> Place {
         let (now, places) = (moment(self.now), self.places());
-        let told = Told {
-            used: u32::try_from(self.live + i64::from(self.id.is_some())).unwrap_or(u32::MAX),
-            rate: places.rate(ask.rate),
-            recovering: standing.at_once.is_some(),
-            paused: standing.pause(now).is_some(),
-        };
+        let told = self.told(ask.rate, standing);
         if let Some(id) = self.id {
             return Place::Taken { id, told };
         }
@@ -95,17 +100,6 @@ impl PlacesLine {
             Room::Free => Duration::ZERO,
         };
         Place::Later { after, told }
-    }
-}
-
-/// How a key stands with so many places taken, and whether it is paused and whether it comes back after that.
-pub(super) fn stands(used: i64, lowest: Option<i32>, asked: u32, (paused, recovering): (bool, bool)) -> Told {
-    let lowest = lowest.and_then(|rate| u32::try_from(rate).ok());
-    Told {
-        used: u32::try_from(used).unwrap_or(u32::MAX),
-        rate: lowest.map_or(asked, |lowest| lowest.min(asked)).max(1),
-        recovering,
-        paused,
     }
 }
 

@@ -81,6 +81,10 @@ pub(super) async fn a_window_holds_as_many_as_the_lowest_rate_allows(bed: Bed) {
     taken(&*budget, &ask(9)).await;
     let (_, told) = later(&*budget, &ask(9)).await;
     assert_eq!((told.used, told.rate), (3, 3), "the lower rate is still asked for");
+    let seen = budget.standing("ab12", 9).await.unwrap();
+    assert_eq!(seen, told, "who takes no place is told the same");
+    let seen = budget.standing("another", 9).await.unwrap();
+    assert_eq!((seen.used, seen.rate, seen.paused), (0, 9, false));
 }
 
 pub(super) async fn a_place_comes_back_a_window_after_it_is_given_back(bed: Bed) {
@@ -189,6 +193,7 @@ pub(super) async fn a_clock_that_was_set_back_is_noticed(bed: Bed) {
     };
     let place = taken(&*budget, &ask).await;
     end(&*budget, &place, throttled(Some(MINUTE))).await;
+    assert!(budget.standing("ab12", 1).await.unwrap().paused);
     let (slots, keys) = (bed.ledger("budget_slot"), bed.ledger("budget_key"));
     let (slot, key) = if slots.contains('.') {
         ("free_at + interval '1 day'", "paused_until + interval '1 day'")
@@ -197,6 +202,10 @@ pub(super) async fn a_clock_that_was_set_back_is_noticed(bed: Bed) {
     };
     bed.by_hand(&format!("UPDATE {slots} SET free_at = {slot}")).await;
     bed.by_hand(&format!("UPDATE {keys} SET paused_until = {key}")).await;
+    assert!(
+        !budget.standing("ab12", 1).await.unwrap().paused,
+        "no pause lasts a day"
+    );
     soon(&*budget, &ask).await;
 }
 

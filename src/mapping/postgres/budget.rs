@@ -1,7 +1,9 @@
 //! The request budget. Who looks for a place locks its key's row first, so that two that look at once do not take the
 //! same one; who gives one back touches its own row only, unless the key is coming back after a pause.
 
-use super::super::budget::{CLOCKS_DIFFER, KeyLine, PlacesLine, learn, microseconds, rate, stands, tells};
+use sqlx::AssertSqlSafe;
+
+use super::super::budget::{CLOCKS_DIFFER, KeyLine, PlacesLine, learn, microseconds, rate, tells};
 use super::super::ledger::Failure;
 use super::PgMapping;
 use super::session::{Session, lines, statement};
@@ -45,6 +47,17 @@ SELECT
     ) AS frees_in
 FROM told, clock";
 
+/// The same for one who takes none.
+const COUNT: &str = "
+SELECT (extract(epoch FROM statement_timestamp()) * 1000000)::bigint AS now, count(*) AS live, min(rate) AS lowest,
+    0::bigint AS unanswered, NULL::bigint AS id, NULL::bigint AS frees_in
+FROM wavepin.budget_slot WHERE key = $1 AND free_at > statement_timestamp()";
+
+const KEY: &str = "
+SELECT (extract(epoch FROM paused_at) * 1000000)::bigint AS paused_at,
+    (extract(epoch FROM paused_until) * 1000000)::bigint AS paused_until, strikes, at_once
+FROM wavepin.budget_key WHERE key = $1";
+
 const GIVE_BACK: &str = "
 UPDATE wavepin.budget_slot
 SET answered = true, free_at = statement_timestamp() + $3 * interval '1 microsecond'
@@ -72,19 +85,10 @@ impl PgMapping {
 
     pub(super) async fn read_standing(&self, key: &str, rate: u32) -> Result<Told, Failure> {
         let mut session = self.snapshot().await?;
-        let (used, lowest): (i64, Option<i32>) =
-            lines("SELECT count(*), min(rate) FROM wavepin.budget_slot WHERE key = $1 AND free_at > now()")
-                .bind(key.to_owned())
-                .fetch_one(session.on())
-                .await?;
-        let standing: Option<(bool, bool)> = lines(
-            "SELECT coalesce(paused_until > now(), false), at_once IS NOT NULL FROM wavepin.budget_key WHERE key = $1",
-        )
-        .bind(key.to_owned())
-        .fetch_optional(session.on())
-        .await?;
+        let known: Option<KeyLine> = lines(KEY).bind(key.to_owned()).fetch_optional(session.on()).await?;
+        let line: PlacesLine = lines(COUNT).bind(key.to_owned()).fetch_one(session.on()).await?;
         session.rollback().await?;
-        Ok(stands(used, lowest, rate, standing.unwrap_or_default()))
+        Ok(line.told(rate, &known.as_ref().map(KeyLine::standing).unwrap_or_default()))
     }
 
     pub(super) async fn free(&self, place: &Return) -> Result<(), Failure> {
@@ -115,16 +119,14 @@ impl PgMapping {
 
 /// How the key stands; its row is made if there is none, and locked until the end of the transaction.
 async fn lock_key(session: &mut Session, key: &str) -> Result<Standing, Failure> {
-    let lock = "SELECT (extract(epoch FROM paused_at) * 1000000)::bigint AS paused_at, \
-                (extract(epoch FROM paused_until) * 1000000)::bigint AS paused_until, strikes, at_once \
-                FROM wavepin.budget_key WHERE key = $1 FOR UPDATE";
-    let mut known: Option<KeyLine> = lines(lock).bind(key.to_owned()).fetch_optional(session.on()).await?;
+    let lock = || AssertSqlSafe(format!("{KEY} FOR UPDATE"));
+    let mut known: Option<KeyLine> = lines(lock()).bind(key.to_owned()).fetch_optional(session.on()).await?;
     if known.is_none() {
         statement("INSERT INTO wavepin.budget_key (key) VALUES ($1) ON CONFLICT DO NOTHING")
             .bind(key.to_owned())
             .execute(session.on())
             .await?;
-        known = lines(lock).bind(key.to_owned()).fetch_optional(session.on()).await?;
+        known = lines(lock()).bind(key.to_owned()).fetch_optional(session.on()).await?;
     }
     Ok(known.as_ref().map(KeyLine::standing).unwrap_or_default())
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
-use super::super::budget::{CLOCKS_DIFFER, KeyLine, PlacesLine, learn, microseconds, moment, rate, stands, tells};
+use super::super::budget::{CLOCKS_DIFFER, KeyLine, PlacesLine, learn, microseconds, moment, rate, tells};
 use super::super::ledger::Failure;
 use super::SqliteMapping;
 use crate::ports::window::{Room, Standing};
@@ -24,22 +24,22 @@ impl SqliteMapping {
     }
 
     pub(super) async fn read_standing(&self, key: &str, rate: u32) -> Result<Told, Failure> {
-        let now = Timestamp::now().as_microsecond();
         let mut snapshot = self.snapshot().await?;
-        let (used, lowest): (i64, Option<i32>) =
+        let now = Timestamp::now().as_microsecond();
+        let standing = known_standing(&mut snapshot, key).await?.unwrap_or_default();
+        let (live, lowest): (i64, Option<i32>) =
             sqlx::query_as("SELECT count(*), min(rate) FROM wavepin_budget_slot WHERE key = ? AND free_at > ?")
                 .bind(key)
                 .bind(now)
                 .fetch_one(&mut *snapshot)
                 .await?;
-        let standing: Option<(bool, bool)> = sqlx::query_as(
-            "SELECT coalesce(paused_until, 0) > ?2, at_once IS NOT NULL FROM wavepin_budget_key WHERE key = ?1",
-        )
-        .bind(key)
-        .bind(now)
-        .fetch_optional(&mut *snapshot)
-        .await?;
-        Ok(stands(used, lowest, rate, standing.unwrap_or_default()))
+        let line = PlacesLine {
+            now,
+            live,
+            lowest,
+            ..PlacesLine::default()
+        };
+        Ok(line.told(rate, &standing))
     }
 
     pub(super) async fn free(&self, place: &Return) -> Result<(), Failure> {
@@ -67,15 +67,20 @@ impl SqliteMapping {
     }
 }
 
-/// How the key stands; its row is made if there is none.
-async fn standing(connection: &mut SqliteConnection, key: &str) -> Result<Standing, Failure> {
+/// How the key stands, if it has a row.
+async fn known_standing(connection: &mut SqliteConnection, key: &str) -> Result<Option<Standing>, Failure> {
     let known: Option<KeyLine> =
         sqlx::query_as("SELECT paused_at, paused_until, strikes, at_once FROM wavepin_budget_key WHERE key = ?")
             .bind(key)
-            .fetch_optional(&mut *connection)
+            .fetch_optional(connection)
             .await?;
-    if let Some(line) = known {
-        return Ok(line.standing());
+    Ok(known.as_ref().map(KeyLine::standing))
+}
+
+/// Likewise; its row is made if there is none.
+async fn standing(connection: &mut SqliteConnection, key: &str) -> Result<Standing, Failure> {
+    if let Some(known) = known_standing(&mut *connection, key).await? {
+        return Ok(known);
     }
     sqlx::query("INSERT INTO wavepin_budget_key (key) VALUES (?)")
         .bind(key)
@@ -120,8 +125,7 @@ async fn count(
         live,
         lowest,
         unanswered,
-        id: None,
-        frees_in: None,
+        ..PlacesLine::default()
     };
     if let Some(besides) = live
         .checked_sub(i64::from(line.places().rate(ask.rate)))
