@@ -56,7 +56,8 @@ impl<'a> Dashboard<'a> {
             None => match intent {
                 IntentState::Open(_) | IntentState::Settled(_) => self.look_at_copy(),
                 IntentState::Missing if self.must_ask() => self.look_at_copy(),
-                _ => self.import(intent),
+                IntentState::Missing => self.unless_listed(intent),
+                IntentState::Unsent => self.import(intent),
             },
             Some(None) => self.absent(intent),
             Some(Some(copy)) => self.present(copy),
@@ -83,6 +84,17 @@ impl<'a> Dashboard<'a> {
                 slugs.all(|slug| slug != self.slug)
             }),
             _ => true,
+        }
+    }
+
+    /// The identifier was free when all were looked for, perhaps by a process of long ago: the ledger may have been put
+    /// back to a time before the copy was made. One list of the folder a pass tells, and an import could write over it.
+    fn unless_listed(&self, intent: IntentState<'_>) -> Step {
+        let folder = self.view.record().and_then(|it| it.folder_id.clone());
+        match (&self.view.seen.documents, folder) {
+            (None, Some(folder)) => Step::Look(Look::Documents(folder)),
+            (Some(listed), _) if listed.iter().any(|it| it.identifier == self.to) => self.look_at_copy(),
+            _ => self.import(intent),
         }
     }
 
