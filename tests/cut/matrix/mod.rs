@@ -12,10 +12,11 @@ use std::time::{Duration, Instant};
 use futures::StreamExt as _;
 use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqlitePool;
 use tokio::task::JoinHandle;
+use wavepin::simulator::IdentifierClash;
 
 use super::bench::{Bench, ready};
 use super::breaking::{Beyond, Boundary, Fuse, Point};
@@ -37,6 +38,8 @@ enum Mode {
     Replica,
     /// The database is put back to where it was before the cut.
     Restored,
+    /// The process goes on to its end, and the database is put back to where it was at the call.
+    Midway,
 }
 
 /// Two dashboards are enough to meet every kind of call: one has fields of its workbook, one a tab of its own.
@@ -103,6 +106,10 @@ async fn bed(mode: Mode) -> Bench {
             ready(&bench.drive(&world, "clinical-v1").await);
             keep_database(&bench).await;
         }
+        // The likeliest to write over what is there.
+        Mode::Midway => bench
+            .simulator
+            .turn(|knobs| knobs.identifier_clash = IdentifierClash::Overwrite),
         Mode::Wiped | Mode::Replica => {}
     }
     bench
@@ -170,6 +177,12 @@ async fn disturbed(cell: Cell, expected: &Undisturbed) -> Result<(), String> {
         told = &mut first => return Err(format!("it never made the call: {told:?}")),
     }
     let told = match cell.mode {
+        Mode::Midway => {
+            keep_database(&bench).await;
+            stopped.wake();
+            settled(&first.await.expect("it goes on to its end"))?;
+            return restored(&bench, expected).await;
+        }
         Mode::Replica => {
             let waking = Arc::clone(&stopped);
             let event = async move {
@@ -241,8 +254,12 @@ async fn restored(bench: &Arc<Bench>, expected: &Undisturbed) -> Result<(), Stri
     // Under another name: whoever still closes the old file must not write into the new one.
     bench.use_database(KEPT);
     bench.forget(two_dashboards);
-    let before = bench.outcome();
+    let (before, copies) = (bench.outcome(), copies(bench));
     let told = next_process(bench, Mode::Restored, usize::MAX, async {}).await?;
+    let now = self::copies(bench);
+    if let Some(copy) = copies.iter().find(|it| !now.contains(it)) {
+        return Err(format!("it made again, or wrote to, {copy}"));
+    }
     let Some(why) = &told["clinical-v2"] else {
         settled(&told)?;
         // What is known again was not sent again, so that there are no marks of it.
@@ -264,6 +281,16 @@ async fn restored(bench: &Arc<Bench>, expected: &Undisturbed) -> Result<(), Stri
         return Err(format!("it wrote to Omni, and stopped: {why}"));
     }
     Ok(())
+}
+
+/// The dashboards of version 2, to the last byte.
+fn copies(bench: &Bench) -> Vec<Value> {
+    let state = bench.simulator.state();
+    let documents = state["documents"].as_array().into_iter().flatten();
+    documents
+        .filter(|it| it["folderPath"] == "clinical/v2")
+        .cloned()
+        .collect()
 }
 
 /// Random numbers that a seed tells.
@@ -329,7 +356,7 @@ pub(crate) async fn whatever_crashes_and_whenever_the_end_is_the_same() {
     let mut dice = Dice(seed);
     let mut runs = Vec::new();
     let mut counted = Vec::new();
-    for mode in [Mode::Wiped, Mode::Lagging, Mode::Replica, Mode::Restored] {
+    for mode in [Mode::Wiped, Mode::Lagging, Mode::Replica, Mode::Restored, Mode::Midway] {
         let expected = Arc::new(undisturbed(mode).await);
         let mut cells = cells(mode, &expected.calls, whole || mode == Mode::Wiped, &mut dice);
         // The likeliest mode is run whole, the rarer ones by chance.
@@ -337,7 +364,7 @@ pub(crate) async fn whatever_crashes_and_whenever_the_end_is_the_same() {
             _ if whole => 1,
             Mode::Wiped => thinned,
             Mode::Lagging | Mode::Replica => 2 * thinned,
-            Mode::Restored => 4 * thinned,
+            Mode::Restored | Mode::Midway => 4 * thinned,
         };
         cells.retain(|_| dice.roll(of) == 0);
         counted.push(format!(
