@@ -1,6 +1,6 @@
 # Each target says after ## what it is for: `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint licences bench crds generated clean
+.PHONY: help demo test thorough lint licences bench crds generated clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,11 @@ lint: ## Check format, clippy, docs, and that crds/ is what the types say
 
 licences: ## Hold the dependencies' licences against tools/licences.txt
 	@tools/licences
+
+thorough: ## Crash at every boundary in every mode, and live 2,000 random lives: what `make test` does a part of
+	@tools/get
+	WAVEPIN_MATRIX=whole cargo test --locked --test wavepin -- promises::promise_03
+	WAVEPIN_LIVES=510 cargo test --locked --test wavepin -- machine::
 
 bench: ## Print the table of ratios that says how fast Wavepin is
 	@tools/get
