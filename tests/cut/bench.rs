@@ -15,10 +15,11 @@ use wavepin::omni::{Limiter, Limiters, OmniClient, OmniOptions, Shared};
 use wavepin::ports::{Clients, Clock, ConnectError, Mapping, Next, Object, Omni, Urgency, World};
 use wavepin::resources::OmniInstanceSpec;
 use wavepin::resources::conditions::{Finding, READY, STALLED, Verdict};
-use wavepin::simulator::{DEFAULT_API_KEY, Simulator, SimulatorOptions};
+use wavepin::simulator::{DEFAULT_API_KEY, SimulatorOptions};
 use wavepin::standalone::{Catalog, CatalogOptions, Declared, Reading};
 
 use super::breaking::{Broken, Fuse};
+use crate::contract::check::Held;
 
 /// How long lists lag and requests take here; passed by a clock that jumps.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -40,7 +41,8 @@ impl Jumping {
 
 /// One organisation with one mapping.
 pub struct Bench {
-    pub simulator: Simulator,
+    /// Every exchange with it is held to Omni's contract.
+    pub simulator: Held,
     pub folder: TempDir,
     file: Mutex<&'static str>,
     pub declared: Arc<Declared>,
@@ -55,7 +57,7 @@ impl Bench {
     }
 
     pub async fn with(options: SimulatorOptions, change: impl Fn(&str, String) -> String) -> Self {
-        let simulator = Simulator::start(options).await.unwrap();
+        let simulator = Held::start(options).await.unwrap();
         let bench = Self {
             simulator,
             folder: in_memory(),
@@ -196,9 +198,39 @@ impl Bench {
         (first, self.drive(&world, "clinical-v2").await)
     }
 
+    /// A version, driven by a freshly started process that nothing disturbs.
+    pub async fn again(&self, name: &str) -> VersionReport {
+        let world = self.world(&Fuse::never()).await;
+        self.drive(&world, name).await
+    }
+
     /// What matters of the organisation: everything but times and the ids that Omni chooses.
     pub fn outcome(&self) -> Value {
         outcome(&self.simulator.state())
+    }
+}
+
+/// The example as it is in its folder.
+pub fn as_it_is(_: &str, text: String) -> String {
+    text
+}
+
+/// Version 2 with two dashboards, which are enough to meet every kind of call: one has fields of its workbook, one a tab
+/// of its own.
+pub fn two_dashboards(file: &str, text: String) -> String {
+    match file {
+        "clinical-v2.yaml" => {
+            format!("{text}    dashboards: {{exclude: [ward-capacity, medication-review, billing-overview]}}\n")
+        }
+        _ => text,
+    }
+}
+
+/// Asserts that a text speaks of each of these.
+#[track_caller]
+pub fn says(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "{text:?} lacks {part:?}");
     }
 }
 

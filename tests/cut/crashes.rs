@@ -6,25 +6,14 @@ use std::time::Duration;
 use serde_json::Value;
 use wavepin::simulator::{Fault, FaultKind};
 
-use super::bench::{Bench, ready};
+use super::bench::{Bench, ready, two_dashboards};
 use super::breaking::Fuse;
-
-/// Two dashboards are enough to meet every kind of call: one has fields of its workbook, one a tab of its own.
-fn two_dashboards(file: &str, text: String) -> String {
-    match file {
-        "clinical-v2.yaml" => {
-            format!("{text}    dashboards: {{exclude: [ward-capacity, medication-review, billing-overview]}}\n")
-        }
-        _ => text,
-    }
-}
 
 /// What an undisturbed run ends with.
 async fn undisturbed() -> Value {
     let bench = Bench::new(two_dashboards).await;
-    let world = bench.world(&Fuse::never()).await;
     for name in ["clinical-v1", "clinical-v2"] {
-        ready(&bench.drive(&world, name).await);
+        ready(&bench.again(name).await);
     }
     bench.outcome()
 }

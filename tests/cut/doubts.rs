@@ -9,15 +9,11 @@ use wavepin::ports::World;
 use wavepin::resources::conditions::{READY, Verdict};
 use wavepin::simulator::{Fault, FaultKind, IdentifierClash, ImportAnswer, ImportFolder};
 
-use super::bench::{Bench, Until, ready, stalled, verdict};
+use super::bench::{Bench, Until, as_it_is, ready, says, stalled, verdict};
 use super::breaking::Fuse;
 
 /// Longer than a stalled version is left alone.
 const LATER: Duration = Duration::from_secs(601);
-
-fn as_it_is(_: &str, text: String) -> String {
-    text
-}
 
 fn calls(bench: &Bench, method: &str, end: &str) -> usize {
     let requests = bench.simulator.requests();
@@ -58,18 +54,10 @@ async fn stays_stalled(bench: &Bench) -> String {
     let outcome = bench.outcome();
     for _ in 0..3 {
         bench.clock_passes(LATER);
-        let world = bench.world(&Fuse::never()).await;
-        assert_eq!(stalled(&bench.drive(&world, "clinical-v2").await), text);
+        assert_eq!(stalled(&bench.again("clinical-v2").await), text);
         assert_eq!(bench.outcome(), outcome);
     }
     text
-}
-
-#[track_caller]
-fn says(text: &str, parts: &[&str]) {
-    for part in parts {
-        assert!(text.contains(part), "{text:?} lacks {part:?}");
-    }
 }
 
 /// An answer is lost, and the list shows what was made only much later.
@@ -109,8 +97,7 @@ async fn what_is_on_record_is_used_while_lists_do_not_show_it() {
         for _ in 0..nth {
             cut_until(&bench, "POST", end).await;
         }
-        let world = bench.world(&Fuse::never()).await;
-        ready(&bench.drive(&world, "clinical-v2").await);
+        ready(&bench.again("clinical-v2").await);
         assert_eq!(calls(&bench, "POST", "/v1/models"), 2, "{nth} of {end}");
         assert_eq!(bench.outcome(), undisturbed.outcome(), "{nth} of {end}");
     }
@@ -200,8 +187,7 @@ async fn a_folder_that_omni_puts_elsewhere_is_told_and_never_made_again() {
         "clinical-v2.yaml" => text.replace("name: v2\n", "name: version-two\n"),
         _ => text,
     });
-    let world = bench.world(&Fuse::never()).await;
-    let report = bench.drive(&world, "clinical-v2").await;
+    let report = bench.again("clinical-v2").await;
     ready(&report);
     assert_eq!(report.folder.as_deref(), Some("clinical/version-two"));
 }
@@ -225,17 +211,15 @@ async fn what_is_made_already_cannot_be_declared_otherwise_before_it_is_whole() 
             "clinical-v2.yaml" => text.replace(from, to),
             _ => text,
         });
-        let world = bench.world(&Fuse::never()).await;
         let (outcome, imports) = (bench.outcome(), calls(&bench, "POST", "/import"));
         says(
-            &stalled(&bench.drive(&world, "clinical-v2").await),
+            &stalled(&bench.again("clinical-v2").await),
             &["Invalid", field, "put it back", "new number"],
         );
         assert_eq!((bench.outcome(), calls(&bench, "POST", "/import")), (outcome, imports));
     }
     bench.declare(as_it_is);
-    let world = bench.world(&Fuse::never()).await;
-    ready(&bench.drive(&world, "clinical-v2").await);
+    ready(&bench.again("clinical-v2").await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -247,17 +231,15 @@ async fn a_source_dashboard_that_vanished_may_be_excluded_in_the_middle_of_a_cut
         .simulator
         .play(&json!({"action": "delete_document", "identifier": "8a41f9b3"}))
         .unwrap();
-    let world = bench.world(&Fuse::never()).await;
     says(
-        &stalled(&bench.drive(&world, "clinical-v2").await),
+        &stalled(&bench.again("clinical-v2").await),
         &["DashboardNotFound", "ward-capacity", "put it back, or exclude it"],
     );
     bench.declare(|file, text| match file {
         "clinical-v2.yaml" => format!("{text}    dashboards: {{exclude: [ward-capacity]}}\n"),
         _ => text,
     });
-    let world = bench.world(&Fuse::never()).await;
-    let report = bench.drive(&world, "clinical-v2").await;
+    let report = bench.again("clinical-v2").await;
     ready(&report);
     assert_eq!(report.dashboards.unwrap().progress, "4/4");
 }
@@ -289,8 +271,7 @@ async fn a_row_of_a_complete_version_that_holds_another_dashboard_is_told() {
         .unwrap();
     assert_eq!(changed.rows_affected(), 1);
     pool.close().await;
-    let world = bench.world(&Fuse::never()).await;
-    let report = bench.drive(&world, "clinical-v2").await;
+    let report = bench.again("clinical-v2").await;
     says(
         &stalled(&report),
         &[
@@ -319,8 +300,7 @@ async fn a_source_that_grows_later_leaves_a_complete_version_as_it_is() {
         _ => text,
     };
     bench.declare(with_third);
-    let world = bench.world(&Fuse::never()).await;
-    ready(&bench.drive(&world, "clinical-v3").await);
+    ready(&bench.again("clinical-v3").await);
     bench.declare(move |file, text| match file {
         "clinical-v2.yaml" => format!(
             "{text}    dashboards: {{add: [{{slug: data-dictionary, identifier: 9b7e4d20}}]}}\n---\n{}",
@@ -367,8 +347,7 @@ async fn an_added_document_that_moves_during_the_cut_is_told() {
         .unwrap();
     let text = stays_stalled(&bench).await;
     says(&text, &["SourceMoved", "new number"]);
-    let world = bench.world(&Fuse::never()).await;
-    assert!(!bench.drive(&world, "clinical-v2").await.sealed);
+    assert!(!bench.again("clinical-v2").await.sealed);
 }
 
 /// However short a slice is, a pass that had to wait for the budget keeps what it saw until it has something to show.
@@ -446,14 +425,12 @@ async fn a_dashboard_is_added_by_its_own_name() {
     let text = stays_stalled(&bench).await;
     says(&text, &["data-dictionary", "calls it \"9b7e4d20\"", "name it so"]);
     bench.declare(adding("9b7e4d20"));
-    let world = bench.world(&Fuse::never()).await;
-    ready(&bench.drive(&world, "clinical-v2").await);
+    ready(&bench.again("clinical-v2").await);
     // To a whole version it may be added by any name: its entry could not be corrected any more.
     let bench = Bench::new(as_it_is).await;
     bench.both().await;
     bench.declare(adding(&uuid));
-    let world = bench.world(&Fuse::never()).await;
-    let report = bench.drive(&world, "clinical-v2").await;
+    let report = bench.again("clinical-v2").await;
     ready(&report);
     assert_eq!(report.dashboards.unwrap().progress, "6/6");
 }
@@ -563,7 +540,6 @@ async fn what_happens_to_a_whole_copy_in_the_middle_of_a_cut_is_told_before_anyo
         bench.simulator.play(&hand).unwrap();
         let text = stays_stalled(&bench).await;
         says(&text, &parts);
-        let world = bench.world(&Fuse::never()).await;
-        assert!(!bench.drive(&world, "clinical-v2").await.sealed);
+        assert!(!bench.again("clinical-v2").await.sealed);
     }
 }

@@ -5,16 +5,12 @@ use wavepin::model_version::VersionReport;
 use wavepin::ports::World;
 use wavepin::resources::conditions::{CONTENT_READY, DRIFTED, MAPPED, MODEL_READY, READY, STALLED, Verdict};
 
-use super::bench::{Bench, ready, stalled, verdict};
+use super::bench::{Bench, as_it_is, ready, says, stalled, verdict};
 use super::breaking::Fuse;
 
 /// The copies of two dashboards.
 const SUMMARY: &str = "patient-summary-v2-02d405";
 const STAFFING: &str = "billing-overview-v2-02d405";
-
-fn as_it_is(_: &str, text: String) -> String {
-    text
-}
 
 fn with_annotation(name: &str, value: &str) -> impl Fn(&str, String) -> String {
     let annotated = format!("metadata:\n  annotations: {{wavepin.dev/{name}: {value:?}}}");
@@ -53,8 +49,7 @@ async fn told(hands: &[Value]) -> (Bench, VersionReport) {
     let (state, requests) = (bench.simulator.state(), bench.simulator.requests().len());
     let report = bench.drive(&world, "clinical-v2").await;
     for _ in 0..2 {
-        let world = bench.world(&Fuse::never()).await;
-        assert_eq!(bench.drive(&world, "clinical-v2").await.findings, report.findings);
+        assert_eq!(bench.again("clinical-v2").await.findings, report.findings);
     }
     assert_eq!(bench.simulator.state(), state, "{hands:?}");
     let since = bench.simulator.requests();
@@ -62,13 +57,6 @@ async fn told(hands: &[Value]) -> (Bench, VersionReport) {
     assert!(report.sealed);
     assert_eq!(verdict(&report.findings, MAPPED), Some(Verdict::True));
     (bench, report)
-}
-
-#[track_caller]
-fn says(text: &str, parts: &[&str]) {
-    for part in parts {
-        assert!(text.contains(part), "{text:?} lacks {part:?}");
-    }
 }
 
 fn drifted(report: &VersionReport) -> String {
@@ -129,31 +117,28 @@ async fn a_model_that_someone_edited_is_told_until_it_is_put_back_or_taken_as_it
     assert_eq!(verdict(&report.findings, CONTENT_READY), Some(Verdict::True));
     // A word for another change accepts nothing.
     bench.declare(with_annotation("accept-drift", "00000000"));
-    let world = bench.world(&Fuse::never()).await;
-    assert_eq!(stalled(&bench.drive(&world, "clinical-v2").await), text);
+    assert_eq!(stalled(&bench.again("clinical-v2").await), text);
     // Put back by hand, it is as it was.
     bench.declare(as_it_is);
     play(&bench, &edit("base_view: wards\nlabel: Wards\njoins: {beds: {}}\n"));
-    let world = bench.world(&Fuse::never()).await;
-    ready(&bench.drive(&world, "clinical-v2").await);
+    ready(&bench.again("clinical-v2").await);
     play(&bench, &edit("label: Taken\nbase_view: wards\n"));
-    let world = bench.world(&Fuse::never()).await;
-    let text = stalled(&bench.drive(&world, "clinical-v2").await);
-    let word = text
-        .rsplit("accept-drift: ")
-        .next()
-        .unwrap()
-        .trim_matches('"')
-        .to_owned();
-    bench.declare(with_annotation("accept-drift", &word));
-    let world = bench.world(&Fuse::never()).await;
-    ready(&bench.drive(&world, "clinical-v2").await);
+    let text = stalled(&bench.again("clinical-v2").await);
+    accepted(&bench, &text).await;
     let reads = yaml_reads(&bench);
     for _ in 0..2 {
-        let world = bench.world(&Fuse::never()).await;
-        ready(&bench.drive(&world, "clinical-v2").await);
+        ready(&bench.again("clinical-v2").await);
     }
     assert_eq!(yaml_reads(&bench), reads, "what is known to be right is not read again");
+}
+
+/// Gives the word that a message asks for, upon which the version is ready; the process that saw that goes on.
+async fn accepted(bench: &Bench, text: &str) -> World {
+    let word = text.rsplit("accept-drift: ").next().unwrap().trim_matches('"');
+    bench.declare(with_annotation("accept-drift", word));
+    let world = bench.world(&Fuse::never()).await;
+    ready(&bench.drive(&world, "clinical-v2").await);
+    world
 }
 
 fn yaml_reads(bench: &Bench) -> usize {
@@ -173,15 +158,7 @@ async fn edits_are_accepted_by_a_word_that_names_them() {
     let (bench, report) = told(&hands).await;
     let text = stalled(&report);
     says(&text, &["MovedInOmni", SUMMARY, STAFFING]);
-    let word = text
-        .rsplit("accept-drift: ")
-        .next()
-        .unwrap()
-        .trim_matches('"')
-        .to_owned();
-    bench.declare(with_annotation("accept-drift", &word));
-    let world = bench.world(&Fuse::never()).await;
-    ready(&bench.drive(&world, "clinical-v2").await);
+    let world = accepted(&bench, &text).await;
     // The word was for that edit: the next one is told again.
     play(
         &bench,
@@ -209,8 +186,7 @@ async fn an_update_that_changed_nothing_is_read_once() {
     let before = exports();
     ready(&bench.drive(&world, "clinical-v2").await);
     assert_eq!(exports(), before + 1);
-    let world = bench.world(&Fuse::never()).await;
-    ready(&bench.drive(&world, "clinical-v2").await);
+    ready(&bench.again("clinical-v2").await);
     assert_eq!(exports(), before + 1);
 }
 
@@ -238,8 +214,7 @@ async fn strangers_beside_a_version_are_named_and_take_nothing_from_it() {
         &bench,
         &json!({"action": "delete_document", "identifier": "from-a-script"}),
     );
-    let world = bench.world(&Fuse::never()).await;
-    says(&drifted(&bench.drive(&world, "clinical-v2").await), &["clinical v2"]);
+    says(&drifted(&bench.again("clinical-v2").await), &["clinical v2"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -392,8 +367,7 @@ async fn a_folder_or_a_model_that_someone_renamed_or_deleted_is_told() {
 async fn a_dashboard_that_is_restored_from_the_trash_is_as_it_was() {
     let (bench, _) = told(&[json!({"action": "delete_document", "identifier": SUMMARY})]).await;
     play(&bench, &json!({"action": "restore_document", "identifier": SUMMARY}));
-    let world = bench.world(&Fuse::never()).await;
-    let report = bench.drive(&world, "clinical-v2").await;
+    let report = bench.again("clinical-v2").await;
     ready(&report);
     assert_eq!(verdict(&report.findings, DRIFTED), None);
 }
@@ -411,7 +385,6 @@ async fn permissions_that_were_taken_away_are_granted_again_where_that_is_asked_
     ready(&bench.drive(&world, "clinical-v2").await);
     assert_eq!(bench.outcome(), taken, "without being asked to, nothing is put back");
     bench.declare(mending);
-    let world = bench.world(&Fuse::never()).await;
-    ready(&bench.drive(&world, "clinical-v2").await);
+    ready(&bench.again("clinical-v2").await);
     assert_eq!(bench.outcome(), before);
 }

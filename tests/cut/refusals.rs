@@ -6,7 +6,7 @@ use serde_json::json;
 use wavepin::resources::conditions::{READY, RECONCILING, Verdict};
 use wavepin::simulator::{IdentifierClash, Knobs, SimulatorOptions};
 
-use super::bench::{Bench, stalled, verdict};
+use super::bench::{Bench, says, stalled, verdict};
 use super::breaking::Fuse;
 
 /// Changes one file of the example.
@@ -25,16 +25,14 @@ const V2: &str = "clinical-v2.yaml";
 
 /// Adopts version 1, then tells what is said of version 2; Omni must have seen no write.
 async fn refused(bench: &Bench) -> String {
-    let world = bench.world(&Fuse::never()).await;
-    super::bench::ready(&bench.drive(&world, "clinical-v1").await);
+    super::bench::ready(&bench.again("clinical-v1").await);
     refused_as_is(bench, "clinical-v2").await
 }
 
 async fn refused_as_is(bench: &Bench, name: &str) -> String {
     let before = bench.simulator.requests().len();
     let state = bench.simulator.state();
-    let world = bench.world(&Fuse::never()).await;
-    let text = stalled(&bench.drive(&world, name).await);
+    let text = stalled(&bench.again(name).await);
     let written: Vec<_> = bench
         .simulator
         .requests()
@@ -45,13 +43,6 @@ async fn refused_as_is(bench: &Bench, name: &str) -> String {
     assert!(written.is_empty(), "{written:?}");
     assert_eq!(bench.simulator.state(), state);
     text
-}
-
-#[track_caller]
-fn says(text: &str, parts: &[&str]) {
-    for part in parts {
-        assert!(text.contains(part), "{text:?} lacks {part:?}");
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -77,8 +68,7 @@ async fn an_adopted_identifier_that_omni_does_not_have() {
     );
     // The number is not taken by a mistake: corrected, the same object has it.
     bench.declare(|_, text| text);
-    let world = bench.world(&Fuse::never()).await;
-    super::bench::ready(&bench.drive(&world, "clinical-v1").await);
+    super::bench::ready(&bench.again("clinical-v1").await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -142,8 +132,7 @@ async fn a_name_that_somebody_elses_model_has() {
             text
         }
     });
-    let world = bench.world(&Fuse::never()).await;
-    let report = bench.drive(&world, "clinical-v2").await;
+    let report = bench.again("clinical-v2").await;
     super::bench::ready(&report);
     assert_eq!(report.model_id.as_deref(), Some(id.as_str()));
 }
@@ -196,8 +185,7 @@ async fn an_edit_that_omnis_validation_refuses() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_without_the_environments_attribute() {
     let bench = Bench::new(|_, text| text).await;
-    let world = bench.world(&Fuse::never()).await;
-    super::bench::ready(&bench.drive(&world, "clinical-v1").await);
+    super::bench::ready(&bench.again("clinical-v1").await);
     bench.simulator.turn(|knobs| knobs.caller_attribute = None);
     says(
         &refused_as_is(&bench, "clinical-v2").await,
@@ -213,8 +201,7 @@ async fn a_caller_without_the_environments_attribute() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_is_not_the_organisations() {
     let bench = Bench::new(|_, text| text).await;
-    let world = bench.world(&Fuse::never()).await;
-    super::bench::ready(&bench.drive(&world, "clinical-v1").await);
+    super::bench::ready(&bench.again("clinical-v1").await);
     bench.simulator.turn(|knobs| knobs.key_is_personal = true);
     says(
         &refused_as_is(&bench, "clinical-v2").await,
@@ -307,8 +294,7 @@ async fn a_source_that_moves_during_the_cut_is_never_mapped() {
         .simulator
         .play(&json!({"action": "edit_document", "identifier": "c3d90e74"}))
         .unwrap();
-    let world = bench.world(&Fuse::never()).await;
-    let report = bench.drive(&world, "clinical-v2").await;
+    let report = bench.again("clinical-v2").await;
     says(
         &stalled(&report),
         &["SourceMoved", "version 1 was changed", "new number"],

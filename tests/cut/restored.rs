@@ -8,14 +8,10 @@ use sqlx::sqlite::SqlitePool;
 use wavepin::model_version::VersionReport;
 use wavepin::ports::DashboardRow;
 
-use super::bench::{Bench, ready, stalled};
+use super::bench::{Bench, as_it_is, ready, stalled};
 use super::breaking::Fuse;
 
 const SUMMARY: &str = "patient-summary-v2-02d405";
-
-fn as_it_is(_: &str, text: String) -> String {
-    text
-}
 
 /// A copy of the database as it is now.
 async fn back_up(bench: &Bench, name: &str) {
@@ -121,8 +117,7 @@ async fn what_someone_edited_since_is_not_written_over() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_model_and_a_folder_alone_prove_nothing() {
     let bench = Bench::new(as_it_is).await;
-    let world = bench.world(&Fuse::never()).await;
-    ready(&bench.drive(&world, "clinical-v1").await);
+    ready(&bench.again("clinical-v1").await);
     for hand in [
         json!({"action": "create_model", "name": "clinical v2"}),
         json!({"action": "create_folder", "name": "v2", "parent_path": "clinical"}),

@@ -9,15 +9,11 @@ use wavepin::model_version::{Progress, VersionReport, reconcile};
 use wavepin::omni::Limiter;
 use wavepin::simulator::{ImportAnswer, ImportFolder, Knobs, Simulator, SimulatorOptions, ValidateAnswer};
 
-use super::bench::{Bench, ready};
+use super::bench::{Bench, as_it_is, ready};
 use super::breaking::Fuse;
 
 /// The version's folder, as the example declares it.
 const FOLDER: &str = "clinical/v2";
-
-fn as_it_is(_: &str, text: String) -> String {
-    text
-}
 
 fn documents<'a>(state: &'a Value, folder: &str) -> Vec<&'a Value> {
     state["documents"]
@@ -394,8 +390,7 @@ async fn a_dashboard_may_be_added_to_a_complete_version() {
         }
         _ => text,
     });
-    let world = bench.world(&Fuse::never()).await;
-    let grown = bench.drive(&world, "clinical-v2").await;
+    let grown = bench.again("clinical-v2").await;
     ready(&grown);
     assert_eq!(grown.dashboards.unwrap().progress, "6/6");
     let mapping = wavepin::mapping::connect(&bench.database(), wavepin::mapping::MappingOptions::default())
@@ -406,7 +401,6 @@ async fn a_dashboard_may_be_added_to_a_complete_version() {
     assert!(slugs.contains(&"data-dictionary".to_owned()), "{slugs:?}");
     // What was added cannot be taken out again: tenants may be looking at it.
     bench.declare(as_it_is);
-    let world = bench.world(&Fuse::never()).await;
-    let text = super::bench::stalled(&bench.drive(&world, "clinical-v2").await);
+    let text = super::bench::stalled(&bench.again("clinical-v2").await);
     assert!(text.contains("Sealed"), "{text}");
 }

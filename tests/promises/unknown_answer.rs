@@ -5,18 +5,8 @@ use wavepin::resources::conditions::{READY, STALLED, Verdict};
 use wavepin::resources::reasons::Reason;
 use wavepin::simulator::{Fault, FaultKind, LoggedRequest};
 
-use crate::cut::bench::{Bench, ready, verdict};
+use crate::cut::bench::{Bench, ready, two_dashboards, verdict};
 use crate::cut::breaking::Fuse;
-
-/// Two dashboards are enough to meet every kind of call.
-fn two_dashboards(file: &str, text: String) -> String {
-    match file {
-        "clinical-v2.yaml" => {
-            format!("{text}    dashboards: {{exclude: [ward-capacity, medication-review, billing-overview]}}\n")
-        }
-        _ => text,
-    }
-}
 
 fn writes(requests: &[LoggedRequest]) -> usize {
     requests.iter().filter(|request| request.method != "GET").count()
