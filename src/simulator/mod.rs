@@ -189,9 +189,10 @@ impl Simulator {
         self.shared.world().log.clone()
     }
 
-    /// All exchanges over the API since the start or the last reset; none where the options did not ask to keep them.
+    /// All exchanges over the API since the start or the last reset, those without an answer last; none where the options
+    /// did not ask to keep them.
     pub fn exchanges(&self) -> Vec<Exchange> {
-        self.shared.world().exchanges.clone()
+        self.shared.world().exchanges()
     }
 
     /// What an embed user sees in an environment: what `GET /_simulator/see` answers. An environment that

@@ -1,6 +1,6 @@
 //! The world of one simulator: the organisation, and what is kept about the requests to it.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use serde::Serialize;
@@ -43,9 +43,9 @@ pub struct Exchange {
     pub request: LoggedRequest,
     /// The request's body, empty if there was none.
     pub body: String,
-    /// The answer's media type.
+    /// The answer's media type, empty if there was no answer.
     pub content_type: String,
-    /// The answer's body, as Omni would send it: a fault that spoils only the sending is not in it.
+    /// The answer's body, as Omni would send it, empty if there was none: a fault that spoils only the sending is not in it.
     pub answer: String,
 }
 
@@ -57,9 +57,9 @@ pub(super) struct World {
     pub(super) faults: Faults,
     budget: Budget,
     pub(super) log: Vec<LoggedRequest>,
-    pub(super) exchanges: Vec<Exchange>,
+    exchanges: Vec<Exchange>,
     /// Bodies of requests that are not answered yet, where exchanges are kept.
-    open: HashMap<u64, String>,
+    open: BTreeMap<u64, String>,
 }
 
 impl World {
@@ -71,7 +71,7 @@ impl World {
             budget: Budget::default(),
             log: Vec::new(),
             exchanges: Vec::new(),
-            open: HashMap::new(),
+            open: BTreeMap::new(),
         }
     }
 
@@ -120,6 +120,20 @@ impl World {
                 answer: answer.body.clone(),
             });
         }
+    }
+
+    /// Every exchange that is kept, in the order of answers; then the requests that have none, or never get one.
+    pub(super) fn exchanges(&self) -> Vec<Exchange> {
+        let unanswered = self.open.iter().filter_map(|(n, body)| {
+            let request = self.log.iter().find(|entry| entry.n == *n)?.clone();
+            Some(Exchange {
+                request,
+                body: body.clone(),
+                content_type: String::new(),
+                answer: String::new(),
+            })
+        });
+        self.exchanges.iter().cloned().chain(unanswered).collect()
     }
 
     /// Answers a call: budget first, as the firewall stands in front of Omni, then the key, then the call itself.

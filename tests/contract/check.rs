@@ -125,14 +125,13 @@ pub fn is_of(template: &str, path: &str) -> bool {
         && template.split('/').count() == path.split('/').count()
 }
 
-/// Where these exchanges part from the contract, each place once. Exchanges that a fault befell say nothing of either
-/// side.
+/// Where these exchanges part from the contract, each place once. A fault spoils answers, so that of what it befell only
+/// the request is looked at.
 pub fn departures(exchanges: &[Exchange]) -> BTreeSet<Departure> {
     let mut found = BTreeSet::new();
     for exchange in exchanges {
         let request = &exchange.request;
-        let sound = matches!(request.fault, None | Some(FaultKind::Slow { .. }));
-        if !sound || request.path == "/openapi.json" {
+        if request.path == "/openapi.json" {
             continue;
         }
         // A literal segment is nearer than a parameter.
@@ -140,7 +139,18 @@ pub fn departures(exchanges: &[Exchange]) -> BTreeSet<Departure> {
             .iter()
             .filter(|it| it.method == request.method && is_of(&it.path, &request.path));
         match of_path.min_by_key(|it| it.path.matches('{').count()) {
-            Some(operation) => depart(operation, exchange, &mut found),
+            Some(operation) => {
+                let name = format!("{} {}", operation.method, operation.path);
+                let mut say = |place: String, what: String| {
+                    let operation = name.clone();
+                    found.insert(Departure { operation, place, what });
+                };
+                request_departs(operation, exchange, &mut say);
+                let spoilt = !matches!(request.fault, None | Some(FaultKind::Slow { .. }));
+                if let Some(status) = request.status.filter(|_| !spoilt) {
+                    answer_departs(operation, status, exchange, &mut say);
+                }
+            }
             None => {
                 let operation = format!("{} {}", request.method, without_ids(&request.path));
                 found.insert(Departure {
@@ -166,12 +176,7 @@ fn without_ids(path: &str) -> String {
     segments.join("/")
 }
 
-fn depart(operation: &Operation, exchange: &Exchange, found: &mut BTreeSet<Departure>) {
-    let name = format!("{} {}", operation.method, operation.path);
-    let mut say = |place: String, what: String| {
-        let operation = name.clone();
-        found.insert(Departure { operation, place, what });
-    };
+fn request_departs(operation: &Operation, exchange: &Exchange, say: &mut impl FnMut(String, String)) {
     let given: BTreeMap<String, String> = url::form_urlencoded::parse(exchange.request.query.as_bytes())
         .into_owned()
         .collect();
@@ -198,19 +203,21 @@ fn depart(operation: &Operation, exchange: &Exchange, found: &mut BTreeSet<Depar
             for key in keys.filter(|key| !body.names.contains(*key)) {
                 say(format!("body /{key}"), "not in the contract".to_owned());
             }
-            errors("body", &body.schema, &sent, &mut say);
+            errors("body", &body.schema, &sent, say);
         }
         (Some(_), Err(_)) if exchange.body.is_empty() => {}
         (Some(_), Err(error)) => say("body".to_owned(), format!("no JSON: {error}")),
         (None, _) if exchange.body.is_empty() => {}
         (None, _) => say("body".to_owned(), "the contract has none".to_owned()),
     }
-    let status = exchange.request.status.unwrap_or_default();
+}
+
+fn answer_departs(operation: &Operation, status: u16, exchange: &Exchange, say: &mut impl FnMut(String, String)) {
     match operation.answers.get(&status) {
         None => say(format!("status {status}"), exchange.answer.chars().take(200).collect()),
         Some(None) => {}
         Some(Some(schema)) => match serde_json::from_str::<Value>(&exchange.answer) {
-            Ok(answer) => errors("answer", schema, &answer, &mut say),
+            Ok(answer) => errors("answer", schema, &answer, say),
             Err(_) => say(format!("answer {}", exchange.content_type), "no JSON".to_owned()),
         },
     }
