@@ -1,57 +1,23 @@
 //! The request budget over random schedules: work of all classes, 429s, restarts and crashes, against the simulator's
 //! own count.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
 use jiff::Timestamp;
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestCaseError, TestRunner};
-use secrecy::SecretString;
-use serde_json::json;
+use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 use wavepin::clients::{ClientOptions, ClientRegistry};
-use wavepin::ports::{
-    Clients, MappingErrorKind, Object, Omni, OmniError, OmniErrorKind, SecretError, SecretRecord, Secrets, Urgency,
-};
-use wavepin::resources::OmniInstanceSpec;
+use wavepin::ports::{Clients, MappingErrorKind, Omni, OmniError, OmniErrorKind, Urgency};
 use wavepin::simulator::{DEFAULT_API_KEY, Fault, FaultKind, Simulator, SimulatorOptions};
 
-use crate::parts::Postgres;
+use crate::parts::dice::{number, say, seed};
+use crate::parts::{OneSecret, Postgres, bare_instance};
 
 const WINDOW: Duration = Duration::from_millis(400);
 const RATE: u32 = 6;
-
-struct Key;
-
-#[async_trait]
-impl Secrets for Key {
-    async fn secret(&self, _: &str, _: &str) -> Result<Option<SecretRecord>, SecretError> {
-        let values = BTreeMap::from([("apiKey".to_owned(), SecretString::from(DEFAULT_API_KEY))]);
-        Ok(Some(SecretRecord { values, hosts: None }))
-    }
-}
-
-fn instance(base_url: &str) -> Object<OmniInstanceSpec> {
-    let spec = json!({
-        "baseUrl": base_url,
-        "apiKeySecretRef": {"name": "omni", "key": "apiKey"},
-        "requestsPerMinute": RATE,
-    });
-    Object {
-        namespace: "default".to_owned(),
-        name: "acme".to_owned(),
-        labels: BTreeMap::new(),
-        requests: BTreeMap::new(),
-        spec: serde_json::from_value(spec).expect("the spec is whole"),
-        spec_hash: String::new(),
-        first_seen: Timestamp::UNIX_EPOCH,
-        deleting: false,
-    }
-}
 
 /// One process: it ends without giving anything back.
 struct Process {
@@ -74,8 +40,8 @@ impl Process {
             request_timeout: Duration::from_secs(2),
             ..ClientOptions::default()
         };
-        let registry = ClientRegistry::new(Arc::new(Key), options);
-        let instance = instance(base_url);
+        let registry = ClientRegistry::new(Arc::new(OneSecret(DEFAULT_API_KEY)), options);
+        let instance = bare_instance("acme", base_url, RATE);
         let clients = runtime.block_on(async {
             let mapping = registry.mapping(&instance).await.unwrap();
             mapping.prepare("acme", None).await.unwrap();
@@ -92,7 +58,8 @@ impl Process {
         }
     }
 
-    /// Calls until it is answered, as passes do.
+    /// Calls until it is answered, as passes do: that they come back after a 429 by themselves is
+    /// shown by [`crate::cut::reasons`].
     fn call(&mut self, urgency: usize) {
         let omni = Arc::clone(&self.clients[urgency]);
         self.calls.push(self.runtime.spawn(async move {
@@ -214,11 +181,18 @@ fn within_budget(simulator: &Simulator) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// Plays `cases` schedules, or `WAVEPIN_SCHEDULES` times as many; `WAVEPIN_SEED` repeats a run.
 fn no_window_holds_more_than_the_budget<D>(cases: u32, database: impl Fn() -> (String, D)) {
+    let times = number("WAVEPIN_SCHEDULES").map_or(1, |it| u32::try_from(it).expect("a schedule takes seconds"));
+    let (cases, seed) = (cases * times, seed());
+    say(&format!(
+        "{cases} schedules of the budget; again with WAVEPIN_SEED={seed}"
+    ));
     let config = Config {
         cases,
         max_shrink_iters: 0,
         failure_persistence: None,
+        rng_seed: RngSeed::Fixed(seed),
         ..Config::default()
     };
     let started = Instant::now();
@@ -229,7 +203,7 @@ fn no_window_holds_more_than_the_budget<D>(cases: u32, database: impl Fn() -> (S
             play(&steps, &url)
         })
         .unwrap();
-    println!("{cases} schedules in {:?}", started.elapsed());
+    say(&format!("{cases} schedules in {:.0?}", started.elapsed()));
 }
 
 pub(crate) fn no_window_holds_more_than_the_budget_over_restarts_and_429s_with_sqlite() {

@@ -1,52 +1,25 @@
 //! The Omni adapter against the simulated organisation: every call once, the budget, and the faults on the way.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::contract::check::Held;
-use async_trait::async_trait;
-use secrecy::SecretString;
-use serde_json::{Value, json};
+use serde_json::Value;
 use wavepin::clients::{ClientOptions, ClientRegistry};
 use wavepin::ports::{
-    Clients, ImportRequest, KeyScope, ModelFile, ModelKind, NewModel, Object, Omni, OmniErrorKind, Reservation,
-    SecretError, SecretRecord, Secrets, Urgency,
+    Clients, ImportRequest, KeyScope, ModelFile, ModelKind, NewModel, Object, Omni, OmniErrorKind, Reservation, Urgency,
 };
 use wavepin::resources::OmniInstanceSpec;
 use wavepin::simulator::{Fault, FaultKind, ImportAnswer, Simulator, SimulatorOptions, ValidateAnswer};
+
+use crate::contract::check::Held;
+use crate::parts::{OneSecret, bare_instance};
 
 const CONNECTION: &str = "c0f12353-4817-4398-bcc0-d501e6dd2f64";
 const MODEL: &str = "3fb59130-54fc-4848-832f-d22f61933485";
 const PATIENT_SUMMARY: &str = "12db1a0a";
 
-/// The one Secret, whatever it is called.
-struct OneSecret(&'static str);
-
-#[async_trait]
-impl Secrets for OneSecret {
-    async fn secret(&self, _: &str, _: &str) -> Result<Option<SecretRecord>, SecretError> {
-        let values = BTreeMap::from([("apiKey".to_owned(), SecretString::from(self.0))]);
-        Ok(Some(SecretRecord { values, hosts: None }))
-    }
-}
-
 fn instance(simulator: &Simulator, name: &str, requests_per_minute: u32) -> Object<OmniInstanceSpec> {
-    let spec = json!({
-        "baseUrl": simulator.base_url(),
-        "apiKeySecretRef": {"name": "omni", "key": "apiKey"},
-        "requestsPerMinute": requests_per_minute,
-    });
-    Object {
-        namespace: "default".to_owned(),
-        name: name.to_owned(),
-        labels: BTreeMap::new(),
-        requests: BTreeMap::new(),
-        spec: serde_json::from_value(spec).expect("the spec is whole"),
-        spec_hash: String::new(),
-        first_seen: jiff::Timestamp::UNIX_EPOCH,
-        deleting: false,
-    }
+    bare_instance(name, simulator.base_url(), requests_per_minute)
 }
 
 fn registry(key: &'static str, budget_window: Duration) -> ClientRegistry {

@@ -1,18 +1,15 @@
 //! A changed contract and another organisation, seen by whole passes over real adapters: what stops, and what goes on.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use rstest::rstest;
-use secrecy::SecretString;
 use serde_json::{Value, json};
 use wavepin::clients::{ClientOptions, ClientRegistry};
 use wavepin::environment::{self, EnvironmentKey};
 use wavepin::model_version::{self, VersionPass};
 use wavepin::omni_instance::{self, InstancePass};
-use wavepin::ports::{SecretError, SecretRecord, Secrets, World};
+use wavepin::ports::World;
 use wavepin::resources::conditions::{
     CONTRACT_KNOWN, Finding, READY, RECONCILING, SAME_ORGANIZATION, STALLED, Verdict,
 };
@@ -20,16 +17,7 @@ use wavepin::resources::reasons::Reason;
 use wavepin::simulator::DEFAULT_API_KEY;
 
 use crate::cut::bench::{Bench, Quiet, verdict};
-
-struct OneSecret;
-
-#[async_trait]
-impl Secrets for OneSecret {
-    async fn secret(&self, _: &str, _: &str) -> Result<Option<SecretRecord>, SecretError> {
-        let values = BTreeMap::from([("apiKey".to_owned(), SecretString::from(DEFAULT_API_KEY))]);
-        Ok(Some(SecretRecord { values, hosts: None }))
-    }
-}
+use crate::parts::OneSecret;
 
 /// The adapters as a freshly started process has them.
 fn world(bench: &Bench) -> World {
@@ -40,7 +28,7 @@ fn world(bench: &Bench) -> World {
     };
     World {
         objects: Arc::clone(&bench.declared) as _,
-        clients: Arc::new(ClientRegistry::new(Arc::new(OneSecret), options)),
+        clients: Arc::new(ClientRegistry::new(Arc::new(OneSecret(DEFAULT_API_KEY)), options)),
         clock: Arc::clone(&bench.clock) as _,
         slice: Duration::from_secs(3600),
         request_timeout: Duration::from_secs(10),

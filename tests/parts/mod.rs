@@ -8,8 +8,10 @@
 //! it serves what they talk to, wants `#[tokio::test(flavor = "multi_thread")]`.
 
 mod api_server;
+pub(crate) mod dice;
 mod family;
 pub(crate) mod generated;
+mod one_secret;
 mod postgres;
 mod program;
 mod proxy;
@@ -17,5 +19,6 @@ mod smoke;
 
 pub(crate) use api_server::ApiServer;
 pub(crate) use family::{Family, Member};
+pub(crate) use one_secret::{OneSecret, bare_instance};
 pub(crate) use postgres::{Database, Postgres};
 pub(crate) use proxy::{Line, Proxy};
