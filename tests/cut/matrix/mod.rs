@@ -3,7 +3,7 @@
 //! ends with what the undisturbed run ended with: one model, one folder, every dashboard once, the same rows.
 
 pub(crate) mod life;
-mod outcome;
+pub(crate) mod outcome;
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -84,9 +84,8 @@ const INSTEAD: [(&str, &str); 2] = [
     ),
 ];
 
-/// The organisation before anything; in the last mode with version 1 adopted, and the database as it is then kept aside.
-async fn bed(mode: Mode) -> Bench {
-    let bench = Bench::new(two_dashboards).await;
+/// Leaves the model of version 1 few files.
+pub(crate) fn shrink(bench: &Bench) {
     let edit = |file: &str, yaml: Option<&str>| {
         let mut edit = json!({"action": "edit_model_file", "model": "clinical", "file_name": file});
         if let Some(yaml) = yaml {
@@ -96,6 +95,12 @@ async fn bed(mode: Mode) -> Bench {
     };
     WITHOUT.iter().for_each(|file| edit(file, None));
     INSTEAD.iter().for_each(|(file, yaml)| edit(file, Some(yaml)));
+}
+
+/// The organisation before anything; in the last mode with version 1 adopted, and the database as it is then kept aside.
+async fn bed(mode: Mode) -> Bench {
+    let bench = Bench::new(two_dashboards).await;
+    shrink(&bench);
     // What was there before shows in every list, however much lists lag.
     bench.clock_passes(Duration::from_secs(600));
     match mode {
