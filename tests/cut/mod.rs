@@ -7,7 +7,7 @@ mod doubts;
 mod drift;
 pub(crate) mod knobs;
 pub(crate) mod matrix;
-mod reasons;
+pub(crate) mod reasons;
 mod refusals;
 mod restored;
 mod whole;
