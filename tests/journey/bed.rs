@@ -1,5 +1,6 @@
 //! What every journey starts from: an organisation, the application's database, and a namespace with the binary.
 
+use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
 use regex::Regex;
@@ -8,6 +9,7 @@ use wavepin::simulator::SimulatorOptions;
 
 use crate::cluster::{Installation, condition, eventually, example};
 use crate::contract::check::Held;
+use crate::cut::bench::{Bench, as_it_is, outcome, ready};
 use crate::parts::{Database, Member, Postgres};
 
 /// The API key of every journey.
@@ -271,6 +273,30 @@ impl Bed {
         }
     }
 
+    /// Fails once a disturbance comes too late for the cut.
+    #[track_caller]
+    pub(super) fn is_in_the_cut(&self) {
+        let rows = "SELECT count(*) FROM dashboard_model WHERE model_version_id = 2";
+        assert_eq!(self.database.psql(rows).trim(), "0", "too late to disturb the cut");
+    }
+
+    /// Both versions are there and staging is on the second, each thing made once, by whoever.
+    #[track_caller]
+    pub(super) fn each_thing_once(&self) {
+        let state = self.simulator.state();
+        shared_model(&state, "clinical v2");
+        let folders = list(&state, "folders").iter();
+        assert_eq!(folders.filter(|folder| folder["path"] == SECOND).count(), 1);
+        assert_eq!(documents(&state, SECOND).len(), SLUGS.len());
+        for tenant in TENANTS {
+            self.is_on(&state, tenant, "staging", SECOND);
+        }
+        let writes = self.row_writes();
+        let (inserts, others): (Vec<_>, Vec<_>) = writes.iter().partition(|write| write.contains("|INSERT|"));
+        // Five rows a version, one a pin.
+        assert_eq!((inserts.len(), others.len()), (5 + 5 + 6, 0), "{writes:#?}");
+    }
+
     /// What the application finds for a tenant.
     fn look_up(&self, tenant: &str, environment: &str, slug: &str) -> String {
         let question = LOOK_UP
@@ -278,6 +304,35 @@ impl Bed {
             .replace("'production'", &format!("'{environment}'"))
             .replace("'patient-summary'", &format!("'{slug}'"));
         self.database.psql(&question).trim().to_owned()
+    }
+}
+
+/// Cuts version 2 on a bed of its own for each disturbance, all at the same time; each ends with each thing once, and as
+/// a cut ends that nothing disturbs.
+pub(super) async fn each_ends_undisturbed<D: Debug + Sync>(prefix: &str, disturbances: &[D], cut: fn(&Bed, &D)) {
+    let undisturbed = Bench::new(as_it_is).await;
+    let (_, second) = undisturbed.both().await;
+    ready(&second);
+    let expected = &without_tags(&undisturbed.outcome());
+    let mut beds = Vec::new();
+    for disturbance in disturbances {
+        beds.push((Bed::new(prefix).await, disturbance));
+    }
+    std::thread::scope(|scope| {
+        for (bed, disturbance) in &beds {
+            scope.spawn(move || {
+                for file in FILES {
+                    bed.cluster.apply(&bed.manifest_with(file, "  listLag: 1s\n"));
+                }
+                cut(bed, disturbance);
+                bed.each_thing_once();
+                let ended = without_tags(&outcome(&bed.simulator.state()));
+                assert_eq!(ended, *expected, "{disturbance:?}");
+            });
+        }
+    });
+    for (bed, _) in beds {
+        bed.simulator.shutdown().await;
     }
 }
 
@@ -322,7 +377,7 @@ pub(super) fn shared_model<'a>(state: &'a Value, name: &str) -> &'a Value {
 }
 
 /// Identifiers without the part that tells one mapping's version 2 from another's.
-pub(super) fn without_tags(outcome: &Value) -> Value {
+fn without_tags(outcome: &Value) -> Value {
     let tag = Regex::new("-v2-[0-9a-f]{6}").expect("a pattern");
     serde_json::from_str(&tag.replace_all(&outcome.to_string(), "-v2")).expect("still JSON")
 }

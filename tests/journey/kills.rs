@@ -2,8 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::bed::{Bed, FILES, SECOND, TENANTS, documents, without_tags};
-use crate::cut::bench::{Bench, outcome, ready};
+use super::bed::{Bed, each_ends_undisturbed};
 
 /// When each process is killed: once so many requests that write have reached Omni in all, and so many more of any
 /// kind. Four cuts, and five processes that do not live to their end. Drawn once, so that each lies elsewhere.
@@ -16,53 +15,17 @@ const DEATHS: [[(usize, usize); 5]; 4] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_controller_makes_nothing_twice() {
-    let undisturbed = Bench::new(|_, text| text).await;
-    let (_, second) = undisturbed.both().await;
-    ready(&second);
-    let expected = without_tags(&undisturbed.outcome());
-    let mut beds = Vec::new();
-    for deaths in DEATHS {
-        beds.push((Bed::new("kills").await, deaths));
-    }
-    let expected = &expected;
-    std::thread::scope(|scope| {
-        for (bed, deaths) in &beds {
-            scope.spawn(move || {
-                cut_with_deaths(bed, deaths);
-                assert_eq!(without_tags(&outcome(&bed.simulator.state())), *expected, "{deaths:?}");
-            });
-        }
-    });
-    for (bed, _) in beds {
-        bed.simulator.shutdown().await;
-    }
+    each_ends_undisturbed("kills", &DEATHS, cut_with_deaths).await;
 }
 
 /// One cut, to its end, by processes of which all but the last are killed.
-fn cut_with_deaths(bed: &Bed, deaths: &[(usize, usize)]) {
-    for file in FILES {
-        bed.cluster.apply(&bed.manifest_with(file, "  listLag: 1s\n"));
-    }
+fn cut_with_deaths(bed: &Bed, deaths: &[(usize, usize); 5]) {
     for death in deaths {
         live_until(bed, *death);
-        let rows = "SELECT count(*) FROM dashboard_model WHERE model_version_id = 2";
-        assert_eq!(
-            bed.database.psql(rows).trim(),
-            "0",
-            "killed too late to disturb the cut"
-        );
+        bed.is_in_the_cut();
     }
     let last = start(bed);
     bed.all_ready("90s");
-    let state = bed.simulator.state();
-    assert_eq!(documents(&state, SECOND).len(), 5);
-    for tenant in TENANTS {
-        bed.is_on(&state, tenant, "staging", SECOND);
-    }
-    let writes = bed.row_writes();
-    let (inserts, others): (Vec<_>, Vec<_>) = writes.iter().partition(|write| write.contains("|INSERT|"));
-    // Five rows a version, one a pin.
-    assert_eq!((inserts.len(), others.len()), (5 + 5 + 6, 0), "{writes:#?}");
     bed.cluster.end("controller", last);
 }
 
