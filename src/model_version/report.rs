@@ -165,7 +165,7 @@ fn tell_drift(findings: &mut Vec<Finding>, version: i32, content: &str, drift: &
         }
     }
     findings.push(Finding::holds(DRIFTED, reason, message.clone()));
-    if drift.harms {
+    if drift.harms() {
         findings.push(Finding::fails(READY, reason, message.clone()));
         findings.push(Finding::holds(STALLED, reason, message.clone()));
     } else {

@@ -75,22 +75,22 @@ impl Limiter {
     }
 
     /// How many places of this process are in use or not yet back.
-    #[must_use]
-    pub fn used(&self) -> usize {
+    #[cfg(test)]
+    fn used(&self) -> usize {
         let bucket = &self.line.bucket;
         bucket.state().window.used(bucket.now())
     }
 
     /// How many callers wait for a turn.
-    #[must_use]
-    pub fn waiting(&self) -> usize {
+    #[cfg(test)]
+    fn waiting(&self) -> usize {
         let state = self.line.state();
         Urgency::ALL.into_iter().map(|it| state.order.waiting(it)).sum()
     }
 
     /// Whether every request of the key waits, after the server asked for fewer.
-    #[must_use]
-    pub fn paused(&self) -> bool {
+    #[cfg(test)]
+    fn paused(&self) -> bool {
         let bucket = &self.line.bucket;
         bucket.state().window.pause(bucket.now()).is_some()
     }
@@ -124,7 +124,7 @@ impl Limiters {
     /// that nobody uses and that are whole again are forgotten.
     #[must_use]
     pub fn limiter(&self, base_url: &str, api_key: &SecretString, rate: u32, shared: Option<Shared>) -> Arc<Limiter> {
-        let name = fingerprint([base_url.trim_end_matches('/'), api_key.expose_secret()]);
+        let name = of_key(base_url, api_key);
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let bucket = buckets.entry(name).or_insert_with(|| Bucket::new(self.window));
         let limiter = bucket.share(rate, bucket.line(name, shared));
@@ -143,7 +143,11 @@ impl Limiters {
 /// What the budget of this key at this Omni is called in the mapping: a hash that tells neither.
 #[must_use]
 pub(crate) fn budget_name(base_url: &str, api_key: &SecretString) -> String {
-    hex(&fingerprint([base_url.trim_end_matches('/'), api_key.expose_secret()]))
+    hex(&of_key(base_url, api_key))
+}
+
+fn of_key(base_url: &str, api_key: &SecretString) -> [u8; 32] {
+    fingerprint([base_url.trim_end_matches('/'), api_key.expose_secret()])
 }
 
 fn hex(hash: &[u8]) -> String {

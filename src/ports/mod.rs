@@ -36,7 +36,7 @@ pub use omni::{
     Reservation, RoleGrant, ValidationIssue,
 };
 pub use secrets::{SecretError, SecretRecord, Secrets};
-pub use standing::{Recognition, Standing};
+pub use standing::Standing;
 
 use std::sync::Arc;
 use std::time::Duration;

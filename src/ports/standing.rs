@@ -35,7 +35,7 @@ struct State {
 
 /// Whether the organisation is the one whose versions stand in the mapping.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Recognition {
+enum Recognition {
     /// Nobody has looked yet.
     #[default]
     Unlooked,

@@ -27,12 +27,18 @@ pub struct Drift {
     pub reason: Reason,
     /// All of it, and what a person can do.
     pub message: String,
-    /// The version is not what was made any more. Otherwise there is only something beside it.
-    pub harms: bool,
     /// Its model is concerned.
     pub model: bool,
     /// Its dashboards or their folder are concerned.
     pub content: bool,
+}
+
+impl Drift {
+    /// The version is not what was made any more. Otherwise there is only something beside it.
+    #[must_use]
+    pub const fn harms(&self) -> bool {
+        self.model || self.content
+    }
 }
 
 /// What is said of a complete version; the look that is missing before; or what is put back.
@@ -107,7 +113,6 @@ fn summary(view: View<'_>, told: &[Told]) -> Option<Drift> {
     Some(Drift {
         reason: worst.reason(),
         message: format!("In Omni, of version {}: {}", view.desired.version, texts.join(". ")),
-        harms: worst != Kind::Unknown,
         model: told.iter().any(|it| it.model && it.kind != Kind::Unknown),
         content: told.iter().any(|it| !it.model && it.kind != Kind::Unknown),
     })
