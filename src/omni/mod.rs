@@ -205,7 +205,7 @@ impl Omni for OmniClient {
 
     async fn create_model(&self, model: &NewModel, place: Reservation) -> Result<String, OmniError> {
         let made = self.post_model(model, place).await;
-        self.lately.forget().await;
+        self.lately.forget();
         made
     }
 
@@ -229,7 +229,7 @@ impl Omni for OmniClient {
 
     async fn merge_branch(&self, model_id: &str, branch_name: &str, message: &str) -> Result<Merge, OmniError> {
         let merged = self.post_merge(model_id, branch_name, message).await;
-        self.lately.forget().await;
+        self.lately.forget();
         merged
     }
 

@@ -6,6 +6,7 @@ mod crashes;
 mod doubts;
 mod drift;
 pub(crate) mod knobs;
+mod late;
 pub(crate) mod matrix;
 pub(crate) mod reasons;
 mod refusals;
