@@ -202,7 +202,7 @@ impl OmniClient {
         }
     }
 
-    /// Refuses a call that the standing does not admit, before anything is sent.
+    /// Refuses a call that the standing does not admit, before it costs a place in the budget.
     fn admit(&self, call: &Call) -> Result<(), OmniError> {
         self.standing.admits(call.operation).map_err(|kind| call.error(kind))
     }
@@ -245,6 +245,8 @@ impl OmniClient {
     }
 
     async fn send_in(&self, mut slot: Slot, call: &Call, path: &str) -> Result<Answer, Failure> {
+        // Once more: a place may be long in coming, and meanwhile another organisation may have been found.
+        self.standing.admits(call.operation).map_err(Failure::Final)?;
         let started = Instant::now();
         let outcome = self.exchange(call, path).await;
         let status = outcome.as_ref().map_or(0, |received| received.status.as_u16());

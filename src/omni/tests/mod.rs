@@ -4,3 +4,4 @@ mod canned;
 mod classification;
 mod content;
 mod models;
+mod places;
