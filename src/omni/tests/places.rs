@@ -108,3 +108,22 @@ async fn a_call_that_is_no_longer_admitted_when_its_place_comes_is_not_sent(
     client.move_document("12db1a0a", "clinical/v2").await.unwrap_err();
     assert_eq!(database.asked.load(Ordering::SeqCst), taken);
 }
+
+/// No place says nothing of the contract: what was known of it stays.
+#[tokio::test]
+async fn a_contract_that_got_no_place_is_no_contract_that_is_not_served() {
+    let server = Canned::new([]);
+    let why = "connection refused".to_owned();
+    let answers: Answers = Box::new(move |_| Err(MappingErrorKind::Unreachable { why: why.clone() }));
+    let (_, client) = behind(&server, Arc::new(Standing::vouched_for()), answers);
+    let asked = client.contract().await;
+    let no_place = matches!(
+        asked,
+        Err(OmniError {
+            kind: OmniErrorKind::NoPlace { .. },
+            ..
+        })
+    );
+    assert!(no_place, "{asked:?}");
+    assert!(server.asked().is_empty());
+}
