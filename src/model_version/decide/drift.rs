@@ -6,6 +6,8 @@
 
 mod documents;
 mod model;
+#[cfg(test)]
+mod tests;
 mod told;
 
 use std::collections::BTreeSet;

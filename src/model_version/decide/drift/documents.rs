@@ -146,6 +146,10 @@ impl Documents<'_> {
                 return Ok(Some(Told::new(Kind::Edited, what)));
             }
         };
+        if let Some(told) = self.on_another_model(&named, found) {
+            self.read += 1;
+            return Ok(Some(told));
+        }
         let now = DocumentState {
             updated_at: document.updated_at.clone(),
             name: document.name.clone(),
@@ -188,6 +192,14 @@ impl Documents<'_> {
             // The list lags behind.
             Some(Some(found)) if found.folder_path.as_deref() == Some(self.path) => return Ok(None),
             Some(Some(found)) => {
+                if let Some(told) = self.on_another_model(&named, found) {
+                    self.read += 1;
+                    return Ok(Some(told));
+                }
+                // The list lags behind.
+                if found.folder_path.as_deref() == Some(self.path) {
+                    return Ok(None);
+                }
                 if let Some(step) = self.cut.and_then(|cut| mend::place(self.view, cut, dashboard, found)) {
                     return Err(step);
                 }
@@ -200,6 +212,17 @@ impl Documents<'_> {
         };
         self.read += 1;
         Ok(Some(told))
+    }
+
+    /// A document that sits on another model than the version's: its tenants would see what another version defines. It
+    /// cannot be accepted, since a version is what is on its model.
+    fn on_another_model(&self, named: &str, found: &Found) -> Option<Told> {
+        let own = self.view.record()?.model_id.as_ref()?;
+        let what = format!(
+            "{named} sits on model {} now, and the version's is {own}",
+            found.model_id
+        );
+        (found.model_id != *own).then(|| Told::new(Kind::Edited, what))
     }
 
     /// Documents in the folder that are none of the version's.

@@ -1,0 +1,77 @@
+//! What is told of version 2 once it is complete, and what of it is put back.
+
+use super::super::scene::{
+    PATH, SLUGS, at, copy_of, desired, next, record, whole,
+};
+use super::super::*;
+use crate::model_version::observe::Found;
+use crate::ports::DashboardRow;
+
+fn complete() -> Observed {
+    let mut seen = whole();
+    let row = |slug: &str| DashboardRow {
+        slug: slug.to_owned(),
+        dashboard_id: copy_of(slug),
+    };
+    (record(&mut seen).complete_at, record(&mut seen).plan) = (Some(at(0)), Some(desired().plan));
+    seen.rows = Some(SLUGS.map(row).to_vec());
+    seen.looked_again.clear();
+    assert_eq!(next(&seen, 0), Step::End(Ending::Complete));
+    seen
+}
+
+/// The copy of `summary`, read by itself, as it was made.
+fn as_made(seen: &Observed) -> Found {
+    let made = &seen.dashboards["summary"];
+    Found {
+        ids: made.ids.clone(),
+        model_id: "m2".to_owned(),
+        folder_path: Some(PATH.to_owned()),
+        state: made.state.clone().unwrap(),
+    }
+}
+
+#[track_caller]
+fn drifted(step: Step) -> Drift {
+    match step {
+        Step::End(Ending::Drifted(drift)) => drift,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn looks_at_summary() -> Step {
+    Step::Look(Look::Document {
+        slug: "summary".to_owned(),
+        identifier: copy_of("summary"),
+    })
+}
+
+/// Its lists and its content are what they were; only by itself it tells where its fields come from.
+#[test]
+fn a_document_on_another_versions_model_is_told_and_cannot_be_accepted() {
+    let mut seen = complete();
+    seen.documents.as_mut().unwrap()[0].updated_at = Some("now".to_owned());
+    assert_eq!(next(&seen, 0), looks_at_summary());
+    let found = Found {
+        model_id: "m1".to_owned(),
+        ..as_made(&seen)
+    };
+    seen.found.insert("summary".to_owned(), Some(found));
+    let mut not_listed = seen.clone();
+    not_listed.documents.as_mut().unwrap().remove(0);
+    for seen in [&seen, &not_listed] {
+        let drift = drifted(next(seen, 0));
+        assert_eq!(drift.reason, Reason::EditedInOmni, "{}", drift.message);
+        assert!(drift.harms() && drift.content && !drift.model, "{drift:?}");
+        let told = format!(
+            "summary ({}) sits on model m1 now, and the version's is m2",
+            copy_of("summary")
+        );
+        assert!(drift.message.contains(&told), "{}", drift.message);
+        assert!(!drift.message.contains("accept-drift"), "{}", drift.message);
+    }
+    // And nobody is let in to it.
+    record(&mut seen).complete_at = None;
+    seen.looked_again = whole().looked_again;
+    assert!(matches!(next(&seen, 0), Step::End(Ending::Halt(failure)) if failure.reason == Reason::EditedInOmni));
+}
