@@ -26,7 +26,7 @@ pub(super) fn documents(view: View<'_>, cut: Option<&Cut>) -> Result<Vec<Told>, 
         view,
         cut,
         path,
-        here: listed.iter().map(|it| (it.identifier.as_str(), it)).collect(),
+        here: BTreeMap::new(),
         read: 0,
     };
     if listed.is_empty() && !view.seen.dashboards.is_empty() {
@@ -41,16 +41,20 @@ pub(super) fn documents(view: View<'_>, cut: Option<&Cut>) -> Result<Vec<Told>, 
         }
     }
     let mut told = Vec::new();
-    let elsewhere = listed
-        .iter()
-        .find_map(|it| it.folder_path.as_deref().filter(|at| *at != path));
-    if let Some(elsewhere) = elsewhere {
+    if let Some(elsewhere) = moved_to(listed, path) {
         told.push(Told::new(
             Kind::Moved,
             format!("folder {path:?} was moved or renamed to {elsewhere:?}"),
         ));
         documents.path = elsewhere;
     }
+    // One that its own line puts elsewhere is looked for as if it were not listed.
+    let is_here = |it: &&DocumentRecord| it.folder_path.as_deref().is_none_or(|at| at == documents.path);
+    documents.here = listed
+        .iter()
+        .filter(is_here)
+        .map(|it| (it.identifier.as_str(), it))
+        .collect();
     for dashboard in view.seen.dashboards.values() {
         told.extend(documents.one(dashboard)?);
     }
@@ -59,6 +63,13 @@ pub(super) fn documents(view: View<'_>, cut: Option<&Cut>) -> Result<Vec<Told>, 
         told.extend(documents.strangers());
     }
     Ok(told)
+}
+
+/// Where the folder is by now: only what every line of its list says is true of the folder, and not of a document.
+fn moved_to<'a>(listed: &'a [DocumentRecord], path: &str) -> Option<&'a str> {
+    let elsewhere = listed.first()?.folder_path.as_deref().filter(|at| *at != path)?;
+    let agrees = |it: &DocumentRecord| it.folder_path.as_deref() == Some(elsewhere);
+    listed.iter().all(agrees).then_some(elsewhere)
 }
 
 /// What was imported a moment ago may not be listed yet.
@@ -189,8 +200,6 @@ impl Documents<'_> {
                 Kind::Moved,
                 format!("{named} has the identifier {:?} now", found.ids.identifier),
             ),
-            // The list lags behind.
-            Some(Some(found)) if found.folder_path.as_deref() == Some(self.path) => return Ok(None),
             Some(Some(found)) => {
                 if let Some(told) = self.on_another_model(&named, found) {
                     self.read += 1;

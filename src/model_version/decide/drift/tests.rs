@@ -1,7 +1,7 @@
 //! What is told of version 2 once it is complete, and what of it is put back.
 
 use super::super::scene::{
-    PATH, SLUGS, at, copy_of, desired, next, record, whole,
+    PATH, SLUGS, at, copy_of, desired, document, next, record, whole,
 };
 use super::super::*;
 use crate::model_version::observe::Found;
@@ -74,4 +74,35 @@ fn a_document_on_another_versions_model_is_told_and_cannot_be_accepted() {
     record(&mut seen).complete_at = None;
     seen.looked_again = whole().looked_again;
     assert!(matches!(next(&seen, 0), Step::End(Ending::Halt(failure)) if failure.reason == Reason::EditedInOmni));
+}
+
+#[test]
+fn the_folder_has_moved_only_where_every_line_of_its_list_says_so() {
+    let mut seen = complete();
+    let listed = |paths: [&str; 2]| {
+        let line = |(slug, path): (&str, &str)| document(&copy_of(slug), path);
+        Some(SLUGS.into_iter().zip(paths).map(line).collect::<Vec<_>>())
+    };
+    seen.documents = listed(["clinical/old", "clinical/old"]);
+    let drift = drifted(next(&seen, 0));
+    assert!(
+        drift.message.contains("was moved or renamed to \"clinical/old\""),
+        "{}",
+        drift.message
+    );
+    // One alone is looked at by itself.
+    seen.documents = listed(["clinical/old", PATH]);
+    assert_eq!(next(&seen, 0), looks_at_summary());
+    let mut found = as_made(&seen);
+    seen.found.insert("summary".to_owned(), Some(found.clone()));
+    assert_eq!(next(&seen, 0), Step::End(Ending::Complete), "the list lags behind");
+    found.folder_path = Some("clinical/old".to_owned());
+    seen.found.insert("summary".to_owned(), Some(found));
+    let drift = drifted(next(&seen, 0));
+    assert!(
+        drift.message.contains("is in folder \"clinical/old\" now"),
+        "{}",
+        drift.message
+    );
+    assert!(!drift.message.contains("renamed"), "{}", drift.message);
 }
