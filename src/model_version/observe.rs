@@ -269,6 +269,31 @@ impl Observed {
         })
     }
 
+    /// Forgets what was seen of this, which is looked at once more.
+    pub(super) fn forget(&mut self, what: Again, version: i32) {
+        let own = self.versions.get(&version);
+        match what {
+            Again::Models => self.models = None,
+            Again::SourceDocuments => self.source_documents = None,
+            Again::Documents => {
+                self.documents = None;
+                // One that was read by itself may have been changed since, by this pass too.
+                self.found.clear();
+            }
+            Again::ModelFiles => {
+                let own = own.and_then(|it| it.model_id.as_ref());
+                let is_own = |model: &String, branch: &Option<String>| Some(model) == own && branch.is_none();
+                self.files.retain(|(model, branch), _| !is_own(model, branch));
+            }
+            Again::Closure | Again::Permits => {
+                let own = own.and_then(|it| it.folder_id.as_ref());
+                self.permits.retain(|folder, _| Some(folder) != own);
+                self.permits_changed = false;
+            }
+        }
+        self.looked_again.insert(what);
+    }
+
     /// The work on this slug, begun where another was in hand.
     pub fn work(&mut self, slug: &str) -> &mut Work {
         if self.work.as_ref().is_none_or(|work| work.slug != slug) {
@@ -302,22 +327,7 @@ pub async fn look(
             Ok(())
         }
         Look::Again(what) => {
-            match what {
-                Again::Models => seen.models = None,
-                Again::SourceDocuments => seen.source_documents = None,
-                Again::Documents => seen.documents = None,
-                Again::ModelFiles => {
-                    let own = seen.versions.get(&version).and_then(|it| it.model_id.as_ref());
-                    seen.files
-                        .retain(|(model, branch), _| Some(model) != own || branch.is_some());
-                }
-                Again::Closure | Again::Permits => {
-                    let own = seen.versions.get(&version).and_then(|it| it.folder_id.as_ref());
-                    seen.permits.retain(|folder, _| Some(folder) != own);
-                    seen.permits_changed = false;
-                }
-            }
-            seen.looked_again.insert(what);
+            seen.forget(what, version);
             Ok(())
         }
         look => match look_at_omni(look, omni, seen).await {

@@ -4,7 +4,7 @@ use super::super::scene::{
     PATH, SLUGS, at, copy_of, desired, document, next, record, whole,
 };
 use super::super::*;
-use crate::model_version::observe::Found;
+use crate::model_version::observe::{Again, Found};
 use crate::ports::DashboardRow;
 
 fn complete() -> Observed {
@@ -105,4 +105,19 @@ fn the_folder_has_moved_only_where_every_line_of_its_list_says_so() {
         drift.message
     );
     assert!(!drift.message.contains("renamed"), "{}", drift.message);
+}
+
+#[test]
+fn what_was_read_before_the_last_look_at_the_documents_is_read_again() {
+    let mut seen = whole();
+    seen.looked_again.remove(&Again::Documents);
+    let early = as_made(&seen);
+    seen.found.insert("summary".to_owned(), Some(early));
+    assert_eq!(next(&seen, 0), Step::Look(Look::Again(Again::Documents)));
+    let mut listed = seen.documents.clone();
+    seen.forget(Again::Documents, 2);
+    assert_eq!(seen.documents, None);
+    listed.as_mut().unwrap()[0].updated_at = Some("now".to_owned());
+    seen.documents = listed;
+    assert_eq!(next(&seen, 0), looks_at_summary());
 }
