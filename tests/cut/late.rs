@@ -1,10 +1,12 @@
-//! What is late and must not count: a list from before a model was made.
+//! What is late and must not count: a list from before a model was made, a permit that Omni took and never shows.
 
 use std::time::Duration;
 
+use serde_json::json;
 use wavepin::resources::conditions::DRIFTED;
+use wavepin::simulator::{Fault, FaultKind};
 
-use super::bench::{Bench, ready, verdict};
+use super::bench::{Bench, ready, stalled, verdict};
 use super::breaking::Fuse;
 
 /// Looks at many versions share a list of models. One that was read before a model was made would show it as missing.
@@ -19,5 +21,44 @@ async fn a_version_that_was_cut_after_a_look_at_another_is_not_told_to_be_missin
         let look = bench.drive(&world, name).await;
         ready(&look);
         assert_eq!(verdict(&look.findings, DRIFTED), None, "{look:#?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_permission_that_omni_takes_and_never_shows_is_written_once_and_told() {
+    let mending = |file: &str, text: String| match file {
+        "clinical-v2.yaml" => format!("{text}    drift: Mend\n"),
+        _ => text,
+    };
+    let bench = Bench::new(mending).await;
+    ready(&bench.both().await.1);
+    let before = bench.outcome();
+    let take_away =
+        json!({"action": "set_permit", "path": "clinical/v2", "user_group": "eV7kQ2mX", "role": "NO_ACCESS"});
+    bench.simulator.play(&take_away).unwrap();
+    let name = "role".to_owned();
+    let to = json!("NO_ACCESS");
+    bench.simulator.arm(Fault {
+        times: 99,
+        ..Fault::once("GET", "/permissions$", FaultKind::ChangedField { name, to }).unwrap()
+    });
+    let sent = bench.simulator.requests().len();
+    let world = bench.world(&Fuse::never()).await;
+    ready(&bench.drive(&world, "clinical-v2").await);
+    for _ in 0..2 {
+        bench.clock_passes(Duration::from_secs(601));
+        let world = bench.world(&Fuse::never()).await;
+        let text = stalled(&bench.drive(&world, "clinical-v2").await);
+        assert!(text.starts_with("OmniRefused") && text.contains("eV7kQ2mX"), "{text}");
+    }
+    let since = bench.simulator.requests().split_off(sent);
+    assert_eq!(since.iter().filter(|it| it.method != "GET").count(), 1, "{since:#?}");
+    // Once it shows, all is well; and what is taken away then is granted again.
+    bench.simulator.disarm();
+    for _ in 0..2 {
+        let world = bench.world(&Fuse::never()).await;
+        ready(&bench.drive(&world, "clinical-v2").await);
+        assert_eq!(bench.outcome(), before);
+        bench.simulator.play(&take_away).unwrap();
     }
 }

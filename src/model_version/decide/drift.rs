@@ -51,10 +51,16 @@ pub(super) fn complete(view: View<'_>) -> Option<Step> {
         Err(step) => return Some(step),
     };
     let mends = cut.filter(|cut| cut.content.drift == DriftPolicy::Mend);
-    if let Some(step) = mends.and_then(|cut| mend::permissions(view, cut)) {
-        return Some(step);
-    }
-    accepted(view, &told).or_else(|| summary(view, &told).map(|drift| Step::End(Ending::Drifted(drift))))
+    let mended = mends.and_then(|cut| mend::permissions(view, cut));
+    // What cannot be mended keeps nobody from taking the rest as it is.
+    let (in_vain, mended): (Option<Step>, _) = match mended {
+        Some(Step::End(_)) => (mended, None),
+        _ => (None, mended),
+    };
+    mended
+        .or_else(|| accepted(view, &told))
+        .or(in_vain)
+        .or_else(|| summary(view, &told).map(|drift| Step::End(Ending::Drifted(drift))))
 }
 
 /// Before a version is mapped: nobody has changed its model or its copies since they were found whole. What stands

@@ -11,8 +11,8 @@ use crate::model_version::act::{Effect, MISPLACED, OPENED};
 use crate::model_version::desired::Cut;
 use crate::model_version::observe::{Again, Look};
 use crate::ports::{FolderPermit, IntentStep, VersionChange};
-use crate::resources::FolderRole;
 use crate::resources::conditions::Reason;
+use crate::resources::{FolderPermission, FolderRole};
 
 /// Before anything is written: no folder at that path.
 pub(super) fn path_free(view: View<'_>, cut: &Cut) -> Option<Step> {
@@ -261,10 +261,7 @@ pub(super) fn open(view: View<'_>, cut: &Cut) -> Option<Step> {
     match next_opening(cut, id, permits, closed, asked_again) {
         // From the first one let in, what is imported later needs the folder closed again.
         Some(_) if !closed.starts_with(OPENED) => Some(keep_closure(&path, format!("{OPENED}{closed}"))),
-        Some(_) if asked_again && view.seen.opening => Some(Step::End(Ending::Wait {
-            until: view.settled_by(view.now),
-            message: format!("Omni took the permissions of folder {path:?} and does not show them yet"),
-        })),
+        Some(_) if asked_again && view.seen.opening => Some(not_shown_yet(view, &path)),
         Some(Effect::GrantFolder { group, role, .. }) if asked_again => {
             Some(not_as_granted(&path, &group, &role, role_of(permits, &group)))
         }
@@ -274,7 +271,15 @@ pub(super) fn open(view: View<'_>, cut: &Cut) -> Option<Step> {
     }
 }
 
-fn not_as_granted(path: &str, group: &str, role: &str, shown: Option<&str>) -> Step {
+/// Lists may lag behind what was granted a moment ago.
+pub(super) fn not_shown_yet(view: View<'_>, path: &str) -> Step {
+    Step::End(Ending::Wait {
+        until: view.settled_by(view.now),
+        message: format!("Omni took the permissions of folder {path:?} and does not show them yet"),
+    })
+}
+
+pub(super) fn not_as_granted(path: &str, group: &str, role: &str, shown: Option<&str>) -> Step {
     halt(
         Reason::OmniRefused,
         format!(
@@ -284,19 +289,30 @@ fn not_as_granted(path: &str, group: &str, role: &str, shown: Option<&str>) -> S
     )
 }
 
-fn next_opening(cut: &Cut, id: &str, permits: &[FolderPermit], closed: &str, asked_again: bool) -> Option<Effect> {
-    let declared = &cut.content.folder.permissions;
-    let wanted = declared
-        .iter()
-        .find(|it| role_of(permits, &it.user_group) != Some(it.role.as_str()));
-    if let Some(wanted) = wanted {
-        return Some(Effect::GrantFolder {
-            folder: id.to_owned(),
-            group: wanted.user_group.clone(),
-            role: wanted.role.as_str().to_owned(),
-            change: role_of(permits, &wanted.user_group).is_some(),
-        });
+/// The declared permissions that a folder with these permits lacks.
+pub(super) fn missing_grants<'a>(
+    cut: &'a Cut,
+    permits: &'a [FolderPermit],
+) -> impl Iterator<Item = &'a FolderPermission> {
+    let declared = cut.content.folder.permissions.iter();
+    declared.filter(|it| role_of(permits, &it.user_group) != Some(it.role.as_str()))
+}
+
+/// Lets a group in as declared.
+pub(super) fn grant(id: &str, permits: &[FolderPermit], wanted: &FolderPermission) -> Effect {
+    Effect::GrantFolder {
+        folder: id.to_owned(),
+        group: wanted.user_group.clone(),
+        role: wanted.role.as_str().to_owned(),
+        change: role_of(permits, &wanted.user_group).is_some(),
     }
+}
+
+fn next_opening(cut: &Cut, id: &str, permits: &[FolderPermit], closed: &str, asked_again: bool) -> Option<Effect> {
+    if let Some(wanted) = missing_grants(cut, permits).next() {
+        return Some(grant(id, permits, wanted));
+    }
+    let declared = &cut.content.folder.permissions;
     // Shown as shut after its own permit is gone, a group is shut out by a folder above.
     let shut = |group: &&str| !asked_again && role_of(permits, group) == Some(FolderRole::NoAccess.as_str());
     let only_above = |group: &&str| declared.iter().all(|it| it.user_group != **group);

@@ -1,11 +1,11 @@
 //! What of a complete version is put back where `content.drift` is `Mend`: places and permissions, never content.
 
-use super::{Step, View};
+use super::{IntentState, Step, View, folder};
 use crate::model_version::act::Effect;
 use crate::model_version::desired::Cut;
-use crate::model_version::observe::{Found, Look};
-use crate::ports::DashboardRecord;
-use crate::resources::DriftPolicy;
+use crate::model_version::observe::{Again, Found, Look};
+use crate::ports::{DashboardRecord, FolderPermit, IntentStep};
+use crate::resources::{DriftPolicy, FolderPermission};
 
 /// Whether the version is one that is mended, and its folder is where it was made.
 fn mends(view: View<'_>, cut: &Cut) -> bool {
@@ -13,7 +13,7 @@ fn mends(view: View<'_>, cut: &Cut) -> bool {
 }
 
 /// The folder's id, once it is known to be at its path; the look that is missing; nothing where it is elsewhere.
-fn folder<'a>(view: View<'a>) -> Option<Result<&'a str, Step>> {
+fn own_folder<'a>(view: View<'a>) -> Option<Result<&'a str, Step>> {
     let record = view.record()?;
     let (id, path) = (record.folder_id.as_deref()?, record.folder_path.as_ref()?);
     match view.seen.folders.get(path) {
@@ -30,7 +30,7 @@ pub(super) fn place(view: View<'_>, cut: &Cut, dashboard: &DashboardRecord, foun
     if !mends(view, cut) || Some(&found.model_id) != record.model_id.as_ref() {
         return None;
     }
-    match folder(view)? {
+    match own_folder(view)? {
         Err(step) => Some(step),
         Ok(_) => Some(Step::Do(Effect::Move {
             slug: dashboard.slug.clone(),
@@ -40,27 +40,75 @@ pub(super) fn place(view: View<'_>, cut: &Cut, dashboard: &DashboardRecord, foun
     }
 }
 
-/// Declared permissions that the folder does not have any more are granted again. Those that others added stay.
+/// Declared permissions that the folder does not have any more are granted again, and read again after that. Those that
+/// others added stay. What Omni took and does not show is written down, and told from then on: another try at every look
+/// would write for ever.
 pub(super) fn permissions(view: View<'_>, cut: &Cut) -> Option<Step> {
     if !mends(view, cut) {
         return None;
     }
-    let id = match folder(view)? {
+    let id = match own_folder(view)? {
         Err(step) => return Some(step),
         Ok(id) => id,
     };
     let Some(permits) = view.seen.permits.get(id) else {
         return Some(Step::Look(Look::Permits(id.to_owned())));
     };
-    let role = |group: &str| permits.iter().find(|it| it.user_group.as_deref() == Some(group));
-    let wanted = cut.content.folder.permissions.iter().find(|it| {
-        let held = role(&it.user_group);
-        held.is_none_or(|held| held.role != it.role.as_str())
-    })?;
-    Some(Step::Do(Effect::GrantFolder {
-        folder: id.to_owned(),
-        group: wanted.user_group.clone(),
-        role: wanted.role.as_str().to_owned(),
-        change: role(&wanted.user_group).is_some(),
-    }))
+    let path = view.record()?.folder_path.as_deref()?;
+    let in_vain = |it: &FolderPermission| Mark::of(path, it).is(view, &shown(permits, it));
+    let missing = || folder::missing_grants(cut, permits);
+    if let Some(wanted) = missing().find(|it| !in_vain(it)) {
+        return Some(Step::Do(if view.seen.looked_again.contains(&Again::Permits) {
+            Mark::of(path, wanted).keep(shown(permits, wanted))
+        } else {
+            folder::grant(id, permits, wanted)
+        }));
+    }
+    if view.seen.permits_changed && !view.seen.looked_again.contains(&Again::Permits) {
+        return Some(Step::Look(Look::Again(Again::Permits)));
+    }
+    if let Some(wanted) = missing().next() {
+        if view.seen.looked_again.contains(&Again::Permits) {
+            return Some(folder::not_shown_yet(view, path));
+        }
+        let (group, role) = (&wanted.user_group, wanted.role.as_str());
+        return Some(folder::not_as_granted(
+            path,
+            group,
+            role,
+            folder::role_of(permits, group),
+        ));
+    }
+    // What is as declared by now may be taken away once more.
+    let mut marks = cut.content.folder.permissions.iter().map(|it| Mark::of(path, it));
+    let past = marks.find(|mark| matches!(mark.state(view), IntentState::Settled(shown) if !shown.is_empty()))?;
+    Some(Step::Do(past.keep(String::new())))
+}
+
+/// What Omni shows for a permission: the role that was wanted, and the one that is there.
+fn shown(permits: &[FolderPermit], wanted: &FolderPermission) -> String {
+    let there = folder::role_of(permits, &wanted.user_group).unwrap_or("none");
+    format!("{} and shows {there}", wanted.role.as_str())
+}
+
+/// That a permission was granted again in vain: beside the folder's closure in the ledger, settled with what Omni showed.
+struct Mark(String);
+
+impl Mark {
+    fn of(path: &str, wanted: &FolderPermission) -> Self {
+        Self(format!("{path} for {}", wanted.user_group))
+    }
+
+    fn state<'a>(&self, view: View<'a>) -> IntentState<'a> {
+        view.intent(IntentStep::Closure, &self.0)
+    }
+
+    fn is(&self, view: View<'_>, shown: &str) -> bool {
+        self.state(view) == IntentState::Settled(shown)
+    }
+
+    fn keep(self, result: String) -> Effect {
+        let (step, subject) = (IntentStep::Closure, self.0);
+        Effect::SettleIntent { step, subject, result }
+    }
 }

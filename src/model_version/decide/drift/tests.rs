@@ -1,11 +1,12 @@
 //! What is told of version 2 once it is complete, and what of it is put back.
 
 use super::super::scene::{
-    PATH, SLUGS, at, copy_of, desired, document, next, record, whole,
+    PATH, REQUEST_TIMEOUT, SLUGS, at, copy_of, desired, document, intent, next, permit, record, whole,
 };
 use super::super::*;
 use crate::model_version::observe::{Again, Found};
-use crate::ports::DashboardRow;
+use crate::ports::{DashboardRow, FolderPermit};
+use crate::resources::DriftPolicy;
 
 fn complete() -> Observed {
     let mut seen = whole();
@@ -120,4 +121,60 @@ fn what_was_read_before_the_last_look_at_the_documents_is_read_again() {
     listed.as_mut().unwrap()[0].updated_at = Some("now".to_owned());
     seen.documents = listed;
     assert_eq!(next(&seen, 0), looks_at_summary());
+}
+
+fn next_mending(seen: &Observed) -> Step {
+    let mut desired = desired();
+    if let Origin::Cut(cut) = &mut desired.origin {
+        cut.content.drift = DriftPolicy::Mend;
+    }
+    decide(&desired, seen, at(0), REQUEST_TIMEOUT)
+}
+
+fn permits(role: &str) -> Vec<FolderPermit> {
+    vec![permit("viewers", role)]
+}
+
+#[test]
+fn a_permission_that_omni_takes_and_does_not_show_is_granted_once_and_then_told() {
+    let mut seen = complete();
+    seen.permits.insert("f2".to_owned(), permits("NO_ACCESS"));
+    let is_granted = |step: &Step| matches!(step, Step::Do(Effect::GrantFolder { role, .. }) if role == "VIEWER");
+    assert!(is_granted(&next_mending(&seen)));
+    // Granted, and read again.
+    seen.permits.insert("f2".to_owned(), permits("VIEWER"));
+    seen.permits_changed = true;
+    assert_eq!(next_mending(&seen), Step::Look(Look::Again(Again::Permits)));
+    seen.forget(Again::Permits, 2);
+    assert_eq!(next_mending(&seen), Step::Look(Look::Permits("f2".to_owned())));
+    seen.permits.insert("f2".to_owned(), permits("NO_ACCESS"));
+    let Step::Do(Effect::SettleIntent { step, subject, result }) = next_mending(&seen) else {
+        panic!("{:?}", next_mending(&seen))
+    };
+    assert_eq!(result, "VIEWER and shows NO_ACCESS");
+    intent(&mut seen, step, &subject, 0, Some(&result));
+    // It may be the list that lags.
+    assert!(matches!(next_mending(&seen), Step::End(Ending::Wait { .. })));
+    // The passes after this one write no more.
+    let mut later = complete();
+    later.permits.insert("f2".to_owned(), permits("NO_ACCESS"));
+    intent(&mut later, step, &subject, 0, Some(&result));
+    let Step::End(Ending::Halt(failure)) = next_mending(&later) else {
+        panic!("{:?}", next_mending(&later))
+    };
+    assert_eq!(failure.reason, Reason::OmniRefused);
+    assert!(
+        failure.message.contains("VIEWER for user group viewers"),
+        "{}",
+        failure.message
+    );
+    // Put right by hand, it may be taken away once more.
+    later.permits.insert("f2".to_owned(), permits("VIEWER"));
+    let Step::Do(Effect::SettleIntent { result, .. }) = next_mending(&later) else {
+        panic!("{:?}", next_mending(&later))
+    };
+    intent(&mut later, step, &subject, 0, Some(&result));
+    assert_eq!(next_mending(&later), Step::End(Ending::Complete));
+    later.permits.insert("f2".to_owned(), permits("NO_ACCESS"));
+    assert!(is_granted(&next_mending(&later)));
 }
