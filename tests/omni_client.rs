@@ -182,7 +182,8 @@ async fn a_folder_is_made_closed_and_opened() {
             .filter(|permit| permit.user_group.as_ref() == Some(&group));
         of_group.next().map(|permit| permit.role)
     };
-    omni.grant_folder(&folder.id, &group, "NO_ACCESS").await.unwrap();
+    let place = Reservation::new(());
+    omni.grant_folder(&folder.id, &group, "NO_ACCESS", place).await.unwrap();
     assert_eq!(role().await.as_deref(), Some("NO_ACCESS"));
     omni.revoke_folder(&folder.id, &group).await.unwrap();
     assert_eq!(role().await.as_deref(), Some("VIEWER"));

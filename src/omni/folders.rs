@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::OmniClient;
 use super::answer::{Drift, Field};
-use super::transport::Call;
+use super::transport::{Call, found};
 use crate::ports::{FolderPermit, FolderRecord, OmniError, Reservation};
 
 impl OmniClient {
@@ -51,31 +51,30 @@ impl OmniClient {
         folder_id: &str,
         user_group: &str,
         role: &str,
+        place: Reservation,
     ) -> Result<(), OmniError> {
         let object = format!("{role} for user group {user_group} in folder {folder_id}");
         let call = Call::new("POST /v1/folders/{id}/permissions", object)
             .segment(folder_id)
             .body(json!({"role": role, "userGroupIds": [user_group]}));
-        self.send(&call).await?;
+        self.send_reserved(&call, place).await?;
         Ok(())
     }
 
-    /// Leaves the boost out: an update that names it, or one that defaults it, would turn it off or on.
+    /// Leaves the boost out: an update that names it, or one that defaults it, would turn it off or on. What the list
+    /// shows may be the parent's: then there is nothing here to change yet.
     pub(super) async fn patch_folder_permit(
         &self,
         folder_id: &str,
         user_group: &str,
         role: &str,
-    ) -> Result<(), OmniError> {
+        place: Reservation,
+    ) -> Result<bool, OmniError> {
         let object = format!("{role} for user group {user_group} in folder {folder_id}");
         let call = Call::new("PATCH /v1/folders/{id}/permissions", object)
             .segment(folder_id)
             .body(json!({"role": role, "userGroupIds": [user_group]}));
-        match self.send_for_option(&call).await? {
-            Some(_) => Ok(()),
-            // What the list shows may be the parent's: then there is nothing here to change yet.
-            None => self.post_folder_permit(folder_id, user_group, role).await,
-        }
+        Ok(found(self.send_reserved(&call, place).await)?.is_some())
     }
 
     pub(super) async fn delete_folder_permit(&self, folder_id: &str, user_group: &str) -> Result<(), OmniError> {

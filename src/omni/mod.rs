@@ -258,12 +258,24 @@ impl Omni for OmniClient {
         self.get_folder_permits(folder_id).await
     }
 
-    async fn grant_folder(&self, folder_id: &str, user_group: &str, role: &str) -> Result<(), OmniError> {
-        self.post_folder_permit(folder_id, user_group, role).await
+    async fn grant_folder(
+        &self,
+        folder_id: &str,
+        user_group: &str,
+        role: &str,
+        place: Reservation,
+    ) -> Result<(), OmniError> {
+        self.post_folder_permit(folder_id, user_group, role, place).await
     }
 
-    async fn change_folder_grant(&self, folder_id: &str, user_group: &str, role: &str) -> Result<(), OmniError> {
-        self.patch_folder_permit(folder_id, user_group, role).await
+    async fn change_folder_grant(
+        &self,
+        folder_id: &str,
+        user_group: &str,
+        role: &str,
+        place: Reservation,
+    ) -> Result<bool, OmniError> {
+        self.patch_folder_permit(folder_id, user_group, role, place).await
     }
 
     async fn revoke_folder(&self, folder_id: &str, user_group: &str) -> Result<(), OmniError> {

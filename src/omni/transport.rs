@@ -166,6 +166,18 @@ impl Answer {
     }
 }
 
+/// Takes Omni's word that something is not there for an answer.
+pub(super) fn found(answer: Result<Answer, OmniError>) -> Result<Option<Answer>, OmniError> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(OmniError {
+            kind: OmniErrorKind::NotFound { .. },
+            ..
+        }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// How one sending ended without an answer that helps.
 enum Failure {
     /// The server asked for fewer requests; it did nothing.
@@ -207,7 +219,7 @@ impl OmniClient {
         self.standing.admits(call.operation).map_err(|kind| call.error(kind))
     }
 
-    /// Sends a creating call in the place that was kept for it: once, whatever comes of it. An own place is taken where
+    /// Sends a call in the place that was kept for it: once, whatever comes of it. An own place is taken where
     /// another client kept it.
     pub(super) async fn send_reserved(&self, call: &Call, place: Reservation) -> Result<Answer, OmniError> {
         self.admit(call)?;
@@ -228,14 +240,7 @@ impl OmniClient {
     /// Sends a call about something that may be absent. A 404 counts as absence only in Omni's own words: one that is no
     /// JSON comes from something else on the way, and a thing that it hides would be made a second time.
     pub(super) async fn send_for_option(&self, call: &Call) -> Result<Option<Answer>, OmniError> {
-        match self.send(call).await {
-            Ok(answer) => Ok(Some(answer)),
-            Err(OmniError {
-                kind: OmniErrorKind::NotFound { .. },
-                ..
-            }) => Ok(None),
-            Err(error) => Err(error),
-        }
+        found(self.send(call).await)
     }
 
     async fn send_once(&self, call: &Call, path: &str) -> Result<Answer, Failure> {

@@ -345,8 +345,8 @@ impl OmniErrorKind {
     }
 }
 
-/// A place in the key's request budget, kept for one creating call, so that the call goes out the moment that its mark
-/// is written down and not a wait for the budget later.
+/// A place in the key's request budget, kept for one call, so that the call goes out the moment that its mark is written
+/// down and not a wait for the budget later.
 pub struct Reservation(Box<dyn Any + Send + Sync>);
 
 impl Reservation {
@@ -372,7 +372,7 @@ impl std::fmt::Debug for Reservation {
 /// One Omni organisation, seen with one key. Every call waits for its turn in the key's request budget.
 #[async_trait]
 pub trait Omni: Send + Sync {
-    /// Waits for a place in the budget and keeps it for one creating call. It sends nothing.
+    /// Waits for a place in the budget and keeps it for one call that is written down before it is sent. It sends nothing.
     ///
     /// # Errors
     /// The database gives no place: it cannot be reached, or the lead is lost.
@@ -435,11 +435,24 @@ pub trait Omni: Send + Sync {
     ) -> Result<FolderRecord, OmniError>;
     /// What groups and users may do in a folder. `GET /v1/folders/{id}/permissions`.
     async fn folder_permits(&self, folder_id: &str) -> Result<Vec<FolderPermit>, OmniError>;
-    /// Gives a user group that has no permit on a folder one. `POST /v1/folders/{id}/permissions`.
-    async fn grant_folder(&self, folder_id: &str, user_group: &str, role: &str) -> Result<(), OmniError>;
-    /// Changes the permit that a user group has on a folder; where it has none of its own after all, grants one.
-    /// `PATCH /v1/folders/{id}/permissions`.
-    async fn change_folder_grant(&self, folder_id: &str, user_group: &str, role: &str) -> Result<(), OmniError>;
+    /// Gives a user group that has no permit on a folder one. Never repeated by the client, since one that shuts a group
+    /// out must not come late. `POST /v1/folders/{id}/permissions`.
+    async fn grant_folder(
+        &self,
+        folder_id: &str,
+        user_group: &str,
+        role: &str,
+        place: Reservation,
+    ) -> Result<(), OmniError>;
+    /// Changes the permit that a user group has on a folder; false where it has none of its own after all, so that there
+    /// is nothing to change. Never repeated by the client. `PATCH /v1/folders/{id}/permissions`.
+    async fn change_folder_grant(
+        &self,
+        folder_id: &str,
+        user_group: &str,
+        role: &str,
+        place: Reservation,
+    ) -> Result<bool, OmniError>;
     /// Takes a user group's own permit on a folder away, so that the parent's counts again; none is no error.
     /// `DELETE /v1/folders/{id}/permissions`.
     async fn revoke_folder(&self, folder_id: &str, user_group: &str) -> Result<(), OmniError>;

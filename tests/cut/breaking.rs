@@ -280,8 +280,8 @@ behind_a_fuse! {
     fn folder(path: &str) -> Result<Option<FolderRecord>, OmniError>;
     fn create_folder(name: &str, parent_id: Option<&str>, place: Reservation) -> Result<FolderRecord, OmniError>;
     fn folder_permits(folder_id: &str) -> Result<Vec<FolderPermit>, OmniError>;
-    fn grant_folder(folder_id: &str, user_group: &str, role: &str) -> Result<(), OmniError>;
-    fn change_folder_grant(folder_id: &str, user_group: &str, role: &str) -> Result<(), OmniError>;
+    fn grant_folder(folder_id: &str, user_group: &str, role: &str, place: Reservation) -> Result<(), OmniError>;
+    fn change_folder_grant(folder_id: &str, user_group: &str, role: &str, place: Reservation) -> Result<bool, OmniError>;
     fn revoke_folder(folder_id: &str, user_group: &str) -> Result<(), OmniError>;
     fn documents(folder_id: &str) -> Result<Vec<DocumentRecord>, OmniError>;
     fn all_documents(most_pages: usize) -> Result<Option<Vec<DocumentRecord>>, OmniError>;

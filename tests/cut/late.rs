@@ -1,4 +1,5 @@
-//! What is late and must not count: a list from before a model was made, a permit that Omni took and never shows.
+//! What is late and must not count, or must not come: a list from before a model was made, a permit that shuts tenants
+//! out of a folder which was opened since, one that Omni took and never shows.
 
 use std::time::Duration;
 
@@ -21,6 +22,35 @@ async fn a_version_that_was_cut_after_a_look_at_another_is_not_told_to_be_missin
         let look = bench.drive(&world, name).await;
         ready(&look);
         assert_eq!(verdict(&look.findings, DRIFTED), None, "{look:#?}");
+    }
+}
+
+/// Whoever finds the mark waits until the permit can come no more: so it goes out when its mark says, and nothing that
+/// it would have to wait for lies between the two.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_permit_that_shuts_a_group_out_goes_out_when_its_mark_says() {
+    for slowed in [false, true] {
+        let bench = Bench::new(|_, text| text).await;
+        let fuse = Fuse::never();
+        let world = bench.world(&fuse).await;
+        ready(&bench.drive(&world, "clinical-v1").await);
+        if slowed {
+            let slow_down = FaultKind::Status429 { retry_after: Some(0) };
+            let fault = Fault::once("POST", "/permissions$", slow_down);
+            bench.simulator.arm(fault.unwrap());
+        }
+        ready(&bench.drive(&world, "clinical-v2").await);
+        let calls = fuse.calls();
+        let calls: Vec<&str> = calls.iter().map(|it| it.what.as_str()).collect();
+        let imports = calls.iter().position(|it| *it == "import").unwrap();
+        let mut permits = 0;
+        for (at, call) in calls[..imports].iter().enumerate() {
+            if call.ends_with("_grant") || *call == "grant_folder" {
+                assert_eq!(calls[at - 2..at], ["reserve", "open_intent"], "{:?}", &calls[..imports]);
+                permits += 1;
+            }
+        }
+        assert!(permits > usize::from(slowed), "{:?}", &calls[..imports]);
     }
 }
 

@@ -1,8 +1,9 @@
 //! Calls that change what is there, and may be sent again without harm.
 
+use super::create::SENDS;
 use super::{Effect, Hands, MERGED};
 use crate::model_version::observe::Observed;
-use crate::ports::{Failure, FolderPermit, IntentStep, ModelFile, OmniError, RoleGrant};
+use crate::ports::{Failure, FolderPermit, IntentStep, ModelFile, OmniError, OmniErrorKind, Reservation, RoleGrant};
 
 impl Hands<'_> {
     /// A call that changes something and may be sent again without harm.
@@ -39,20 +40,6 @@ impl Hands<'_> {
                 }
                 seen.issues = None;
             }
-            Effect::GrantFolder {
-                folder,
-                group,
-                role,
-                change,
-            } => {
-                if change {
-                    self.omni.change_folder_grant(&folder, &group, &role).await?;
-                } else {
-                    self.omni.grant_folder(&folder, &group, &role).await?;
-                }
-                let (user_group, user) = (Some(group.clone()), None);
-                own_permits(seen, folder, &group).push(FolderPermit { user_group, user, role });
-            }
             Effect::RevokeFolder { folder, group } => {
                 self.omni.revoke_folder(&folder, &group).await?;
                 own_permits(seen, folder, &group);
@@ -67,6 +54,53 @@ impl Hands<'_> {
             }
             _ => {}
         }
+        Ok(())
+    }
+
+    /// A permit on a folder. One that shuts a group out goes out once for the mark that was made of it, since it must not
+    /// take effect after a later pass opened the folder: whatever is sent again is written down again.
+    pub(super) async fn grant_folder(&mut self, effect: Effect, seen: &mut Observed) -> Result<(), Failure> {
+        let Effect::GrantFolder {
+            folder,
+            group,
+            role,
+            mut change,
+            closes,
+        } = effect
+        else {
+            return Ok(());
+        };
+        let mut sends = 1;
+        loop {
+            // Without one the client takes a place of its own.
+            let place = self.place.take().unwrap_or_else(|| Reservation::new(()));
+            let sent = if change {
+                self.omni.change_folder_grant(&folder, &group, &role, place).await
+            } else {
+                let granted = self.omni.grant_folder(&folder, &group, &role, place).await;
+                granted.map(|()| true)
+            };
+            match sent {
+                Ok(true) => break,
+                // What was shown is the permit of a folder above.
+                Ok(false) => change = false,
+                Err(error) if sends < SENDS && matches!(error.kind, OmniErrorKind::RateLimited { .. }) => sends += 1,
+                Err(error) => return Err(Failure::from(&error)),
+            }
+            if let Some(path) = &closes {
+                let (step, subject) = (IntentStep::Closure, path.clone());
+                let opened = self.write_down(Effect::OpenIntent { step, subject }, seen).await;
+                opened.map_err(|error| Failure::from(&error))?;
+            }
+        }
+        if let Some(path) = closes {
+            // It was answered and can come no more: the mark tells nothing of the next one.
+            let key = (IntentStep::Closure, path);
+            seen.unsent.remove(&key);
+            seen.intents.remove(&key);
+        }
+        let (user_group, user) = (Some(group.clone()), None);
+        own_permits(seen, folder, &group).push(FolderPermit { user_group, user, role });
         Ok(())
     }
 

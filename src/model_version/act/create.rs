@@ -5,8 +5,8 @@ use crate::model_version::observe::Observed;
 use crate::ports::{Failure, IntentStep, NewModel, OmniError, OmniErrorKind, Reservation};
 use crate::resources::conditions::Reason;
 
-/// How often a creating call that drew a 429 is sent in one pass.
-const SENDS: u32 = 5;
+/// How often a call that is written down and drew a 429 is sent in one pass.
+pub(super) const SENDS: u32 = 5;
 
 impl Hands<'_> {
     /// A creating call: sent once for one open intent. Where it surely had no effect the intent is taken back, so that

@@ -97,6 +97,8 @@ pub enum Effect {
         role: String,
         /// It has a permit there already.
         change: bool,
+        /// The folder's path, where it shuts the group out for a closure that is written down.
+        closes: Option<String>,
     },
     /// Take a user group's own permit on the folder away.
     RevokeFolder {
@@ -144,7 +146,7 @@ pub(super) struct Hands<'a> {
     pub omni: &'a dyn Omni,
     pub mapping: &'a dyn Mapping,
     pub clock: &'a dyn Clock,
-    /// The place in the budget for the creating call whose intent is open.
+    /// The place in the budget for the call whose intent is open.
     pub place: &'a mut Option<Reservation>,
 }
 
@@ -158,11 +160,10 @@ impl Hands<'_> {
             Effect::CreateModel(_) | Effect::CreateFolder { .. } | Effect::Import { .. } => {
                 self.create(effect, seen).await
             }
-            Effect::GrantRole { .. }
-            | Effect::PutFile { .. }
-            | Effect::GrantFolder { .. }
-            | Effect::RevokeFolder { .. }
-            | Effect::Move { .. } => self.change_omni(effect, seen).await,
+            Effect::GrantRole { .. } | Effect::PutFile { .. } | Effect::RevokeFolder { .. } | Effect::Move { .. } => {
+                self.change_omni(effect, seen).await
+            }
+            Effect::GrantFolder { .. } => self.grant_folder(effect, seen).await,
             Effect::Merge { .. } => self.merge(effect, seen).await,
             ledger => self
                 .write_down(ledger, seen)
@@ -229,7 +230,7 @@ impl Hands<'_> {
         seen: &mut Observed,
     ) -> Result<(), MappingError> {
         let version = self.desired.version;
-        if self.place.is_none() && step != IntentStep::Closure {
+        if self.place.is_none() {
             *self.place = Some(self.omni.reserve().await?);
         }
         let now = self.clock.now();

@@ -165,6 +165,7 @@ fn close(view: View<'_>, cut: &Cut, id: &str, path: &str) -> Option<Step> {
             group: (*group).clone(),
             role: shut.to_owned(),
             change: role_of(own, group).is_some(),
+            closes: closed.is_none().then(|| path.to_owned()),
         }));
     }
     if view.seen.permits_changed && !asked_again {
@@ -179,8 +180,8 @@ fn close(view: View<'_>, cut: &Cut, id: &str, path: &str) -> Option<Step> {
 }
 
 /// A permit that shuts a group out and that a former pass sent may be as late as its request may take. It must not
-/// arrive after the folder was opened: so it is written down that the folder is being closed, and a pass that finds this
-/// written down waits.
+/// arrive after the folder was opened: so before each is sent it is written down that the folder is being closed, and a
+/// pass that finds this written down waits.
 fn nobody_else_closes(view: View<'_>, path: &str) -> Option<Step> {
     let sent = match view.intent(IntentStep::Closure, path) {
         IntentState::Unsent if !view.stale(IntentStep::Closure, path) => return None,
@@ -305,6 +306,7 @@ pub(super) fn grant(id: &str, permits: &[FolderPermit], wanted: &FolderPermissio
         group: wanted.user_group.clone(),
         role: wanted.role.as_str().to_owned(),
         change: role_of(permits, &wanted.user_group).is_some(),
+        closes: None,
     }
 }
 

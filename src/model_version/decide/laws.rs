@@ -152,6 +152,7 @@ proptest! {
                 prop_assert_eq!(closed.as_deref(), Some("editors\nviewers"));
                 prop_assert!(!seen.dashboards.contains_key(&slug));
             }
+            Effect::GrantFolder { closes: Some(path), .. } => prop_assert!(unsent(IntentStep::Closure, &path)),
             Effect::GrantFolder { role, .. } if role != "NO_ACCESS" => prop_assert!(whole),
             Effect::RevokeFolder { .. } => prop_assert!(whole),
             Effect::Complete(rows) => {

@@ -127,6 +127,7 @@ fn what_is_in_the_way_of_the_rows_is_told_before_anyone_is_let_in() {
         group: "viewers".to_owned(),
         role: "VIEWER".to_owned(),
         change: true,
+        closes: None,
     };
     assert_eq!(next(&seen, 0), Step::Do(change));
     // Changed, and not yet read again.
@@ -154,6 +155,7 @@ fn a_folder_that_was_opened_is_closed_again_before_another_import() {
             group: group.to_owned(),
             role: "NO_ACCESS".to_owned(),
             change,
+            closes: None,
         })
     };
     // The editors come from the folder above.

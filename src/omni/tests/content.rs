@@ -105,7 +105,8 @@ async fn permits_that_are_not_understood_are_no_empty_list() {
 #[tokio::test]
 async fn permits_are_given_and_taken_away() {
     let (server, client) = serving([json!({"success": true}), json!({"success": true})]);
-    client.grant_folder("f", "g", "VIEWER").await.unwrap();
+    let place = Reservation::new(());
+    client.grant_folder("f", "g", "VIEWER", place).await.unwrap();
     let body = json!({"role": "VIEWER", "userGroupIds": ["g"]});
     assert_eq!(last(&server), ("POST /api/v1/folders/f/permissions".to_owned(), body));
     client.revoke_folder("f", "g").await.unwrap();
