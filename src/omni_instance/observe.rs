@@ -163,12 +163,34 @@ impl Look<'_> {
         }
     }
 
+    /// An export showed the id of another organisation, which the rest of the look may not confirm: an answer can go
+    /// astray on its way. One more export, of a document that is on record, tells what is shown now. Whatever else comes
+    /// of it, what was shown before stays.
+    async fn look_again_at_the_id(&self, versions: impl Iterator<Item = i32>) -> Result<(), Failure> {
+        if !self.omni.standing().is_in_doubt() {
+            return Ok(());
+        }
+        // The newest are the ones that are least likely to have been deleted since.
+        for version in versions {
+            let dashboards = self.mapping.dashboards(version).await;
+            let dashboards = dashboards.map_err(|error| Failure::from(&error))?;
+            if let Some(dashboard) = dashboards.values().next() {
+                let answer = self.omni.export(&dashboard.ids.identifier).await;
+                if !matches!(answer, Ok(None)) {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
     async fn identity(&self) -> Result<Identity, Failure> {
         let ledger = |error| Failure::from(&error);
         let known = self.mapping.organization().await.map_err(ledger)?;
         let versions = self.mapping.versions().await.map_err(ledger)?;
         let connections = versions.values().filter_map(|it| it.connection_id.clone());
         let connections: BTreeSet<String> = connections.collect();
+        self.look_again_at_the_id(versions.keys().rev().copied()).await?;
         let mut seen = Seen {
             connections: self.omni.connection_ids().await.map_err(|error| self.told(&error))?,
             id: self.omni.standing().shown(),

@@ -11,7 +11,8 @@ use crate::mapping::{MappingOptions, connect};
 use crate::omni::{Limiter, OmniClient, OmniOptions};
 use crate::ports::fakes::{Declared, Stage, Wired, instance};
 use crate::ports::{
-    CREDENTIAL_PACE, ConnectError, LOOK_AGAIN, MappingError, MappingErrorKind, Next, Object, Standing, VersionChange,
+    CREDENTIAL_PACE, ConnectError, DashboardIds, DashboardRecord, LOOK_AGAIN, Mapping, MappingError, MappingErrorKind,
+    Next, Object, Organization, Standing, Urgency, VersionChange,
 };
 use crate::resources::OmniInstanceSpec;
 use crate::resources::conditions::{
@@ -478,4 +479,76 @@ async fn the_first_look_holds_the_organisation_against_the_versions_that_are_the
         known.connections.contains("c0f12353-4817-4398-bcc0-d501e6dd2f64"),
         "{known:?}"
     );
+}
+
+/// Version 1 with one dashboard, on an organisation whose id is on record; a version is turned away.
+async fn with_a_dashboard(id: &str) -> (House, Arc<dyn Mapping>) {
+    let house = House::new(DEFAULT_API_KEY).await;
+    house.pass().await;
+    let (mapping, _) = house.stage.world.mapping(&declared()).await.unwrap();
+    mapping.record_version(1, "adopt:m", "apps/v1").await.unwrap();
+    let dashboard = DashboardRecord {
+        slug: "patient-summary".to_owned(),
+        ids: DashboardIds {
+            identifier: "12db1a0a".to_owned(),
+            document_id: "document".to_owned(),
+            dashboard_id: "dashboard".to_owned(),
+        },
+        source_identifier: "12db1a0a".to_owned(),
+        foreign_links: Vec::new(),
+        state: None,
+    };
+    mapping.record_dashboard(1, &dashboard).await.unwrap();
+    let known = mapping.organization().await.unwrap().unwrap();
+    let id = Some(id.to_owned());
+    mapping
+        .record_organization(&Organization { id, ..known })
+        .await
+        .unwrap();
+    house.pass().await;
+    (house, mapping)
+}
+
+/// The connections are those on record: only what an export showed speaks of another organisation.
+#[tokio::test]
+async fn an_answer_that_went_astray_stops_all_sending_until_the_next_look() {
+    let own = exported_id().await;
+    let (house, _mapping) = with_a_dashboard(&own).await;
+    let standing = house.standing();
+    assert!(standing.shows("somebody-elses").is_err());
+    assert!(standing.admits("POST /v1/models").is_err());
+    let pass = house.pass().await;
+    assert_eq!(
+        verdict(&pass, READY),
+        Some((Verdict::True, Reason::Converged)),
+        "{}",
+        ready(&pass)
+    );
+    assert!(pass.opens && standing.admits("POST /v1/models").is_ok());
+    let exports = |house: &House| house.calls().iter().filter(|it| it.ends_with("/export")).count();
+    assert_eq!(exports(&house), 1, "it is asked once more");
+    house.pass().await;
+    assert_eq!(exports(&house), 1, "and no more than that");
+}
+
+#[tokio::test]
+async fn an_organisation_that_keeps_showing_another_id_stays_stalled() {
+    let (house, _mapping) = with_a_dashboard("the-one-on-record").await;
+    let own = exported_id().await;
+    assert!(house.standing().shows(&own).is_err());
+    for _ in 0..2 {
+        let pass = house.pass().await;
+        let another = Some((Verdict::True, Reason::AnotherOrganization));
+        assert_eq!(verdict(&pass, STALLED), another, "{}", ready(&pass));
+        assert!(house.standing().admits("POST /v1/models").is_err());
+    }
+}
+
+/// The id that exports of the simulator show.
+async fn exported_id() -> String {
+    let house = House::new(DEFAULT_API_KEY).await;
+    house.pass().await;
+    let omni = house.stage.world.omni(&declared(), Urgency::Check).await.unwrap();
+    omni.export("12db1a0a").await.unwrap().unwrap();
+    house.standing().shown().unwrap()
 }

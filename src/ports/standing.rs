@@ -15,6 +15,9 @@ const IDENTITY: [&str; 4] = [
     "GET /v1/models",
 ];
 
+/// The call whose answer shows the organisation's id.
+const SHOWS_ID: &str = "GET /unstable/documents/{identifier}/export";
+
 /// Which calls may be sent to one organisation. One for each instance, URL and key, shared by all its clients: the
 /// instance's pass sets it, and every client asks it before it sends.
 #[derive(Debug)]
@@ -76,6 +79,8 @@ impl Standing {
                 difference: difference.what.clone(),
             }),
             None if IDENTITY.contains(&operation) => Ok(()),
+            // What showed another organisation may have come from elsewhere: the same question, once more.
+            None if operation == SHOWS_ID && state.is_in_doubt() => Ok(()),
             None => state.recognition.admits(),
         };
         drop(state);
@@ -143,6 +148,13 @@ impl Standing {
         self.state.borrow().shown.clone()
     }
 
+    /// Whether what an export showed last is another organisation than the one on record. One export may be sent to look
+    /// again.
+    #[must_use]
+    pub fn is_in_doubt(&self) -> bool {
+        self.state.borrow().is_in_doubt()
+    }
+
     /// What exports showed is of no use any more: the organisation is told by more than that.
     pub fn forget_shown(&self) {
         self.state.send_modify(|state| state.shown = None);
@@ -179,6 +191,12 @@ impl Standing {
         let _ = tokio::time::timeout(longest, looked).await;
         let admitted = self.state.borrow().recognition.admits();
         self.remembered(admitted)
+    }
+}
+
+impl State {
+    fn is_in_doubt(&self) -> bool {
+        self.id.is_some() && self.shown.is_some() && self.id != self.shown
     }
 }
 
@@ -250,9 +268,13 @@ mod tests {
         standing.recognized(None);
         assert!(standing.shows("a").is_ok());
         standing.recognized(standing.shown());
-        assert!(standing.shows("a").is_ok());
+        assert!(standing.shows("a").is_ok() && !standing.is_in_doubt());
         assert!(standing.shows("b").is_err());
         assert!(standing.admits("POST /v1/folders").is_err());
+        // But for the question that tells whether it was a stray answer; only a look opens the way again.
+        assert!(standing.is_in_doubt() && standing.admits(SHOWS_ID).is_ok());
+        assert!(standing.shows("a").is_err() && !standing.is_in_doubt());
+        assert!(standing.admits(SHOWS_ID).is_err());
     }
 
     #[tokio::test]
