@@ -249,18 +249,26 @@ fn alone(world: &World, object: &Object<ModelVersionSpec>, instance: &Object<Omn
 }
 
 fn urgency(world: &World, object: &Object<ModelVersionSpec>, seen: &Observed) -> Urgency {
-    let (namespace, instance) = (&object.namespace, &object.spec.instance_ref.name);
-    let declared = world.objects.versions(namespace, instance);
-    let cut = |it: &Arc<Object<ModelVersionSpec>>| Some((it.spec.version, it.spec.source.from_version?));
     let version = object.spec.version;
     let situation = Situation {
         version,
         record: seen.versions.get(&version),
         tenants: seen.tenants,
+        ..Situation::default()
+    };
+    // Walking all pins is for a version that one of them may wait for.
+    if let Some(urgency) = situation.alone() {
+        return urgency;
+    }
+    let (namespace, instance) = (&object.namespace, &object.spec.instance_ref.name);
+    let declared = world.objects.versions(namespace, instance);
+    let cut = |it: &Arc<Object<ModelVersionSpec>>| Some((it.spec.version, it.spec.source.from_version?));
+    Situation {
         pinned: world.objects.pinned(namespace, instance),
         cut_from: declared.iter().filter_map(cut).collect(),
-    };
-    situation.urgency()
+        ..situation
+    }
+    .urgency()
 }
 
 /// One pass with everything that it needs at hand.

@@ -23,11 +23,19 @@ impl Situation<'_> {
     /// The class of its calls.
     #[must_use]
     pub fn urgency(&self) -> Urgency {
-        match self.record {
-            Some(record) if record.complete_at.is_some() || record.retired_at.is_some() => Urgency::Check,
-            _ if self.tenants > 0 || self.is_awaited() => Urgency::Unstick,
+        self.alone().unwrap_or_else(|| match self.record {
+            _ if self.is_awaited() => Urgency::Unstick,
             Some(_) => Urgency::Going,
             None => Urgency::New,
+        })
+    }
+
+    /// The class of its calls, where the version alone tells it, whatever is declared beside it.
+    #[must_use]
+    pub fn alone(&self) -> Option<Urgency> {
+        match self.record {
+            Some(record) if record.complete_at.is_some() || record.retired_at.is_some() => Some(Urgency::Check),
+            _ => (self.tenants > 0).then_some(Urgency::Unstick),
         }
     }
 
