@@ -91,6 +91,15 @@ impl Desired {
         }
     }
 
+    /// The version that this one is cut from; none where it is adopted.
+    #[must_use]
+    pub const fn from(&self) -> Option<i32> {
+        match &self.origin {
+            Origin::Adopt(_) => None,
+            Origin::Cut(cut) => Some(cut.from),
+        }
+    }
+
     /// What makes this version's identifiers unlike any others in the organisation.
     #[must_use]
     pub fn tag(&self, connection_id: &str) -> Tag {

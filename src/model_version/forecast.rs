@@ -79,19 +79,14 @@ fn of_cut(
     record: Option<&VersionRecord>,
     source: &BTreeSet<String>,
 ) -> Vec<StepAhead> {
-    let known: BTreeSet<&str> = if seen.source_dashboards.is_empty() {
-        source.iter().map(String::as_str).collect()
+    let wanted = if seen.source_dashboards.is_empty() {
+        cut.content.dashboards.slugs(source.iter().cloned())
     } else {
-        seen.source_dashboards.keys().map(String::as_str).collect()
+        cut.content.dashboards.slugs(seen.source_dashboards.keys().cloned())
     };
-    let wanted: BTreeSet<&str> = known
-        .into_iter()
-        .filter(|slug| !cut.content.dashboards.exclude.iter().any(|it| it == slug))
-        .chain(cut.content.dashboards.add.iter().map(|it| it.slug.as_str()))
-        .collect();
     let left: Vec<&str> = wanted
         .iter()
-        .copied()
+        .map(String::as_str)
         .filter(|slug| !seen.dashboards.contains_key(*slug))
         .collect();
     let settled = |wanted: IntentStep| {

@@ -29,7 +29,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use decide::{Ending, Step};
-use desired::{Desired, Origin};
+use desired::Desired;
 use forecast::StepAhead;
 use jiff::Timestamp;
 use last_look::{Basis, LastLook};
@@ -103,10 +103,7 @@ pub async fn plan(world: &World, object: &Object<ModelVersionSpec>) -> Result<Ve
     }
     alone(world, object, &instance)?;
     let (mapping, shape) = world.mapping(&instance).await?;
-    let from = match &desired.origin {
-        Origin::Adopt(_) => None,
-        Origin::Cut(cut) => Some(cut.from),
-    };
+    let from = desired.from();
     let seen = Observed::ledger(&*mapping, shape, desired.version, from)
         .await
         .map_err(|error| Failure::from(&error))?;
@@ -131,13 +128,11 @@ fn will_have(world: &World, of: &Object<ModelVersionSpec>, mut number: i32) -> B
             break;
         };
         if let Some(adopt) = &version.spec.source.adopt {
-            let mut slugs: BTreeSet<String> = adopt.dashboards.iter().map(|it| it.slug.clone()).collect();
-            for dashboards in changes.iter().rev() {
-                let dashboards: &Dashboards = dashboards;
-                slugs.retain(|slug| !dashboards.exclude.contains(slug));
-                slugs.extend(dashboards.add.iter().map(|it| it.slug.clone()));
-            }
-            return slugs;
+            let adopted = adopt.dashboards.iter().map(|it| it.slug.clone()).collect();
+            return changes
+                .iter()
+                .rev()
+                .fold(adopted, |slugs: BTreeSet<String>, it: &Dashboards| it.slugs(slugs));
         }
         changes.extend(version.spec.content.as_ref().map(|content| content.dashboards.clone()));
         let Some(from) = version.spec.source.from_version else {
@@ -291,11 +286,7 @@ impl<'a> Pass<'a> {
         desired: Desired,
     ) -> Result<Self, Failure> {
         let (mapping, shape) = world.mapping(instance).await?;
-        let from = match &desired.origin {
-            Origin::Adopt(_) => None,
-            Origin::Cut(cut) => Some(cut.from),
-        };
-        let seen = Observed::ledger(&*mapping, shape, desired.version, from)
+        let seen = Observed::ledger(&*mapping, shape, desired.version, desired.from())
             .await
             .map_err(|error| Failure::from(&error))?;
         let omni = world.omni(instance, urgency(world, object, &seen)).await?;

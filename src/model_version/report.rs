@@ -236,10 +236,7 @@ fn wanted(desired: &Desired, seen: &Observed, complete: bool) -> usize {
             } else {
                 &seen.source_dashboards
             };
-            let kept = from.keys().filter(|slug| !dashboards.exclude.contains(slug));
-            kept.chain(dashboards.add.iter().map(|it| &it.slug))
-                .collect::<BTreeSet<_>>()
-                .len()
+            dashboards.slugs(from.keys().cloned()).len()
         }
     }
 }

@@ -1,5 +1,7 @@
 //! `ModelVersion`: one numbered version: an Omni model, its dashboards and their folder, a unit.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -275,6 +277,27 @@ pub struct Dashboards {
     #[serde(default)]
     #[schemars(length(max = 500), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["slug"]))]
     pub add: Vec<AddedDashboard>,
+}
+
+impl Dashboards {
+    /// The dashboards of a version whose source has these: the source's, less `exclude`, plus `add`, by slug and each
+    /// with what the caller knows it by.
+    pub fn applied_to<T>(
+        &self,
+        source: impl IntoIterator<Item = (String, T)>,
+        added: impl Fn(&AddedDashboard) -> T,
+    ) -> BTreeMap<String, T> {
+        let kept = source.into_iter().filter(|(slug, _)| !self.exclude.contains(slug));
+        let added = self.add.iter().map(|it| (it.slug.clone(), added(it)));
+        kept.chain(added).collect()
+    }
+
+    /// Their slugs alone.
+    #[must_use]
+    pub fn slugs(&self, source: impl IntoIterator<Item = String>) -> BTreeSet<String> {
+        let source = source.into_iter().map(|slug| (slug, ()));
+        self.applied_to(source, |_| ()).into_keys().collect()
+    }
 }
 
 /// A dashboard that is copied from a document outside of the source version.

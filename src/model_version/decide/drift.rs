@@ -13,7 +13,7 @@ mod told;
 use std::collections::BTreeSet;
 
 use super::{Ending, Step, View, mend};
-use crate::model_version::desired::{Cut, Origin};
+use crate::model_version::desired::Cut;
 use crate::model_version::observe::Look;
 use crate::resources::conditions::Reason;
 use crate::resources::{ANNOTATION_PREFIX, DriftPolicy, annotations};
@@ -124,14 +124,4 @@ fn summary(view: View<'_>, told: &[Told]) -> Option<Drift> {
         model: told.iter().any(|it| it.model && it.kind != Kind::Unknown),
         content: told.iter().any(|it| !it.model && it.kind != Kind::Unknown),
     })
-}
-
-impl<'a> View<'a> {
-    /// How the version is cut, where it is.
-    fn cut(self) -> Option<&'a Cut> {
-        match &self.desired.origin {
-            Origin::Adopt(_) => None,
-            Origin::Cut(cut) => Some(cut),
-        }
-    }
 }

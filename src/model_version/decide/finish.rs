@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Step, View, content, drift, halt, model, origin};
 use crate::model_version::act::Effect;
-use crate::model_version::desired::{Cut, Origin};
+use crate::model_version::desired::Cut;
 use crate::model_version::observe::{Again, Look};
 use crate::ports::{DashboardIds, DashboardRecord, DashboardRow, DocumentRecord, IntentStep};
 use crate::resources::conditions::Reason;
@@ -208,11 +208,7 @@ pub(super) fn complete(view: View<'_>) -> Option<Step> {
     if record.plan.as_deref() != Some(view.desired.plan.as_str()) {
         return Some(sealed(view, "model, content and source"));
     }
-    let cut = match &view.desired.origin {
-        Origin::Adopt(_) => None,
-        Origin::Cut(cut) => Some(cut),
-    };
-    if let Some(cut) = cut
+    if let Some(cut) = view.cut()
         && let Some(step) = grow(view, cut)
     {
         return Some(step);

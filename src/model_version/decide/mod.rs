@@ -43,6 +43,7 @@ use super::content::links::LinkMap;
 use super::desired::{Cut, Desired, Origin};
 use super::observe::{Look, Observed};
 use crate::ports::{Failure, Intent, IntentStep, VersionRecord};
+use crate::resources::AddedDashboard;
 use crate::resources::conditions::Reason;
 
 /// A call is sent so soon after its intent was opened, or the intent is opened again.
@@ -133,6 +134,14 @@ impl<'a> View<'a> {
         self.seen.versions.get(&self.desired.version)
     }
 
+    /// How the version is cut, where it is.
+    pub(super) fn cut(self) -> Option<&'a Cut> {
+        match &self.desired.origin {
+            Origin::Adopt(_) => None,
+            Origin::Cut(cut) => Some(cut),
+        }
+    }
+
     /// The source of a cut; present from [`origin::preflight`] on.
     pub(super) fn source(self, cut: &Cut) -> Option<&'a VersionRecord> {
         self.seen.versions.get(&cut.from)
@@ -146,19 +155,16 @@ impl<'a> View<'a> {
     /// its source may grow without it.
     pub(super) fn wanted(self, cut: &Cut) -> BTreeMap<String, String> {
         let dashboards = &cut.content.dashboards;
-        let added = dashboards.add.iter().map(|it| (it.slug.clone(), it.identifier.clone()));
+        let added = |it: &AddedDashboard| it.identifier.clone();
         if self.is_complete() {
             let made = self.seen.dashboards.values();
             let made = made.map(|it| (it.slug.clone(), it.source_identifier.clone()));
+            let added = dashboards.add.iter().map(|it| (it.slug.clone(), added(it)));
             return added.chain(made).collect();
         }
-        let kept = self
-            .seen
-            .source_dashboards
-            .values()
-            .filter(|it| !dashboards.exclude.contains(&it.slug));
-        let kept = kept.map(|it| (it.slug.clone(), it.ids.identifier.clone()));
-        kept.chain(added).collect()
+        let source = self.seen.source_dashboards.values();
+        let source = source.map(|it| (it.slug.clone(), it.ids.identifier.clone()));
+        dashboards.applied_to(source, added)
     }
 
     pub(super) fn tag(self, connection: &str) -> Tag {
