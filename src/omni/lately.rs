@@ -89,6 +89,7 @@ mod tests {
         read(Duration::from_secs(60)).await;
         assert_eq!(reads.get(), 3);
     }
+
     /// The list that is read when a model is made may not show it; and the model is written down only after this.
     #[tokio::test]
     async fn forgetting_waits_for_no_read_and_what_was_being_read_is_not_kept() {

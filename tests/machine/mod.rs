@@ -5,14 +5,14 @@
 
 mod system;
 
-use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-use std::io::Write as _;
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed};
 use proptest_state_machine::{ReferenceStateMachine, prop_state_machine};
 use system::System;
+
+use crate::parts::dice::{number, say, seed};
 
 /// What a pass is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,17 +112,9 @@ impl ReferenceStateMachine for Life {
 /// How many lives each of the four tests lives: some in every run, 510 for more than two thousand (a quarter of an hour
 /// on two cores). `WAVEPIN_LIVES` says another number, `WAVEPIN_SEED` repeats a run.
 static CONFIG: LazyLock<Config> = LazyLock::new(|| {
-    let number = |name: &str| {
-        let said = std::env::var(name).ok();
-        said.map(|it| it.parse::<u64>().unwrap_or_else(|_| panic!("{name} is a number")))
-    };
     let lives = number("WAVEPIN_LIVES").unwrap_or(30);
-    let seed = number("WAVEPIN_SEED").unwrap_or_else(|| RandomState::new().build_hasher().finish());
-    // Past the test's capture: the seed belongs into the log of a run that passes, too.
-    let _ = writeln!(
-        std::io::stdout(),
-        "four times {lives} lives; again with WAVEPIN_SEED={seed}"
-    );
+    let seed = seed();
+    say(&format!("four times {lives} lives; again with WAVEPIN_SEED={seed}"));
     Config {
         cases: u32::try_from(lives).expect("a life takes half a second"),
         max_shrink_iters: 400,

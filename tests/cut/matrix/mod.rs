@@ -5,12 +5,10 @@
 pub(crate) mod life;
 pub(crate) mod outcome;
 
-use std::io::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
-use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
@@ -20,6 +18,7 @@ use wavepin::simulator::IdentifierClash;
 
 use super::bench::{Bench, ready};
 use super::breaking::{Beyond, Boundary, Fuse, Point};
+use crate::parts::dice::{Dice, say, seed};
 use life::{Told, live};
 use outcome::{difference, outcome, strangers};
 
@@ -300,19 +299,6 @@ fn copies(bench: &Bench) -> Vec<Value> {
         .collect()
 }
 
-/// Random numbers that a seed tells.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut it = self.0;
-        it = (it ^ (it >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        it = (it ^ (it >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((it ^ (it >> 31)) % sides as u64).expect("less than the sides")
-    }
-}
-
 /// The cells of one mode: every boundary; at every point where `whole`, else at one.
 fn cells(mode: Mode, calls: &[Boundary], whole: bool, dice: &mut Dice) -> Vec<Cell> {
     let mut cells = Vec::new();
@@ -345,22 +331,14 @@ fn cells(mode: Mode, calls: &[Boundary], whole: bool, dice: &mut Dice) -> Vec<Ce
     cells
 }
 
-fn say(text: &str) {
-    // Past the test's capture: the numbers belong into the log of a run that passes, too.
-    let _ = writeln!(std::io::stdout(), "{text}");
-}
-
 pub(crate) async fn whatever_crashes_and_whenever_the_end_is_the_same() {
     // All cells, every so many-th cell, or what a test run has time for.
     let asked = std::env::var("WAVEPIN_MATRIX").ok();
     let whole = asked.as_deref() == Some("whole");
     let thinned: usize = asked.and_then(|it| it.parse().ok()).unwrap_or(1);
-    let seed = match std::env::var("WAVEPIN_SEED") {
-        Ok(seed) => seed.parse().expect("WAVEPIN_SEED is a number"),
-        Err(_) => u64::from(Timestamp::now().subsec_nanosecond().unsigned_abs()),
-    };
+    let seed = seed();
     let started = Instant::now();
-    let mut dice = Dice(seed);
+    let mut dice = Dice::new(seed);
     let mut runs = Vec::new();
     let mut counted = Vec::new();
     for mode in [Mode::Wiped, Mode::Lagging, Mode::Replica, Mode::Restored, Mode::Midway] {

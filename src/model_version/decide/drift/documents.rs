@@ -12,6 +12,7 @@ use crate::resources::DriftPolicy;
 
 /// Of what went wrong so many are read by themselves in one pass; the others are told by what lists say.
 const READ: usize = 5;
+
 /// The documents: in their folder, with the names and contents that they had, and no others.
 pub(super) fn documents(view: View<'_>, cut: Option<&Cut>) -> Result<Vec<Told>, Step> {
     let Some((record, id)) = view.record().and_then(|it| Some((it, it.folder_id.as_ref()?))) else {
