@@ -32,6 +32,8 @@ enum Role {
 #[derive(Debug)]
 struct Condition {
     role: Role,
+    /// What keeps it from taking the lead, while it waits.
+    useless: Option<String>,
     /// The gates that are shut, each with the reason.
     shut: BTreeMap<String, String>,
 }
@@ -46,6 +48,7 @@ impl Default for Gates {
     fn default() -> Self {
         let condition = Condition {
             role: Role::Standby,
+            useless: None,
             shut: BTreeMap::new(),
         };
         Self {
@@ -55,6 +58,11 @@ impl Default for Gates {
 }
 
 impl Gates {
+    /// What keeps this replica from taking the lead; `None`: nothing, as far as can be seen.
+    pub(super) fn standby(&self, useless: Option<String>) {
+        self.condition.send_modify(|condition| condition.useless = useless);
+    }
+
     /// The lead is here; work begins once these gates are open.
     pub(super) fn lead(&self, gates: impl IntoIterator<Item = String>) {
         self.condition.send_modify(|condition| {
@@ -96,6 +104,9 @@ impl Gates {
         let condition = self.condition.borrow();
         match condition.role {
             Role::Ending => (StatusCode::SERVICE_UNAVAILABLE, "ending\n".to_owned()),
+            Role::Standby if let Some(why) = &condition.useless => {
+                (StatusCode::SERVICE_UNAVAILABLE, format!("shut: lead: {why}\n"))
+            }
             Role::Standby => (StatusCode::OK, "ok: standby, another replica leads\n".to_owned()),
             Role::Leading if condition.shut.is_empty() => (StatusCode::OK, "ok: leading\n".to_owned()),
             Role::Leading => {
@@ -137,6 +148,14 @@ mod tests {
     async fn ready_is_who_waits_for_the_lead_and_who_leads_with_every_gate_open() {
         let gates = Gates::default();
         assert_eq!(gates.readiness().0, StatusCode::OK);
+        gates.standby(Some("no right to it".to_owned()));
+        assert_eq!(
+            gates.readiness(),
+            (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "shut: lead: no right to it\n".to_owned()
+            )
+        );
         gates.lead(["pins".to_owned(), "versions".to_owned()]);
         gates.open("versions");
         gates.still_shut("pins", "CRD is missing".to_owned());

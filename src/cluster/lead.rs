@@ -9,6 +9,9 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
+use super::health::Gates;
+use super::standby::look_out;
+
 /// Which Lease, and how long it lasts.
 #[derive(Debug, Clone)]
 pub struct LeaseOptions {
@@ -44,24 +47,34 @@ pub(super) enum Led<T> {
 pub(super) async fn lead<T>(
     client: kube::Client,
     options: &LeaseOptions,
+    gates: &Gates,
     work: impl Future<Output = T>,
     shutdown: &CancellationToken,
 ) -> Led<T> {
     let duration = options.duration.max(Duration::from_secs(1));
-    let election = LeaderElection::new(client, &options.namespace, &options.name, &options.identity)
+    let election = LeaderElection::new(client.clone(), &options.namespace, &options.name, &options.identity)
         .with_lease_duration(duration)
         .with_renew_deadline(duration * 2 / 3)
         .with_retry_period(duration * 2 / 15);
+    let waits = CancellationToken::new();
     let leads = AtomicBool::new(false);
     let work = async {
         leads.store(true, Ordering::SeqCst);
+        waits.cancel();
         work.await
+    };
+    let waiting = async {
+        let looking = look_out(client, options, duration * 2 / 15, gates);
+        // Whoever leads renews the Lease, which is look enough.
+        let _ = waits.run_until_cancelled(looking).await;
+        std::future::pending::<()>().await;
     };
     let mut led = pin!(election.with_lease(work));
     let ended = tokio::select! {
         biased;
         ended = &mut led => Some(ended),
         () = shutdown.cancelled() => None,
+        () = waiting => None,
     };
     let ended = match ended {
         Some(ended) => ended,

@@ -14,6 +14,7 @@
 //! 6. At the end no new pass begins, running ones end after their present effect, statuses are flushed, and the lead
 //!    is handed over. Losing the lead ends the process at once: another replica may be working already.
 
+mod definitions;
 mod events;
 mod health;
 mod in_use;
@@ -25,6 +26,7 @@ mod passes;
 mod queue;
 mod report;
 mod secrets;
+mod standby;
 mod status;
 mod store;
 mod table;
@@ -121,7 +123,7 @@ pub async fn run(
     ));
 
     let work = work::work(client.clone(), clients, &options, gates.clone(), shutdown.clone());
-    let outcome = lead::lead(client, &options.lease, work, &shutdown).await;
+    let outcome = lead::lead(client, &options.lease, &gates, work, &shutdown).await;
     gates.end();
     ended.cancel();
     // What they say at the very end helps nobody; their end is only waited for.

@@ -14,7 +14,7 @@ use super::in_use;
 use super::kind::{KindName, ObjectName};
 use super::merge::status_patch;
 use super::queue::Asker;
-use super::status::{CallError, FIELD_MANAGER, Report, StatusWriter, within};
+use super::status::{CallError, FIELD_MANAGER, Report, StatusWriter, is_absent, within};
 use super::store::{Store, Stored, requested};
 use super::table::Entry;
 use super::triggers::Key;
@@ -136,7 +136,7 @@ impl Passes {
         };
         match told {
             Ok(()) => None,
-            Err(CallError::Api(kube::Error::Api(status))) if status.is_not_found() || status.is_invalid() => {
+            Err(CallError::Api(kube::Error::Api(status))) if is_absent(&status) || status.is_invalid() => {
                 warn!(kind = kind.as_str(), %name, %status, "an object that does not parse cannot be told so");
                 None
             }

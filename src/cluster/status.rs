@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use kube::api::{Api, Patch, PatchParams};
+use kube::core::Status;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{debug, warn};
@@ -327,6 +328,12 @@ pub(super) async fn within<T>(call: impl Future<Output = kube::Result<T>>) -> Re
     }
 }
 
+/// Whether an object, or its whole kind, is not there. Of a kind without a definition the API server says so in plain text,
+/// which leaves the code and no reason.
+pub(super) const fn is_absent(status: &Status) -> bool {
+    status.code == 404
+}
+
 fn is_conflict(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.is_conflict())
 }
@@ -334,7 +341,7 @@ fn is_conflict(error: &kube::Error) -> bool {
 /// What a write that did not succeed means: gone or unreadable objects need none, all else is tried again.
 fn refused(kind: KindName, name: &ObjectName, error: CallError) -> Written {
     match &error {
-        CallError::Api(kube::Error::Api(status)) if status.is_not_found() => Written::Settled,
+        CallError::Api(kube::Error::Api(status)) if is_absent(status) => Written::Settled,
         // Written, or changed by somebody else, so that it does not parse any more: it is told so on its own way.
         CallError::Api(kube::Error::SerdeError(_)) => Written::Settled,
         CallError::Api(kube::Error::Api(status)) if status.is_invalid() => {

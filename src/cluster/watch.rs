@@ -14,6 +14,7 @@ use tracing::{info, warn};
 
 use super::health::Gates;
 use super::passes::Askers;
+use super::status::is_absent;
 use super::store::{Store, Stored};
 use super::table::Scope;
 use super::triggers::Triggers;
@@ -80,7 +81,7 @@ fn explain<K: kube::Resource<DynamicType = ()>>(scope: &Scope, error: &watcher::
         | watcher::Error::WatchError(status) => status,
         other => return chain(other),
     };
-    if status.is_not_found() {
+    if is_absent(status) {
         return format!("CRD {plural}.{GROUP} is not established; apply what `wavepin crds` prints");
     }
     if status.is_forbidden() {
@@ -114,7 +115,7 @@ fn chain(error: &dyn std::error::Error) -> String {
 }
 
 /// From a quarter of a second to 10 seconds: CRDs may be applied after the controller, and are then soon noticed.
-struct Patience {
+pub(super) struct Patience {
     pause: Duration,
     last: Option<Instant>,
 }

@@ -8,6 +8,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::definitions;
 use super::events::{Publisher, events};
 use super::health::Gates;
 use super::passes::{Askers, Passes};
@@ -84,7 +85,7 @@ pub(super) async fn work(
     stop: CancellationToken,
 ) -> Result<(), RunError> {
     let scopes = scopes(&options.namespaces);
-    gates.lead(scopes.iter().flat_map(lists));
+    gates.lead(scopes.iter().flat_map(lists).chain([definitions::GATE.to_owned()]));
     let store = Arc::new(Store::default());
     let (teller, publisher) = events(client.clone(), &options.lease.identity);
     let (askers, queues) = queues();
@@ -107,16 +108,16 @@ pub(super) async fn work(
 
     // What always runs; dropped, and with that ended, when the lead is lost.
     let mut parts = JoinSet::new();
-    for scope in scopes {
-        Watching {
-            client: client.clone(),
-            scope,
-            store: Arc::clone(&store),
-            askers: Arc::clone(&askers),
-            gates: gates.clone(),
-        }
-        .begin(&mut parts);
-    }
+    let watching = |scope| Watching {
+        client: client.clone(),
+        scope,
+        store: Arc::clone(&store),
+        askers: Arc::clone(&askers),
+        gates: gates.clone(),
+    };
+    scopes.into_iter().for_each(|scope| watching(scope).begin(&mut parts));
+    let look = definitions::look(client.clone(), gates.clone());
+    parts.spawn(named("the look at the definitions", look));
     tokio::select! {
         () = gates.all_open() => info!("every list is complete; passes begin"),
         () = stop.cancelled() => return Ok(()),

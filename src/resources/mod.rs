@@ -8,6 +8,7 @@
 
 mod base_url;
 pub mod conditions;
+pub mod definitions;
 mod duration;
 mod model_version;
 mod omni_instance;

@@ -1,7 +1,7 @@
 //! The custom resource definitions, as an API server takes them.
 
 use serde_json::{Value, json};
-use wavepin::cli::crds::definitions;
+use wavepin::resources::definitions::definitions;
 
 use super::api_server_with_definitions;
 use crate::parts::ApiServer;
