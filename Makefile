@@ -13,13 +13,15 @@ test: ## Get the test tools that are missing (tools/get), then run every test on
 	@# Most tests wait for another process: two a core keep the cores busy.
 	cargo test --locked -- --test-threads=$$(( $$(nproc) * 2 ))
 
-lint: ## Check format, clippy, docs, and that crds/ is what the types say
+lint: ## Check format, clippy, docs, and that the definitions are what the types say
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --quiet
 	@rm -rf target/crds
 	@cargo run --quiet --locked -- crds --out target/crds
-	@diff -ru crds target/crds || { echo 'crds/ is not what the types say: run `make crds` and commit'; exit 1; }
+	@for crds in crds charts/wavepin/files/crds; do \
+	  diff -ru $$crds target/crds || { echo "$$crds is not what the types say: run \`make crds\` and commit"; exit 1; }; \
+	done
 
 licences: ## Hold the dependencies' licences against tools/licences.txt
 	@tools/licences
@@ -35,9 +37,10 @@ bench: ## Print the table of ratios that says how fast Wavepin is
 	@# It prints how many runs a second it makes.
 	cargo test --locked --test wavepin -- promises::promise_03
 
-crds: ## Write crds/ anew from the types
-	@rm -f crds/*.yaml
+crds: ## Write crds/ and the chart's copies anew from the types
+	@rm -f crds/*.yaml charts/wavepin/files/crds/*.yaml
 	@cargo run --quiet --locked -- crds --out crds
+	@cp crds/*.yaml charts/wavepin/files/crds/
 
 generated: crds ## Write anew every file and table that is made from the code
 	WAVEPIN_WRITE_GENERATED=1 cargo test --locked --lib --test wavepin -- generated

@@ -50,6 +50,12 @@ impl ApiServer {
         }
     }
 
+    /// One for a test alone that needs definitions which others must not see, or none at all.
+    #[track_caller]
+    pub(crate) fn own() -> ApiServer {
+        ApiServer::start().unwrap_or_else(|why| panic!("the test has no API server: {why}"))
+    }
+
     /// Starts one and waits until it is ready.
     fn start() -> Result<ApiServer, String> {
         let mut tries = 3;

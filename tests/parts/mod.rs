@@ -11,9 +11,10 @@ mod api_server;
 pub(crate) mod dice;
 mod family;
 pub(crate) mod generated;
+pub(crate) mod helm;
 mod one_secret;
 mod postgres;
-mod program;
+pub(crate) mod program;
 mod proxy;
 mod smoke;
 
@@ -21,4 +22,5 @@ pub(crate) use api_server::ApiServer;
 pub(crate) use family::{Family, Member};
 pub(crate) use one_secret::{OneSecret, bare_instance};
 pub(crate) use postgres::{Database, Postgres};
+pub(crate) use program::Output;
 pub(crate) use proxy::{Line, Proxy};

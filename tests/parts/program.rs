@@ -16,7 +16,7 @@ fn folder() -> PathBuf {
 ///
 /// # Errors
 /// How to get it, when it is not there.
-pub(super) fn find(name: &str) -> Result<PathBuf, String> {
+pub(crate) fn find(name: &str) -> Result<PathBuf, String> {
     let path = folder().join(name);
     path.canonicalize().map_err(|source| {
         format!(
