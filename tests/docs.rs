@@ -168,3 +168,33 @@ fn every_page_is_linked_from_the_readme_and_leads_to_files_that_are_there() {
         assert!(root.join(&link).exists(), "README.md leads to {link}");
     }
 }
+
+/// Who runs the commands of a page; a block names one of them in the comment before it.
+const RUN_BY: [&str; 5] = ["helm", "kubectl", "plugin", "quick start", "simulator"];
+
+#[test]
+fn every_command_of_a_page_is_run_by_a_test_or_says_why_not() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let mut blocks = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            continue;
+        }
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let text = page(name);
+        for (at, _) in text.match_indices("```sh\n") {
+            blocks += 1;
+            let before = text[..at].trim_end().lines().last().unwrap_or_default();
+            let run = before.strip_prefix("<!-- run: ").and_then(|it| it.strip_suffix(" -->"));
+            let why = before
+                .strip_prefix("<!-- not run: ")
+                .and_then(|it| it.strip_suffix(" -->"));
+            assert!(
+                run.is_some_and(|by| RUN_BY.contains(&by)) || why.is_some_and(|why| why.len() > 10),
+                "docs/{name}: nobody runs the commands after {before:?}"
+            );
+        }
+    }
+    assert!(blocks >= 10, "the blocks were found: {blocks}");
+}

@@ -3,6 +3,7 @@
 #![expect(clippy::too_many_lines, reason = "a table or a journey is read as a whole")]
 
 mod budget;
+mod chart;
 mod cluster;
 mod contract;
 mod cut;
@@ -13,6 +14,7 @@ mod journey;
 mod machine;
 mod mapping;
 mod omni_client;
+mod pages;
 mod parts;
 mod promises;
 mod quick_start;

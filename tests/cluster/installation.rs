@@ -1,6 +1,8 @@
-//! The binary in a namespace, with no more rights than it needs.
+//! The chart, installed by Helm, and the binary run as its Deployment says: with its flags, variables and token.
 
 use std::collections::BTreeSet;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Mutex;
@@ -11,24 +13,17 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use super::api_server_with_definitions;
+use super::rights::{granted, used};
+use crate::parts::helm::{Helm, chart};
 use crate::parts::{ApiServer, Family, Member};
-
-/// A file of `examples/controller`, for a controller in the namespace `home`.
-fn for_home(file: &str, home: &str) -> String {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/controller");
-    let manifest = std::fs::read_to_string(folder.join(file)).expect("the example is there");
-    let here = "namespace: wavepin\n";
-    assert!(manifest.contains(here), "{file} says where the controller runs");
-    manifest.replace(here, &format!("namespace: {home}\n"))
-}
 
 /// A namespace that the binary watches, from the same namespace or from another.
 pub(crate) struct Installation {
     pub(crate) api_server: &'static ApiServer,
     /// Where the objects are.
     pub(crate) namespace: String,
-    /// Where the ServiceAccount and the Lease are.
-    home: String,
+    /// Where the chart is installed: the ServiceAccount and the Lease are there.
+    pub(crate) home: String,
     pub(crate) family: Family,
     /// What nobody may be told; see [`Installation::keeps`].
     secrets: Mutex<BTreeSet<String>>,
@@ -47,9 +42,7 @@ impl Installation {
     pub(crate) fn apart(prefix: &str) -> Self {
         let api_server = api_server_with_definitions();
         let home = api_server.namespace(&format!("{prefix}-home"));
-        let installation = Self::of(home, api_server.namespace(prefix));
-        installation.grant(&installation.home);
-        installation
+        Self::of(home, api_server.namespace(prefix))
     }
 
     fn of(home: String, namespace: String) -> Self {
@@ -60,17 +53,26 @@ impl Installation {
             family: Family::new("controller").expect("a shell is everywhere"),
             secrets: Mutex::default(),
         };
-        let account = ["-n", &installation.home, "create", "serviceaccount", "wavepin"];
-        installation.api_server.kubectl(&account).success();
-        installation.grant(&installation.namespace);
+        installation.helm(&[]);
         installation
     }
 
-    /// Grants in a namespace what the documentation grants, and no more.
-    pub(crate) fn grant(&self, namespace: &str) {
-        let rights = for_home("rbac.yaml", &self.home);
-        let args = ["-n", namespace, "apply", "-f", "-"];
-        self.api_server.kubectl_stdin(&args, &rights).success();
+    /// Installs the chart, or brings what it made to where the chart has it.
+    #[track_caller]
+    pub(crate) fn helm(&self, args: &[&str]) {
+        let namespaces = format!("watch.namespaces={{{}}}", self.namespace);
+        let chart = chart("wavepin");
+        let install = ["upgrade", "--install", "wavepin", &chart, "--namespace", &self.home];
+        // The definitions are one release's, and these tests' API server has them.
+        let sets = [
+            "image.repository=registry.example.com/wavepin",
+            "crds.enabled=false",
+            "secrets.names={omni}",
+            &namespaces,
+        ];
+        let sets = sets.iter().flat_map(|set| ["--set", set]);
+        let args: Vec<&str> = install.into_iter().chain(sets).chain(args.iter().copied()).collect();
+        Helm::Three.run_on(&self.api_server.kubeconfig(), &args).success();
     }
 
     #[track_caller]
@@ -113,25 +115,51 @@ impl Installation {
         command
     }
 
-    fn token(&self) -> String {
-        let create_token = ["-n", &self.home, "create", "token", "wavepin"];
+    /// A token of the chart's ServiceAccount.
+    pub(crate) fn token(&self) -> String {
+        let deployment = self.deployment();
+        let account = deployment["spec"]["template"]["spec"]["serviceAccountName"].as_str();
+        let create_token = [
+            "-n",
+            &self.home,
+            "create",
+            "token",
+            account.expect("the chart names it"),
+        ];
         self.api_server.kubectl(&create_token).success().trim().to_owned()
     }
 
+    /// The Deployment as the API server has it.
+    pub(crate) fn deployment(&self) -> Value {
+        let get = ["-n", &self.home, "get", "deployment", "wavepin", "--output=json"];
+        let deployment = self.api_server.kubectl(&get).success();
+        serde_json::from_str(&deployment).expect("kubectl prints JSON")
+    }
+
+    /// What the kubelet would start, but for what a test wants otherwise.
     fn controller_without_api_server(&self) -> Command {
+        let deployment = self.deployment();
+        let container = &deployment["spec"]["template"]["spec"]["containers"][0];
         let mut command = Command::new(env!("CARGO_BIN_EXE_wavepin"));
+        for arg in container["args"].as_array().expect("the chart has arguments") {
+            command.arg(arg.as_str().expect("arguments are text"));
+        }
+        for variable in container["env"].as_array().expect("the chart has variables") {
+            let name = variable["name"].as_str().expect("a variable has a name");
+            let value = match variable["valueFrom"]["fieldRef"]["fieldPath"].as_str() {
+                Some("metadata.namespace") => &self.home,
+                Some("metadata.name") => "wavepin-0",
+                Some(path) => panic!("which value has {path}?"),
+                None => variable["value"].as_str().expect("a variable has a value"),
+            };
+            command.env(name, value);
+        }
+        // Ports of one machine are one Pod's only in a cluster. Whatever may hold a secret is written, so that it would
+        // be found.
         command
-            .args(["controller", "--namespace", &self.namespace])
-            .args([
-                "--health-address",
-                "127.0.0.1:0",
-                "--budget-window",
-                "1s",
-                "--require-hosts",
-            ])
-            // Whatever may hold a secret is written, so that it would be found.
+            .args(["--health-address", "127.0.0.1:0", "--budget-window", "1s"])
             .env("WAVEPIN_LOG", "trace")
-            .env("POD_NAMESPACE", &self.home);
+            .env("WAVEPIN_LOG_FORMAT", "text");
         command
     }
 
@@ -188,6 +216,21 @@ impl Installation {
         told
     }
 
+    /// What `/readyz` of a member that was started under this name answers, once it listens.
+    pub(crate) fn readiness(&self, name: &str) -> Option<(u16, String)> {
+        let log = self.log(name);
+        let (_, rest) = log.split_once("probes answer on http://")?;
+        let (address, _) = rest.split_once("/livez")?;
+        // A whole client for one line of text over the loopback would need a runtime.
+        let mut line = TcpStream::connect(address).ok()?;
+        line.write_all(b"GET /readyz HTTP/1.0\r\n\r\n").ok()?;
+        let mut answer = String::new();
+        line.read_to_string(&mut answer).ok()?;
+        let status = answer.split(' ').nth(1)?.parse().ok()?;
+        let (_, body) = answer.split_once("\r\n\r\n")?;
+        Some((status, body.to_owned()))
+    }
+
     /// All that it wrote.
     pub(crate) fn log(&self, name: &str) -> String {
         std::fs::read_to_string(self.family.log(name)).expect("it wrote one")
@@ -206,6 +249,8 @@ impl Drop for Installation {
                 assert!(line.is_none(), "{place} tells a secret: {line:?}");
             }
         }
+        let (used, _) = used(self);
+        assert!(used.is_subset(granted()), "more than the chart grants: {used:?}");
     }
 }
 
@@ -230,42 +275,4 @@ pub(crate) fn eventually(what: &str, patience: Duration, mut holds: impl FnMut()
         assert!(Instant::now() < deadline, "not within {patience:?}: {what}");
         std::thread::sleep(Duration::from_millis(50));
     }
-}
-
-/// The rules of the first document.
-fn rules(manifest: &str) -> Vec<Value> {
-    let role = manifest.split("\n---\n").next().expect("one at least");
-    let role: Value = serde_saphyr::from_str(role).expect("YAML");
-    role["rules"].as_array().cloned().expect("a role has rules")
-}
-
-#[test]
-fn rights_for_all_namespaces_are_those_for_one_but_for_the_lease() {
-    let cluster = Installation::new("rights");
-    let everywhere = for_home("rbac-all-namespaces.yaml", &cluster.home);
-    let mut here = rules(&for_home("rbac.yaml", &cluster.home));
-    here.retain(|rule| rule["resources"] != serde_json::json!(["leases"]));
-    assert_eq!(rules(&everywhere), here);
-    let may = |verb: &str, what: &[&str]| {
-        let account = format!("--as=system:serviceaccount:{}:wavepin", cluster.home);
-        let args = [&["auth", "can-i", "--namespace=kube-system", &account, verb], what].concat();
-        cluster.api_server.kubectl(&args).stdout.trim() == "yes"
-    };
-    assert!(!may("list", &["tenantpins.wavepin.dev"]), "not yet");
-    cluster
-        .api_server
-        .kubectl_stdin(&["apply", "-f", "-"], &everywhere)
-        .success();
-    assert!(may("list", &["tenantpins.wavepin.dev"]) && may("get", &["secret/omni"]));
-    assert!(
-        !may("list", &["secrets"]) && !may("get", &["secret/another"]) && !may("update", &["tenantpins.wavepin.dev"])
-    );
-}
-
-#[test]
-fn the_api_server_takes_the_deployment() {
-    let cluster = Installation::new("deployment");
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/controller/deployment.yaml");
-    let taken = cluster.kubectl(&["apply", "--dry-run=server", "--validate=strict", "-f", file]);
-    assert!(taken.contains("deployment.apps/wavepin created"), "{taken}");
 }

@@ -4,6 +4,7 @@ mod controller;
 mod definitions;
 mod installation;
 mod process;
+pub(crate) mod rights;
 
 use std::sync::OnceLock;
 

@@ -100,12 +100,7 @@ async fn the_worst_order_converges_without_a_stall_and_the_next_process_writes_n
 
     let events = cluster.kubectl(&["get", "events.events.k8s.io", "--output=json"]);
     assert!(events.contains("MakeVersion"), "{events}");
-    let lease = cluster.kubectl(&[
-        "get",
-        "lease",
-        "wavepin-controller",
-        "--output=jsonpath={.spec.holderIdentity}",
-    ]);
+    let lease = cluster.kubectl(&["get", "lease", "wavepin", "--output=jsonpath={.spec.holderIdentity}"]);
     assert_eq!(lease, "", "handed over");
 
     let (before, requests) = (cluster.objects(), simulator.requests().len());

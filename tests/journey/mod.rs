@@ -10,6 +10,7 @@ mod gone;
 mod kills;
 mod owners;
 pub(crate) mod restored;
+mod rights;
 mod rotated;
 pub(crate) mod secrets;
 mod whole;
