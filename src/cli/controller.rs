@@ -64,8 +64,9 @@ pub(super) struct ControllerArgs {
         default_value = "wavepin-controller"
     )]
     lease_name: String,
-    /// How long others wait for a leader that is silent.
-    #[arg(long, value_name = "DURATION", default_value = "15s", hide = true)]
+    /// How long others wait for a leader that is silent: short enough that one of them works within 20 seconds of its end,
+    /// a look's pause on either side included.
+    #[arg(long, value_name = "DURATION", default_value = "12s", hide = true)]
     lease: HumanDuration,
     /// The window that `requestsPerMinute` is counted in.
     #[arg(long, value_name = "DURATION", default_value = "60s", hide = true)]
@@ -222,7 +223,7 @@ mod tests {
         let (clients, options) = args.args.parts("own");
         assert_eq!(options.namespaces, ["a", "b", "c"]);
         assert!(clients.default_database.is_none());
-        assert_eq!(options.lease.duration, Duration::from_secs(15));
+        assert_eq!(options.lease.duration, Duration::from_secs(12));
     }
 
     #[test]

@@ -2,8 +2,9 @@
 //! own tables in a real PostgreSQL. What came of it is asked of the organisation and of `psql`, not of Wavepin.
 
 pub(crate) mod at_rest;
+mod available;
 mod bad_input;
-mod bed;
+pub(crate) mod bed;
 mod copies;
 mod frozen;
 mod gone;
