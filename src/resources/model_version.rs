@@ -20,6 +20,8 @@ use serde::{Deserialize, Serialize};
     doc = "One numbered version of an Omni model together with its dashboards, adopted or cut from another version.",
     status = "ModelVersionStatus",
     derive = "PartialEq",
+    selectable = ".spec.instanceRef.name",
+    selectable = ".spec.version",
     validation = Rule::new("!has(oldSelf.status) || !has(oldSelf.status.sealed) || !oldSelf.status.sealed || (has(self.spec.model) == has(oldSelf.spec.model) && (!has(self.spec.model) || self.spec.model == oldSelf.spec.model))")
         .message("the version is complete and sealed: model cannot be changed; cut a new version from it"),
     validation = Rule::new("!has(oldSelf.status) || !has(oldSelf.status.sealed) || !oldSelf.status.sealed || (has(self.spec.content) == has(oldSelf.spec.content) && (!has(self.spec.content) || (self.spec.content.method == oldSelf.spec.content.method && self.spec.content.folder == oldSelf.spec.content.folder && self.spec.content.dashboards.exclude == oldSelf.spec.content.dashboards.exclude && oldSelf.spec.content.dashboards.add.all(was, was in self.spec.content.dashboards.add))))")

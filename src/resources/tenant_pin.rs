@@ -20,6 +20,10 @@ use super::{HumanDuration, InstanceRef};
     doc = "The version that one tenant sees in one environment: one row that the application reads.",
     status = "TenantPinStatus",
     derive = "PartialEq",
+    selectable = ".spec.instanceRef.name",
+    selectable = ".spec.tenant",
+    selectable = ".spec.environment",
+    selectable = ".spec.version",
     printcolumn(name = "Tenant", type_ = "string", json_path = ".spec.tenant", description = "Who"),
     printcolumn(
         name = "Environment",

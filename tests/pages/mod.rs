@@ -1,6 +1,8 @@
 //! The commands of the pages in `docs/`, run as they stand there.
 
+mod first_version;
 mod install;
+mod reference;
 mod simulator;
 
 use std::path::{Path, PathBuf};
