@@ -2,6 +2,7 @@
 
 mod bed;
 mod cut;
+mod idle;
 mod many;
 mod pins;
 mod rest;
@@ -67,6 +68,10 @@ async fn main() {
     if wanted("rest") {
         eprintln!("{} versions of {} dashboards at rest", rest::VERSIONS, rest::DASHBOARDS);
         rest::measure().await.tell(&mut table);
+    }
+    if wanted("idle") {
+        eprintln!("100 objects at rest, watched for {:?}", idle::WATCHED);
+        idle::measure().await.tell(&mut table);
     }
     if wanted("pins") {
         eprintln!("{} pins, {} times", pins::PINS, pins::ROUNDS);

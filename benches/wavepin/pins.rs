@@ -91,7 +91,7 @@ pub(crate) async fn measure() -> Pins {
 async fn round(api_server: &ApiServer) -> Round {
     let [ours, one_by_one, at_once] = ["pins", "loop", "loops"].map(|prefix| api_server.namespace(prefix));
     for namespace in [&ours, &one_by_one, &at_once] {
-        declare_pins(&objects(api_server, namespace)).await;
+        declare_pins(&objects(api_server, namespace), PINS).await;
     }
     let simulator = Simulator::start(SimulatorOptions::default());
     let simulator = simulator.await.expect("the loopback has a free port");
@@ -112,14 +112,14 @@ async fn round(api_server: &ApiServer) -> Round {
     let pins = objects(api_server, &ours);
     let start = Instant::now();
     let mut controller = family.spawn("controller", &mut command).expect("the binary starts");
-    let ready = tokio::time::timeout(PATIENCE, all_ready(&pins)).await;
+    let ready = tokio::time::timeout(PATIENCE, all_ready(&pins, PINS)).await;
     let took = start.elapsed();
     assert!(
         ready.is_ok(),
         "not all pins are ready after {PATIENCE:?}:\n{}",
         family.last_words("controller")
     );
-    let peak_kib = peak_kib(controller.id());
+    let peak_kib = memory_kib(controller.id(), "VmHWM:");
     assert!(controller.terminate().success(), "{}", family.last_words("controller"));
     let rows = database.psql("SELECT count(*) FROM tenant_version WHERE model_version_id = 1");
     assert_eq!(rows.trim(), PINS.to_string());
@@ -138,7 +138,7 @@ async fn round(api_server: &ApiServer) -> Round {
     }
 }
 
-fn api_server_with_definitions() -> &'static ApiServer {
+pub(crate) fn api_server_with_definitions() -> &'static ApiServer {
     let api_server = ApiServer::shared();
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/crds");
     api_server.kubectl(&["apply", "--server-side", "-f", folder]).success();
@@ -147,14 +147,14 @@ fn api_server_with_definitions() -> &'static ApiServer {
     api_server
 }
 
-fn objects(api_server: &ApiServer, namespace: &str) -> Api<DynamicObject> {
+pub(crate) fn objects(api_server: &ApiServer, namespace: &str) -> Api<DynamicObject> {
     Api::namespaced_with(api_server.client(), namespace, &ApiResource::erase::<TenantPin>(&()))
 }
 
-async fn declare_pins(pins: &Api<DynamicObject>) {
+pub(crate) async fn declare_pins(pins: &Api<DynamicObject>, how_many: usize) {
     let params = PostParams::default();
     let resource = ApiResource::erase::<TenantPin>(&());
-    let manifests = (0..PINS).map(|at| {
+    let manifests = (0..how_many).map(|at| {
         let tenant = format!("tenant-{at:04}");
         let mut pin = DynamicObject::new(&tenant, &resource);
         pin.data = json!({"spec": {"instanceRef": {"name": "clinical"}, "tenant": tenant, "environment": "production",
@@ -165,14 +165,14 @@ async fn declare_pins(pins: &Api<DynamicObject>) {
         .map(async |pin| pins.create(&params, &pin).await)
         .buffer_unordered(AT_ONCE);
     let created: Vec<DynamicObject> = created.try_collect().await.expect("the definition takes every pin");
-    assert_eq!(created.len(), PINS);
+    assert_eq!(created.len(), how_many);
 }
 
 /// Waits until a watch has shown every pin as Ready.
-async fn all_ready(pins: &Api<DynamicObject>) {
+pub(crate) async fn all_ready(pins: &Api<DynamicObject>, how_many: usize) {
     let mut events = std::pin::pin!(watcher(pins.clone(), watcher::Config::default()));
     let mut ready = BTreeSet::new();
-    while ready.len() < PINS {
+    while ready.len() < how_many {
         let event = events.next().await.expect("a watch does not end");
         if let Event::InitApply(pin) | Event::Apply(pin) = event.expect("the API server is here")
             && is_ready(&pin)
@@ -216,13 +216,13 @@ async fn plain_loop(pins: &Api<DynamicObject>, statuses: &BTreeMap<String, Value
     took
 }
 
-/// The most memory that the process had at once, in KiB.
-fn peak_kib(process: u32) -> u64 {
+/// What Linux tells of a process's memory under a name, in KiB: `VmHWM:` is the most that it had at once, `VmRSS:` what it has.
+pub(crate) fn memory_kib(process: u32, name: &str) -> u64 {
     let status = Path::new("/proc").join(process.to_string()).join("status");
     let status = std::fs::read_to_string(status).expect("the process runs on Linux");
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let peak = peak.and_then(|peak| peak.trim().strip_suffix(" kB"));
-    peak.and_then(|peak| peak.parse().ok())
+    let kib = status.lines().find_map(|line| line.strip_prefix(name));
+    let kib = kib.and_then(|kib| kib.trim().strip_suffix(" kB"));
+    kib.and_then(|kib| kib.parse().ok())
         .expect("Linux tells it of every process")
 }
 

@@ -130,6 +130,15 @@ fn a_second_operator_over_the_same_objects_is_refused() {
         );
         let all = refused("other", &["watch.allNamespaces=true", "crds.enabled=false"]);
         assert!(all.contains("namespace apps is watched by another release"), "{all}");
+        api_server.kubectl(&["create", "namespace", "argocd"]).success();
+        api_server
+            .kubectl(&["-n", "argocd", "create", "configmap", "argocd-cm"])
+            .success();
+        let argo = refused("other", &["argocd.configMap.enabled=true", "crds.enabled=false"]);
+        assert!(argo.contains("belongs to others and is not overwritten"), "{argo}");
+        api_server
+            .kubectl(&["delete", "namespace", "argocd", "--timeout=60s"])
+            .success();
         // Over other namespaces there may be as many as one likes.
         let beside = "helm install other charts/wavepin -n wavepin --set image.repository=a,crds.enabled=false";
         shell.run(beside, &on);
@@ -158,6 +167,14 @@ fn kubectl_installs_the_same_and_the_binary_is_its_plugin() {
     let said = shell.run(&look, &on);
     assert!(
         said.contains("deployment.apps/wavepin") && said.contains("apiKeySecretRef"),
+        "{said}"
+    );
+    let pin = "kubectl -n wavepin apply -f examples/clinical/pins.yaml";
+    shell.run(pin, &on);
+    let [ask] = commands("troubleshooting.md", "kubectl").try_into().unwrap();
+    let said = shell.run(&ask, &on);
+    assert!(
+        said.contains("tenantpin.wavepin.dev/acme-corp-production annotated"),
         "{said}"
     );
     let [plugin] = commands("install.md", "plugin").try_into().unwrap();
