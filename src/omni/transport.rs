@@ -255,8 +255,9 @@ impl OmniClient {
         let started = Instant::now();
         let outcome = self.exchange(call, path).await;
         let status = outcome.as_ref().map_or(0, |received| received.status.as_u16());
-        self.measures.request(call.operation, word(&outcome));
-        let millis = started.elapsed().as_millis();
+        let took = started.elapsed();
+        self.measures.request(call.operation, word(&outcome), took);
+        let millis = took.as_millis();
         tracing::debug!(operation = call.operation, status, millis, "asked Omni");
         let received = outcome.map_err(|broken| {
             let kind = self.broken(&broken);
