@@ -11,7 +11,7 @@ const ROOMS: [(&str, &[&str]); 13] = [
     ("model_version", &["ports", "resources"]),
     ("environment", &["ports", "resources"]),
     ("omni", &["ports", "resources", "telemetry"]),
-    ("mapping", &["ports", "resources"]),
+    ("mapping", &["ports", "resources", "telemetry"]),
     ("clients", &["mapping", "omni", "ports", "resources", "telemetry"]),
     (
         "cluster",

@@ -24,7 +24,7 @@ use crate::omni::{Limiters, OmniClient, OmniOptions, Shared, budget_name, finger
 use crate::ports::{Clients, ConnectError, Mapping, Object, Omni, Secrets, Standing, Told, Urgency};
 use crate::resources::conditions::Reason;
 use crate::resources::{BaseUrl, Management, OmniInstanceSpec};
-use crate::telemetry::Measures;
+use crate::telemetry::{DatabaseLine, Measures};
 
 /// How adapters are made.
 #[derive(Debug, Clone)]
@@ -68,10 +68,11 @@ pub struct ClientRegistry {
 }
 
 /// A mapping that is connected at its first use.
-#[derive(Default)]
 struct KeptMapping {
     database: OnceCell<Connected>,
     replaced: Arc<AtomicBool>,
+    /// Of the database, whether or not it could be connected.
+    line: Arc<DatabaseLine>,
 }
 
 impl ClientRegistry {
@@ -206,7 +207,13 @@ impl ClientRegistry {
         let schema = spec.schema.as_deref().unwrap_or_default();
         // The owner is part of it, since a mapping takes the fence for one owner in its life.
         let origin = fingerprint([url.expose_secret(), schema, management, owner]);
-        let make = || Ok::<_, ConnectError>(Arc::default());
+        let make = || {
+            Ok::<_, ConnectError>(Arc::new(KeptMapping {
+                database: OnceCell::new(),
+                replaced: Arc::default(),
+                line: self.options.measures.database(),
+            }))
+        };
         let (kept, replaced): (Arc<KeptMapping>, _) = self.mappings.get_or_make(&own, origin, make)?;
         // Before the new one takes the fence: passes that still use the old one then know why they lost it.
         if let Some(replaced) = replaced {
@@ -218,6 +225,7 @@ impl ClientRegistry {
                 management: spec.management,
                 replaced: Arc::clone(&kept.replaced),
                 read_only: self.options.read_only,
+                line: Arc::clone(&kept.line),
                 ..MappingOptions::default()
             };
             mapping::open(&url, options).await

@@ -20,82 +20,83 @@ macro_rules! calls_by_their_parts {
 
             calls! { Budget for $adapter:
                 fn take_place(ask: &Ask) -> Place
-                    = take(ask), "take a place in the request budget";
+                    = take(ask) as budget, "take a place in the request budget";
                 fn give_back(place: &Return) -> ()
-                    = free(place), "give a place in the request budget back";
+                    = free(place) as budget, "give a place in the request budget back";
                 fn standing(key: &str, rate: u32) -> Told
-                    = read_standing(key, rate), "read the request budget";
+                    = read_standing(key, rate) as budget, "read the request budget";
             }
 
             calls! { Mapping for $adapter:
                 fn prepare(owner: &str, take_from: Option<&str>) -> Shape
-                    = prepared(owner, take_from), "prepare the mapping database";
+                    = prepared(owner, take_from) as prepare, "prepare the mapping database";
                 fn organization() -> Option<Organization>
-                    = read_organization(), "read what the organisation is recognised by";
+                    = read_organization() as read, "read what the organisation is recognised by";
                 fn record_organization(organization: &Organization) -> ()
-                    = write_organization(organization), "record what the organisation is recognised by";
+                    = write_organization(organization) as write, "record what the organisation is recognised by";
 
                 fn versions() -> BTreeMap<i32, VersionRecord>
-                    = read_versions(), "read the ledger's versions";
+                    = read_versions() as read, "read the ledger's versions";
                 fn record_version(version: i32, source: &str, holder: &str) -> VersionRecord
-                    = insert_version(version, source, holder), "record version {version} in the ledger";
+                    = insert_version(version, source, holder) as write, "record version {version} in the ledger";
                 fn change_version(version: i32, change: &VersionChange) -> ()
-                    = update_version(version, change), "change the ledger's record of version {version}";
+                    = update_version(version, change) as write, "change the ledger's record of version {version}";
 
                 fn intents(version: i32) -> Vec<Intent>
-                    = read_intents(version), "read the intents of version {version}";
+                    = read_intents(version) as read, "read the intents of version {version}";
                 fn open_intent(version: i32, step: IntentStep, subject: &str, at: Timestamp) -> ()
-                    = write_intent(version, step, subject, at, None),
+                    = write_intent(version, step, subject, at, None) as write,
                     "open an intent of version {version} ({step:?} {subject:?})";
                 fn settle_intent(version: i32, step: IntentStep, subject: &str, at: Timestamp, result: &str) -> ()
-                    = write_intent(version, step, subject, at, Some(result)),
+                    = write_intent(version, step, subject, at, Some(result)) as write,
                     "settle an intent of version {version} ({step:?} {subject:?})";
                 fn drop_intent(version: i32, step: IntentStep, subject: &str) -> ()
-                    = delete_intent(version, step, subject),
+                    = delete_intent(version, step, subject) as write,
                     "drop an intent of version {version} ({step:?} {subject:?})";
 
                 fn dashboards(version: i32) -> BTreeMap<String, DashboardRecord>
-                    = read_dashboards(version), "read the recorded dashboards of version {version}";
+                    = read_dashboards(version) as read, "read the recorded dashboards of version {version}";
                 fn record_dashboard(version: i32, dashboard: &DashboardRecord) -> ()
-                    = write_dashboard(version, dashboard), "record dashboard {:?} of version {version}", dashboard.slug;
+                    = write_dashboard(version, dashboard) as write, "record dashboard {:?} of version {version}", dashboard.slug;
                 fn rows(version: i32) -> Vec<DashboardRow>
-                    = read_rows(version), "read the rows of version {version}";
+                    = read_rows(version) as read, "read the rows of version {version}";
                 fn complete_version(complete: &CompleteVersion) -> ()
-                    = write_complete(complete), "write the rows of version {}", complete.version;
+                    = write_complete(complete) as write, "write the rows of version {}", complete.version;
                 fn tenants_by_version() -> BTreeMap<i32, u64>
-                    = count_tenants(), "count the tenants of each version";
+                    = count_tenants() as read, "count the tenants of each version";
 
                 fn claimed_environments() -> BTreeSet<String>
-                    = read_claimed_environments(), "list the claimed environments";
+                    = read_claimed_environments() as read, "list the claimed environments";
                 fn environment(environment: &str, evidence: &[String]) -> EnvironmentView
-                    = read_environment(environment, evidence), "read environment {environment:?}";
+                    = read_environment(environment, evidence) as read, "read environment {environment:?}";
                 fn set_claims(environment: &str, claims: &[Claim]) -> ()
-                    = write_claims(environment, claims), "set claims in environment {environment:?}";
+                    = write_claims(environment, claims) as write, "set claims in environment {environment:?}";
                 fn release_claims(environment: &str, tenants: &[String]) -> ()
-                    = delete_claims(environment, tenants), "release claims in environment {environment:?}";
+                    = delete_claims(environment, tenants) as write, "release claims in environment {environment:?}";
                 fn record_outside(environment: &str, changes: &[(String, Option<i32>, Option<i32>, i32)]) -> ()
-                    = write_outside(environment, changes),
+                    = write_outside(environment, changes) as write,
                     "record changes by another hand in environment {environment:?}";
                 fn flip(flip: &Flip) -> FlipOutcome
-                    = write_flip(flip),
+                    = write_flip(flip) as write,
                     "move tenants of environment {:?} to version {}", flip.environment, flip.version;
                 fn remove_rows(environment: &str, rows: &[RowRemoval]) -> ()
-                    = delete_rows(environment, rows), "delete rows of environment {environment:?}";
+                    = delete_rows(environment, rows) as write, "delete rows of environment {environment:?}";
             }
         };
     };
 }
 
-/// A call a line: its signature, the adapter's method behind it, and what an error says was tried.
+/// A call a line: its signature, the adapter's method behind it, its class in measures, and what an error says was tried.
 macro_rules! calls {
     ($port:ident for $adapter:ty:
         $(fn $name:ident($($arg:ident: $type:ty),*) -> $answer:ty
-            = $part:ident($($given:expr),*), $what:literal $(, $told:expr)*;)+
+            = $part:ident($($given:expr),*) as $class:ident, $what:literal $(, $told:expr)*;)+
     ) => {
         #[async_trait]
         impl $port for $adapter {
             $(async fn $name(&self, $($arg: $type),*) -> Result<$answer, MappingError> {
-                self.run(|| format!($what $(, $told)*), self.$part($($given),*)).await
+                let action = || format!($what $(, $told)*);
+                self.run(stringify!($class), action, self.$part($($given),*)).await
             })+
         }
     };

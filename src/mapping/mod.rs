@@ -19,7 +19,7 @@ mod sqlite;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -27,6 +27,7 @@ pub use self::postgres::PgMapping;
 pub use self::sqlite::SqliteMapping;
 use crate::ports::{Budget, Mapping, MappingError, MappingErrorKind};
 use crate::resources::Management;
+use crate::telemetry::DatabaseLine;
 
 /// How a mapping is used.
 #[derive(Debug, Clone)]
@@ -45,6 +46,8 @@ pub struct MappingOptions {
     /// Nothing is made, written or fenced: for looking at a mapping that another process may be working on. Where there
     /// is no ledger yet, an empty one is shown.
     pub read_only: bool,
+    /// Where every call to the database is told.
+    pub line: Arc<DatabaseLine>,
 }
 
 impl MappingOptions {
@@ -67,6 +70,7 @@ impl Default for MappingOptions {
             statement_timeout: Duration::from_secs(30),
             replaced: Arc::default(),
             read_only: false,
+            line: Arc::default(),
         }
     }
 }
@@ -104,6 +108,14 @@ pub async fn connect(url: &SecretString, options: MappingOptions) -> Result<Arc<
 /// When the URL is none of these, when the database does not let us in, and when the options do not fit it.
 /// No error holds the URL or its password.
 pub async fn open(url: &SecretString, options: MappingOptions) -> Result<Connected, MappingError> {
+    let (line, started) = (Arc::clone(&options.line), Instant::now());
+    let connected = connect_by_scheme(url, options).await;
+    let outcome = connected.as_ref().map_or_else(|error| word(&error.kind), |_| DONE);
+    line.called("connect", outcome, started.elapsed());
+    connected
+}
+
+async fn connect_by_scheme(url: &SecretString, options: MappingOptions) -> Result<Connected, MappingError> {
     let scheme = url.expose_secret().split_once(':').map(|(scheme, _)| scheme);
     match scheme {
         Some("postgres" | "postgresql") => {
@@ -134,3 +146,33 @@ async fn nothing_yet() -> Result<Connected, MappingError> {
 
 /// What connecting is called in errors.
 const CONNECT: &str = "connect to the mapping database";
+
+/// A call that did what it was asked, in measures.
+const DONE: &str = "done";
+
+/// How a call failed, in measures.
+const fn word(kind: &MappingErrorKind) -> &'static str {
+    match kind {
+        MappingErrorKind::Unreachable { .. } => "unreachable",
+        MappingErrorKind::Locked { .. } => "locked",
+        MappingErrorKind::Owned { .. } | MappingErrorKind::Contended | MappingErrorKind::Superseded => "fenced",
+        MappingErrorKind::Rights { .. } => "forbidden",
+        MappingErrorKind::Schema { .. } => "schema",
+        MappingErrorKind::Ambiguous { .. }
+        | MappingErrorKind::Conflict { .. }
+        | MappingErrorKind::Invalid { .. }
+        | MappingErrorKind::Refused { .. } => "refused",
+    }
+}
+
+/// Tells the line how a call of this class went.
+async fn measured<T>(
+    line: &DatabaseLine,
+    class: &'static str,
+    work: impl Future<Output = Result<T, MappingErrorKind>>,
+) -> Result<T, MappingErrorKind> {
+    let started = Instant::now();
+    let worked = work.await;
+    line.called(class, worked.as_ref().map_or_else(word, |_| DONE), started.elapsed());
+    worked
+}

@@ -23,7 +23,7 @@ use tokio::sync::RwLock;
 use self::session::Session;
 use super::calls::calls_by_their_parts;
 use super::ledger::{Failure, not_prepared};
-use super::{CONNECT, MappingOptions};
+use super::{CONNECT, MappingOptions, measured};
 use crate::ports::{MappingError, MappingErrorKind};
 
 /// A mapping in PostgreSQL.
@@ -84,20 +84,26 @@ impl PgMapping {
         })
     }
 
-    /// Runs the work of a call within its time, and names the call in its error.
+    /// Runs the work of a call within its time, measures it, and names the call in its error.
     async fn run<T>(
         &self,
+        class: &'static str,
         action: impl FnOnce() -> String + Send,
         work: impl Future<Output = Result<T, Failure>> + Send,
     ) -> Result<T, MappingError> {
         // The server ends a statement in time itself; this is for a server that is no longer there to do so.
         let patience = self.options.connect_timeout + 2 * self.options.statement_timeout;
-        let kind = match tokio::time::timeout(patience, work).await {
-            Ok(Ok(done)) => return Ok(done),
-            Ok(Err(failure)) => errors::kind_of(failure, || self.grants()),
-            Err(_) => MappingErrorKind::Unreachable {
-                why: format!("no answer within {} seconds", patience.as_secs()),
-            },
+        let in_time = async {
+            match tokio::time::timeout(patience, work).await {
+                Ok(worked) => worked.map_err(|failure| errors::kind_of(failure, || self.grants())),
+                Err(_) => Err(MappingErrorKind::Unreachable {
+                    why: format!("no answer within {} seconds", patience.as_secs()),
+                }),
+            }
+        };
+        let kind = match measured(&self.options.line, class, in_time).await {
+            Ok(done) => return Ok(done),
+            Err(kind) => kind,
         };
         if matches!(kind, MappingErrorKind::Schema { .. }) {
             self.state.write().await.tables = None;

@@ -77,7 +77,7 @@ impl PgMapping {
             session.rollback().await?;
             Ok(there)
         };
-        self.run(|| "look for the ledger".to_owned(), look).await
+        self.run("prepare", || "look for the ledger".to_owned(), look).await
     }
 
     /// Finds the tables, for reading alone.

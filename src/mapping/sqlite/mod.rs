@@ -20,7 +20,7 @@ use tokio::sync::RwLock;
 
 use super::calls::calls_by_their_parts;
 use super::ledger::{Failure, not_prepared};
-use super::{CONNECT, MappingOptions};
+use super::{CONNECT, MappingOptions, measured};
 use crate::ports::{MappingError, MappingErrorKind};
 use crate::resources::Management;
 
@@ -94,16 +94,16 @@ impl SqliteMapping {
         })
     }
 
-    /// Runs the work of a call and names the call in its error.
+    /// Runs the work of a call, measures it, and names the call in its error.
     async fn run<T>(
         &self,
+        class: &'static str,
         action: impl FnOnce() -> String + Send,
         work: impl Future<Output = Result<T, Failure>> + Send,
     ) -> Result<T, MappingError> {
-        work.await.map_err(|failure| MappingError {
-            action: action(),
-            kind: kind_of(failure),
-        })
+        let work = async { work.await.map_err(kind_of) };
+        let worked = measured(&self.options.line, class, work).await;
+        worked.map_err(|kind| MappingError { action: action(), kind })
     }
 
     /// A snapshot for reading.

@@ -56,7 +56,7 @@ impl SqliteMapping {
             let mut connection = mapping.pool.acquire().await?;
             has_table(&mut connection, "wavepin_migration").await
         };
-        mapping.run(|| "look for the ledger".to_owned(), look).await
+        mapping.run("prepare", || "look for the ledger".to_owned(), look).await
     }
 
     async fn knows_the_ledger(&self) -> Result<(), Failure> {
