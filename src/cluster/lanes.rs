@@ -109,6 +109,17 @@ impl<K: Hash + Eq + Clone, J> Lanes<K, J> {
         self.waiting.contains_key(key) || self.begun.contains(key)
     }
 
+    /// The job of this key that has not begun.
+    pub(super) fn waiting(&self, key: &K) -> Option<&J> {
+        self.waiting.get(key).map(|(_, job)| job)
+    }
+
+    /// Every job that has not begun, or rests, in no order.
+    pub(super) fn jobs(&self) -> impl Iterator<Item = &J> {
+        let waiting = self.waiting.values().map(|(_, job)| job);
+        waiting.chain(self.resting.values().map(|(_, _, job)| job))
+    }
+
     /// Nothing waits and nothing has begun.
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty() && self.begun.is_empty()

@@ -11,6 +11,7 @@ use tracing::info;
 
 use super::health::Gates;
 use super::standby::look_out;
+use crate::telemetry::Measures;
 
 /// Which Lease, and how long it lasts.
 #[derive(Debug, Clone)]
@@ -50,6 +51,7 @@ pub(super) async fn lead<T>(
     gates: &Gates,
     work: impl Future<Output = T>,
     shutdown: &CancellationToken,
+    measures: &Measures,
 ) -> Led<T> {
     let duration = options.duration.max(Duration::from_secs(1));
     let election = LeaderElection::new(client.clone(), &options.namespace, &options.name, &options.identity)
@@ -61,6 +63,7 @@ pub(super) async fn lead<T>(
     let work = async {
         leads.store(true, Ordering::SeqCst);
         waits.cancel();
+        measures.lease("acquired");
         work.await
     };
     let waiting = async {
@@ -86,5 +89,6 @@ pub(super) async fn lead<T>(
             return Led::Never;
         }
     };
+    measures.lease(if ended.is_some() { "released" } else { "lost" });
     ended.map_or(Led::Lost, Led::Done)
 }

@@ -14,6 +14,7 @@
 //! 6. At the end no new pass begins, running ones end after their present effect, statuses are flushed, and the lead
 //!    is handed over. Losing the lead ends the process at once: another replica may be working already.
 
+mod census;
 mod definitions;
 mod events;
 mod health;
@@ -21,6 +22,7 @@ mod in_use;
 mod kind;
 mod lanes;
 mod lead;
+mod measured;
 mod merge;
 mod passes;
 mod queue;
@@ -56,7 +58,7 @@ use health::Gates;
 pub struct ControllerOptions {
     /// The namespaces to watch; none: all of them.
     pub namespaces: Vec<String>,
-    /// Where `/livez`, `/readyz` and `/metrics` answer.
+    /// Where `/livez`, `/readyz`, `/metrics` answer.
     pub health_address: SocketAddr,
     /// The Lease that the lead is held by.
     pub lease: LeaseOptions,
@@ -123,7 +125,8 @@ pub async fn run(
     ));
 
     let work = work::work(client.clone(), clients, &options, gates.clone(), shutdown.clone());
-    let outcome = lead::lead(client, &options.lease, &gates, work, &shutdown).await;
+    let measures = &options.measures;
+    let outcome = lead::lead(client, &options.lease, &gates, work, &shutdown, measures).await;
     gates.end();
     ended.cancel();
     // What they say at the very end helps nobody; their end is only waited for.

@@ -12,6 +12,7 @@ use tracing::warn;
 
 use super::in_use;
 use super::kind::{KindName, ObjectName};
+use super::measured::{Passed, measured};
 use super::merge::status_patch;
 use super::queue::Asker;
 use super::status::{CallError, FIELD_MANAGER, Report, StatusWriter, is_absent, within};
@@ -22,7 +23,7 @@ use crate::environment::{self, EnvironmentKey};
 use crate::model_version::last_look::{LastLook, LastLooks};
 use crate::model_version::{self, Progress, VersionReport};
 use crate::omni_instance;
-use crate::ports::{Lookup, Next, Object, Objects, World};
+use crate::ports::{Failure, Lookup, Next, Object, Objects, World};
 use crate::resources::conditions::{ACCEPTED, Finding, READY, Reason, STALLED, apply};
 use crate::resources::{ModelVersion, ModelVersionSpec, OmniInstance, TenantPin};
 use crate::telemetry::Measures;
@@ -63,9 +64,28 @@ pub(super) struct Passes {
 
 impl Passes {
     pub(super) async fn instance(&self, name: ObjectName) -> Option<Next> {
+        measured(&self.measures, "instance", self.over_instance(name)).await
+    }
+
+    pub(super) async fn version(&self, name: ObjectName) -> Option<Next> {
+        measured(&self.measures, "version", self.over_version(name)).await
+    }
+
+    pub(super) async fn environment(&self, key: EnvironmentKey) -> Option<Next> {
+        measured(&self.measures, "environment", self.over_environment(key)).await
+    }
+
+    /// Tells an object that it does not parse.
+    pub(super) async fn unreadable(&self, kind: KindName, name: ObjectName) -> Option<Next> {
+        measured(&self.measures, "unreadable", self.over_unreadable(kind, name)).await
+    }
+
+    async fn over_instance(&self, name: ObjectName) -> Passed {
         let request = self.requested::<OmniInstance>(&name);
-        let pass = omni_instance::reconcile(&self.world, &name.namespace, &name.name).await?;
-        let next = pass.next;
+        let Some(pass) = omni_instance::reconcile(&self.world, &name.namespace, &name.name).await else {
+            return Passed::GONE;
+        };
+        let passed = Passed::having_found(pass.next, &pass.findings);
         if pass.opens {
             for version in self.store.versions(&name.namespace, &name.name) {
                 let version = ObjectName::new(&version.namespace, &version.name);
@@ -78,20 +98,20 @@ impl Passes {
             }
         }
         self.writer.offer(name, Report::Instance(pass), request);
-        Some(next)
+        passed
     }
 
-    pub(super) async fn version(&self, name: ObjectName) -> Option<Next> {
+    async fn over_version(&self, name: ObjectName) -> Passed {
         let Lookup::Found(object) = self.store.version(&name.namespace, &name.name) else {
             self.measures.cut(&name.to_string(), None);
             self.looks.forget(&name.namespace, &name.name);
-            return None;
+            return Passed::GONE;
         };
         if object.deleting {
             self.measures.cut(&name.to_string(), None);
             // Somebody else's finalizer keeps it. A cut that goes on would outlive its declaration; what stands stays,
             // and so does what the status says of it. The object's end, like every change of it, brings a pass.
-            return Some(Next::After(DELETING_PACE));
+            return Passed::again(Next::After(DELETING_PACE));
         }
         let progress = VersionProgress {
             passes: self,
@@ -100,7 +120,10 @@ impl Passes {
             rate: self.rate(&object),
             spec_hash: &object.spec_hash,
         };
-        let pass = model_version::reconcile(&self.world, &name.namespace, &name.name, &progress).await?;
+        let Some(pass) = model_version::reconcile(&self.world, &name.namespace, &name.name, &progress).await else {
+            return Passed::GONE;
+        };
+        let passed = Passed::having_found(pass.next, &pass.report.findings);
         progress.measure(&pass.report);
         if pass.next == Next::Again {
             progress.publish(&pass.report);
@@ -108,12 +131,14 @@ impl Passes {
             self.writer
                 .offer(name, Report::Version(pass.report), requested(&object));
         }
-        Some(pass.next)
+        passed
     }
 
-    pub(super) async fn environment(&self, key: EnvironmentKey) -> Option<Next> {
+    async fn over_environment(&self, key: EnvironmentKey) -> Passed {
         let mut requests = self.store.requested_of_pins(&key);
-        let pass = environment::reconcile(&self.world, &key).await?;
+        let Some(pass) = environment::reconcile(&self.world, &key).await else {
+            return Passed::GONE;
+        };
         // Before the reports are written: the statuses say what was.
         for name in in_use::changed(&self.store, &key, &pass) {
             self.askers.versions.ask(name);
@@ -123,26 +148,25 @@ impl Passes {
             let name = ObjectName::new(&key.namespace, &report.name);
             self.writer.offer(name, Report::Pin(report), request);
         }
-        Some(pass.next)
+        Passed::again(pass.next)
     }
 
-    /// Tells an object that it does not parse. Its status is read afresh: of such an object the watch gives only
-    /// the metadata.
-    pub(super) async fn unreadable(&self, kind: KindName, name: ObjectName) -> Option<Next> {
+    /// The status is read afresh: of an object that does not parse the watch gives only the metadata.
+    async fn over_unreadable(&self, kind: KindName, name: ObjectName) -> Passed {
         let told = match kind {
             KindName::OmniInstance => self.tell_unreadable::<OmniInstance>(&name).await,
             KindName::ModelVersion => self.tell_unreadable::<ModelVersion>(&name).await,
             KindName::TenantPin => self.tell_unreadable::<TenantPin>(&name).await,
         };
         match told {
-            Ok(()) => None,
+            Ok(()) => Passed::UNTIL_CHANGED,
             Err(CallError::Api(kube::Error::Api(status))) if is_absent(&status) || status.is_invalid() => {
                 warn!(kind = kind.as_str(), %name, %status, "an object that does not parse cannot be told so");
-                None
+                Passed::UNTIL_CHANGED
             }
             Err(error) => {
                 warn!(kind = kind.as_str(), %name, %error, "failed to tell an object that it does not parse");
-                Some(Next::Backoff { after: None })
+                Passed::again(Next::Backoff { after: None })
             }
         }
     }
@@ -233,6 +257,15 @@ impl Progress for VersionProgress<'_> {
 
     fn looked(&self, look: LastLook) {
         self.passes.looks.keep(&self.name.namespace, &self.name.name, look);
+    }
+
+    fn stepped(&self, step: &'static str, failed: Option<&Failure>) {
+        let outcome = match failed {
+            None => "done",
+            Some(failure) if failure.stalled => "stalled",
+            Some(_) => "failed",
+        };
+        self.passes.measures.stepped(step, outcome);
     }
 
     fn wants_instance(&self) {

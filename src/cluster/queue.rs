@@ -13,6 +13,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use self::waiting::Waiting;
 use crate::ports::{Clock, Next, SystemClock};
 
 /// The longest pause that is kept. Specs and answers of Omni may ask for ages, which no clock can count; to look once a
@@ -52,14 +53,16 @@ impl Pace {
 #[derive(Debug)]
 pub(super) struct Asker<T> {
     requests: mpsc::UnboundedSender<ScheduleRequest<T>>,
+    waiting: Waiting<T>,
     gather: Duration,
 }
 
-impl<T> Asker<T> {
+impl<T: Hash + Eq + Clone> Asker<T> {
     /// Asks for a pass over this key now. One that waits already is enough; one that runs is followed by another.
     pub(super) fn ask(&self, message: T) {
         let now = Instant::now();
         let run_at = now.checked_add(self.gather).unwrap_or(now);
+        self.waiting.until(message.clone(), run_at);
         // Without effect once the queue has ended, as it should be.
         let _ = self.requests.send(ScheduleRequest { message, run_at });
     }
@@ -71,19 +74,33 @@ pub(super) struct Queue<T> {
     // The queue asks for later passes itself; it ends by its token, not by the last sender.
     requests: mpsc::UnboundedSender<ScheduleRequest<T>>,
     inbox: mpsc::UnboundedReceiver<ScheduleRequest<T>>,
+    waiting: Waiting<T>,
 }
 
 /// An empty queue and who fills it.
 pub(super) fn queue<T>(pace: Pace) -> (Asker<T>, Queue<T>) {
     let (requests, inbox) = mpsc::unbounded_channel();
+    let waiting = Waiting::default();
     let asker = Asker {
         requests: requests.clone(),
+        waiting: waiting.clone(),
         gather: pace.gather,
     };
-    (asker, Queue { pace, requests, inbox })
+    let queue = Queue {
+        pace,
+        requests,
+        inbox,
+        waiting,
+    };
+    (asker, queue)
 }
 
 impl<T: Hash + Eq + Clone + Send + 'static> Queue<T> {
+    /// What waits in it, now and later.
+    pub(super) fn waiting(&self) -> Waiting<T> {
+        self.waiting.clone()
+    }
+
     /// Works until the token is cancelled, then lets the running passes end.
     ///
     /// A pass gives back when its key is to be looked at again; `None` where there is nothing to look at any more.
@@ -95,10 +112,15 @@ impl<T: Hash + Eq + Clone + Send + 'static> Queue<T> {
         F: Fn(T) -> Fut,
         Fut: Future<Output = Option<Next>> + Send + 'static,
     {
-        let Self { pace, requests, inbox } = self;
+        let Self {
+            pace,
+            requests,
+            inbox,
+            waiting,
+        } = self;
         let inbox = futures::stream::unfold(inbox, async |mut inbox| Some((inbox.recv().await?, inbox)));
         let mut scheduler = pin!(scheduler(inbox));
-        let mut book = Book::new(pace, requests);
+        let mut book = Book::new(pace, requests, waiting);
         let mut passes = JoinSet::new();
         loop {
             tokio::select! {
@@ -130,6 +152,7 @@ impl<T: Hash + Eq + Clone + Send + 'static> Queue<T> {
 struct Book<T> {
     pace: Pace,
     requests: mpsc::UnboundedSender<ScheduleRequest<T>>,
+    waiting: Waiting<T>,
     running: HashSet<T>,
     failures: HashMap<T, u32>,
     not_before: HashMap<T, Instant>,
@@ -137,10 +160,11 @@ struct Book<T> {
 }
 
 impl<T: Hash + Eq + Clone> Book<T> {
-    fn new(pace: Pace, requests: mpsc::UnboundedSender<ScheduleRequest<T>>) -> Self {
+    fn new(pace: Pace, requests: mpsc::UnboundedSender<ScheduleRequest<T>>, waiting: Waiting<T>) -> Self {
         Self {
             pace,
             requests,
+            waiting,
             running: HashSet::new(),
             failures: HashMap::new(),
             not_before: HashMap::new(),
@@ -159,6 +183,7 @@ impl<T: Hash + Eq + Clone> Book<T> {
 
     /// Whether the pass may start now; one that comes too early is put off.
     fn start(&mut self, key: &T) -> bool {
+        self.waiting.taken(key);
         if let Some(&early_until) = self.not_before.get(key)
             && Instant::now() < early_until
         {
@@ -199,6 +224,7 @@ impl<T: Hash + Eq + Clone> Book<T> {
     }
 
     fn again(&self, message: T, run_at: Instant) {
+        self.waiting.until(message.clone(), run_at);
         // The receiver lives as long as the book.
         let _ = self.requests.send(ScheduleRequest { message, run_at });
     }
@@ -225,6 +251,8 @@ fn delay(next: Next) -> Duration {
         Next::After(after) => after.max(LEAST),
     }
 }
+
+mod waiting;
 
 #[cfg(test)]
 mod tests;

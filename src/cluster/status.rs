@@ -13,6 +13,7 @@ use tracing::{debug, warn};
 use super::events::Teller;
 use super::kind::{Kind, KindName, ObjectName};
 use super::lanes::{Lane, Lanes};
+use super::measured::write_outcome;
 use super::merge::status_patch;
 use super::passes::Askers;
 use super::report::{ReportOf, wanted};
@@ -24,6 +25,7 @@ use crate::model_version::VersionReport;
 use crate::omni_instance::InstancePass;
 use crate::resources::conditions::{READY, RECONCILING, Verdict, transitions};
 use crate::resources::{ModelVersion, OmniInstance, TenantPin};
+use crate::telemetry::{Measures, QueueMeasure};
 
 /// The name that the API server keeps with our fields.
 pub(super) const FIELD_MANAGER: &str = "wavepin";
@@ -52,6 +54,8 @@ struct Job {
     /// The pass that the object's annotation asked for when the pass began.
     request: Option<String>,
     failures: u32,
+    /// Since when something waits to be written to the object.
+    since: Instant,
 }
 
 type JobKey = (KindName, ObjectName);
@@ -62,6 +66,7 @@ pub(super) struct StatusWriter {
     store: Arc<Store>,
     askers: Arc<Askers>,
     pub(super) teller: Teller,
+    measures: Arc<Measures>,
     lanes: Mutex<Lanes<JobKey, Job>>,
     work: Notify,
     idle: Notify,
@@ -83,12 +88,19 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl StatusWriter {
-    pub(super) fn new(client: kube::Client, store: Arc<Store>, askers: Arc<Askers>, teller: Teller) -> Self {
+    pub(super) fn new(
+        client: kube::Client,
+        store: Arc<Store>,
+        askers: Arc<Askers>,
+        teller: Teller,
+        measures: Arc<Measures>,
+    ) -> Self {
         Self {
             client,
             store,
             askers,
             teller,
+            measures,
             lanes: Mutex::default(),
             work: Notify::new(),
             idle: Notify::new(),
@@ -115,16 +127,13 @@ impl StatusWriter {
             (KindName::OmniInstance | KindName::ModelVersion, _) => Lane::Awaited,
             (KindName::TenantPin, lane) => lane.unwrap_or(Lane::Resync),
         };
-        let failures = 0;
-        lanes.add(
-            key,
-            lane,
-            Job {
-                report,
-                request,
-                failures,
-            },
-        );
+        let job = Job {
+            report,
+            request,
+            failures: 0,
+            since: lanes.waiting(&key).map_or_else(Instant::now, |older| older.since),
+        };
+        lanes.add(key, lane, job);
         drop(lanes);
         self.work.notify_one();
     }
@@ -243,7 +252,9 @@ impl StatusWriter {
             };
             let params = PatchParams::apply(FIELD_MANAGER);
             let patch = Patch::Merge(&patch);
-            match within(objects.patch_status(&name.name, &params, &patch)).await {
+            let patched = within(objects.patch_status(&name.name, &params, &patch)).await;
+            self.measures.wrote_status(K::NAME.as_str(), write_outcome(&patched));
+            match patched {
                 Ok(object) => {
                     self.settle(&record, object);
                     return Written::Settled;
@@ -257,6 +268,19 @@ impl StatusWriter {
             }
         }
         Written::Failed
+    }
+
+    /// What waits to be written, rests included.
+    pub(super) fn waiting(&self) -> QueueMeasure {
+        let now = Instant::now();
+        let lanes = lock(&self.lanes);
+        let waits = lanes.jobs().map(|job| job.since);
+        let (depth, first) = waits.fold((0, now), |(depth, first), since| (depth + 1, first.min(since)));
+        QueueMeasure {
+            queue: "status",
+            depth,
+            oldest: now - first,
+        }
     }
 
     fn settle<K: Stored + Triggers>(&self, before: &Record<K>, after: K) {

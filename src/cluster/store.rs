@@ -122,6 +122,11 @@ impl Store {
         self.entry(name)?.readable().cloned()
     }
 
+    /// Every object of a kind, as it is now.
+    pub(super) fn all<K: Stored>(&self) -> Vec<Entry<K>> {
+        read(K::table(self)).entries().cloned().collect()
+    }
+
     /// The environments of this instance that have pins.
     pub(super) fn environments(&self, instance: &ObjectName) -> Vec<EnvironmentKey> {
         read(&self.pins)

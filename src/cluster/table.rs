@@ -130,6 +130,11 @@ impl<K: Kind> Table<K> {
         self.entries.get(namespace)?.get(name)
     }
 
+    /// Every object, in no order.
+    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry<K>> {
+        self.entries.values().flat_map(HashMap::values)
+    }
+
     /// The objects of a group, sorted by name.
     pub(super) fn group(&self, group: &K::Group) -> Vec<Arc<Object<K::Spec>>> {
         self.groups

@@ -25,6 +25,7 @@ use crate::ports::fakes::Wired;
 use crate::ports::{Clients, Next, SystemClock, World};
 use crate::resources::conditions::{Finding, RECONCILING, Reason};
 use crate::resources::{ModelVersion, OmniInstance, TenantPin};
+use crate::telemetry::Measures;
 
 /// What the API server answers to a method and a path.
 type Answer = Box<dyn Fn(&Method, &str) -> (StatusCode, Value) + Send + Sync>;
@@ -70,10 +71,17 @@ impl Bench {
         let store = Arc::new(Store::default());
         let (teller, publisher) = events(client.clone(), "test");
         let (askers, queues) = queues();
-        let writer = StatusWriter::new(client.clone(), Arc::clone(&store), Arc::clone(&askers), teller);
+        let measures = Arc::<Measures>::default();
+        let writer = StatusWriter::new(
+            client.clone(),
+            Arc::clone(&store),
+            Arc::clone(&askers),
+            teller,
+            Arc::clone(&measures),
+        );
         let writer = Arc::new(writer);
         let passes = Passes {
-            measures: Arc::default(),
+            measures,
             world: World {
                 objects: Arc::clone(&store) as _,
                 clients: Arc::new(wired) as Arc<dyn Clients>,

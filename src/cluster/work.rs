@@ -8,6 +8,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::census::census;
 use super::definitions;
 use super::events::{Publisher, events};
 use super::health::Gates;
@@ -24,6 +25,7 @@ use crate::environment::EnvironmentKey;
 use crate::model_version::last_look::LastLooks;
 use crate::ports::{Clients, SystemClock, World};
 use crate::resources::{ModelVersion, OmniInstance, TenantPin};
+use crate::telemetry::Measures;
 
 /// How long running passes may take to end. Together with both flushes it stays below 20 seconds, of the 30 that
 /// Kubernetes gives a Pod unless told otherwise.
@@ -94,7 +96,9 @@ pub(super) async fn work(
         Arc::clone(&store),
         Arc::clone(&askers),
         teller,
+        Arc::clone(&options.measures),
     ));
+    measure(&options.measures, &store, &queues, &writer);
     let passes = Passes {
         world: world(&store, clients, options),
         client: client.clone(),
@@ -123,10 +127,7 @@ pub(super) async fn work(
         () = stop.cancelled() => return Ok(()),
         Some(ended) = parts.join_next() => return too_early(ended),
     }
-    for _ in 0..WRITES_AT_ONCE {
-        let writer = Arc::clone(&writer);
-        parts.spawn(named("the status writer", async move { writer.work().await }));
-    }
+    begin_writing(&mut parts, &writer);
     let mut telling = JoinSet::new();
     telling.spawn(Publisher::work(publisher));
     let mut passing = JoinSet::new();
@@ -146,6 +147,32 @@ pub(super) async fn work(
     info!("told to end: passes end after what they are doing");
     gates.end();
     end(parts, telling, passing, writer).await
+}
+
+fn begin_writing(parts: &mut JoinSet<&'static str>, writer: &Arc<StatusWriter>) {
+    for _ in 0..WRITES_AT_ONCE {
+        let writer = Arc::clone(writer);
+        parts.spawn(named("the status writer", async move { writer.work().await }));
+    }
+}
+
+/// Lets scrapes see what is declared and what waits, for as long as it is there.
+fn measure(measures: &Measures, store: &Arc<Store>, queues: &Queues, writer: &Arc<StatusWriter>) {
+    let store = Arc::downgrade(store);
+    measures.read_objects(move || store.upgrade().map(|store| census(&store)).unwrap_or_default());
+    let (instances, versions) = (queues.instances.waiting(), queues.versions.waiting());
+    let (environments, unreadable) = (queues.environments.waiting(), queues.unreadable.waiting());
+    let writer = Arc::downgrade(writer);
+    measures.read_queues(move || {
+        let passes = [
+            instances.measure("instance"),
+            versions.measure("version"),
+            environments.measure("environment"),
+            unreadable.measure("unreadable"),
+        ];
+        let statuses = writer.upgrade().map(|writer| writer.waiting());
+        passes.into_iter().chain(statuses).collect()
+    });
 }
 
 fn world(store: &Arc<Store>, clients: Arc<dyn Clients>, options: &ControllerOptions) -> World {

@@ -155,6 +155,8 @@ pub trait Progress: Send + Sync {
     }
     /// Keeps a look for the next pass.
     fn looked(&self, _: LastLook) {}
+    /// An effect was done, or failed.
+    fn stepped(&self, _: &'static str, _: Option<&Failure>) {}
     /// The pass waits for one over its instance: nobody has looked yet whose organisation this URL, key and database lead
     /// to. They may be new since the instance was looked at, and nothing else would tell so before its interval is over.
     fn wants_instance(&self) {}
@@ -361,7 +363,7 @@ impl<'a> Pass<'a> {
             }
             let step = decide::decide(&self.desired, &self.seen, now, self.world.request_timeout);
             kept = matches!(&step, Step::Do(effect) if effect.keeps_progress());
-            let ending = match self.take(step).await {
+            let ending = match self.take(step, progress).await {
                 Ok(None) => {
                     progress.publish(&self.report(Stage::Working));
                     continue;
@@ -375,7 +377,7 @@ impl<'a> Pass<'a> {
     }
 
     /// Takes one step; an ending where it was the last.
-    async fn take(&mut self, step: Step) -> Result<Option<Ending>, Failure> {
+    async fn take(&mut self, step: Step, progress: &dyn Progress) -> Result<Option<Ending>, Failure> {
         match step {
             Step::Look(look) => {
                 observe::look(look, self.desired.version, &*self.omni, &*self.mapping, &mut self.seen).await?;
@@ -388,7 +390,10 @@ impl<'a> Pass<'a> {
                     clock: &*self.world.clock,
                     place: &mut self.place,
                 };
-                hands.act(effect, &mut self.seen).await?;
+                let name = effect.name();
+                let done = hands.act(effect, &mut self.seen).await;
+                progress.stepped(name, done.as_ref().err());
+                done?;
             }
             Step::SetAside { slug, reason, message } => {
                 self.seen.set_aside.insert(slug, (reason, message));

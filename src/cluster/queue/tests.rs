@@ -224,3 +224,28 @@ fn a_part_that_is_gone_for_an_hour_costs_each_key_few_passes() {
         assert!((10..=24).contains(&passes), "{passes} passes in an hour");
     }
 }
+
+#[tokio::test]
+async fn what_waits_is_told_until_a_pass_takes_it_and_what_is_for_later_is_not() {
+    let (asker, queue) = queue(pace(1));
+    let (waiting, stop) = (queue.waiting(), CancellationToken::new());
+    ["one", "two", "three", "two"].iter().for_each(|key| asker.ask(*key));
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let work = queue.work(stop.clone(), |_| {
+        let (seen, waiting, stop) = (Arc::clone(&seen), waiting.clone(), stop.clone());
+        async move {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            let measure = waiting.measure("version");
+            let mut seen = seen.lock().unwrap();
+            seen.push((measure.depth, measure.oldest >= Duration::from_millis(5)));
+            if seen.len() == 3 {
+                stop.cancel();
+            }
+            Some(Next::After(FOREVER))
+        }
+    });
+    work.await.unwrap();
+    assert_eq!(*seen.lock().unwrap(), [(2, true), (1, true), (0, false)]);
+    let after = waiting.measure("version");
+    assert_eq!((after.depth, after.oldest), (0, Duration::ZERO));
+}

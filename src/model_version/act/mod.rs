@@ -130,6 +130,28 @@ pub enum Effect {
 }
 
 impl Effect {
+    /// What is done, in measures.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::RecordVersion => "record_version",
+            Self::Change(_) => "record_change",
+            Self::OpenIntent { .. } => "open_intent",
+            Self::SettleIntent { .. } => "settle_intent",
+            Self::CreateModel(_) => "create_model",
+            Self::GrantRole { .. } => "grant_role",
+            Self::PutFile { .. } => "put_file",
+            Self::Merge { .. } => "merge",
+            Self::CreateFolder { .. } => "create_folder",
+            Self::GrantFolder { .. } => "grant_folder",
+            Self::RevokeFolder { .. } => "revoke_folder",
+            Self::Import { .. } => "import",
+            Self::Move { .. } => "move",
+            Self::RecordDashboard(_) => "record_dashboard",
+            Self::Complete(_) => "complete",
+        }
+    }
+
     /// It keeps for good how far the version is: a pass may end behind it without having to see everything again.
     #[must_use]
     pub const fn keeps_progress(&self) -> bool {
