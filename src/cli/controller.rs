@@ -15,7 +15,7 @@ use super::Exit;
 use crate::clients::{ClientOptions, ClientRegistry};
 use crate::cluster::{self, ClusterSecrets, ControllerOptions, LeaseOptions};
 use crate::resources::HumanDuration;
-use crate::telemetry::Measures;
+use crate::telemetry::{LogLevel, Measures};
 
 /// What the operator watches, and how it works.
 #[derive(Debug, Args)]
@@ -28,8 +28,8 @@ pub(super) struct ControllerArgs {
         value_delimiter = ','
     )]
     namespaces: Vec<String>,
-    /// Where /livez, /readyz and /metrics answer. Only this machine reaches the default; in a Pod, where the kubelet asks, give
-    /// `[::]:8080`.
+    /// Where /livez, /readyz, /metrics and /log-level answer. Only this machine reaches the default; in a Pod, where the
+    /// kubelet asks, give `[::]:8080`.
     #[arg(
         long,
         value_name = "ADDRESS",
@@ -81,7 +81,7 @@ fn secret(text: &str) -> Result<SecretString, std::convert::Infallible> {
 }
 
 /// Runs until SIGINT or SIGTERM.
-pub(super) async fn run(args: ControllerArgs) -> Exit {
+pub(super) async fn run(args: ControllerArgs, logs: LogLevel) -> Exit {
     if args.lease.0 < Duration::from_secs(1) {
         eprintln!(
             "wavepin controller: --lease {} is too short; a Lease counts whole seconds",
@@ -108,7 +108,7 @@ pub(super) async fn run(args: ControllerArgs) -> Exit {
             return Exit::Failed;
         }
     };
-    let (clients, options) = args.parts(client.default_namespace());
+    let (clients, options) = args.parts(client.default_namespace(), logs);
     let registry = ClientRegistry::new(Arc::new(ClusterSecrets::new(client.clone())), clients);
     info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -142,7 +142,7 @@ fn until_signal() -> std::io::Result<CancellationToken> {
 
 impl ControllerArgs {
     /// `own_namespace`: the one that this process belongs to, as the cluster's client knows.
-    fn parts(self, own_namespace: &str) -> (ClientOptions, ControllerOptions) {
+    fn parts(self, own_namespace: &str, logs: LogLevel) -> (ClientOptions, ControllerOptions) {
         let Self {
             namespaces,
             health_address,
@@ -182,6 +182,7 @@ impl ControllerArgs {
             slice: slice.0,
             request_timeout: request_timeout.0,
             measures,
+            logs,
         };
         (clients, options)
     }
@@ -213,14 +214,14 @@ mod tests {
     fn a_database_with_its_password_is_not_shown() {
         let args = Just::parse_from(["wavepin", "--database-url", "postgres://user:hunter2@db/app"]);
         assert!(!format!("{args:?}").contains("hunter2"));
-        let (clients, _) = args.args.parts("own");
+        let (clients, _) = args.args.parts("own", LogLevel::default());
         assert!(clients.default_database.unwrap().expose_secret().contains("hunter2"));
     }
 
     #[test]
     fn namespaces_come_one_by_one_or_together_and_empty_values_are_none() {
         let args = Just::parse_from(["wavepin", "--namespace=a", "--namespace=b,c", "--database-url="]);
-        let (clients, options) = args.args.parts("own");
+        let (clients, options) = args.args.parts("own", LogLevel::default());
         assert_eq!(options.namespaces, ["a", "b", "c"]);
         assert!(clients.default_database.is_none());
         assert_eq!(options.lease.duration, Duration::from_secs(12));
@@ -228,7 +229,14 @@ mod tests {
 
     #[test]
     fn the_lease_stands_in_the_process_s_own_namespace_unless_another_is_named() {
-        let namespace = |args: &[&str]| Just::parse_from(args).args.parts("own").1.lease.namespace;
+        let namespace = |args: &[&str]| {
+            Just::parse_from(args)
+                .args
+                .parts("own", LogLevel::default())
+                .1
+                .lease
+                .namespace
+        };
         assert_eq!(namespace(&["wavepin", "--lease-namespace="]), "own");
         assert_eq!(namespace(&["wavepin", "--lease-namespace=another"]), "another");
     }

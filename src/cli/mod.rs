@@ -66,12 +66,15 @@ impl From<Exit> for ExitCode {
 
 /// Runs one command to its end.
 pub async fn run(cli: Cli) -> ExitCode {
-    if let Err(message) = telemetry::init(&cli.log) {
-        eprintln!("wavepin: {message}");
-        return Exit::Usage.into();
-    }
+    let logs = match telemetry::init(&cli.log) {
+        Ok(logs) => logs,
+        Err(message) => {
+            eprintln!("wavepin: {message}");
+            return Exit::Usage.into();
+        }
+    };
     match cli.command {
-        Command::Controller(args) => controller::run(args).await.into(),
+        Command::Controller(args) => controller::run(args, logs).await.into(),
         Command::Apply(args) => apply::run(args).await.into(),
         Command::Plan(args) => plan::plan(args).await.into(),
         Command::Get(args) => plan::get(args).await.into(),

@@ -1,22 +1,32 @@
 //! `/livez` and `/readyz`: whether the process lives, and which gate is shut. `/metrics`: what it measures.
+//! `/log-level`: what it logs, and another filter for it.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
-use crate::telemetry::Measures;
+use crate::telemetry::{LogLevel, Measures};
 
-/// The format that Prometheus scrapes.
-const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// The format that Prometheus asks for.
+const OPEN_METRICS: &str = "application/openmetrics-text";
+
+/// The format for whoever asks for none.
+const CLASSIC: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// More than any filter needs.
+const FILTER_LIMIT: usize = 4096;
 
 /// What this replica does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +103,11 @@ impl Gates {
         });
     }
 
+    /// How many are shut.
+    fn shut(&self) -> usize {
+        self.condition.borrow().shut.len()
+    }
+
     /// Waits until every gate is open.
     pub(super) async fn all_open(&self) {
         let mut condition = self.condition.subscribe();
@@ -123,16 +138,65 @@ pub(super) async fn serve(
     listener: TcpListener,
     gates: Gates,
     measures: Arc<Measures>,
+    logs: LogLevel,
     stop: CancellationToken,
 ) -> std::io::Result<()> {
-    let metrics = async move || ([(CONTENT_TYPE, OPEN_METRICS)], measures.text());
-    let router = Router::new()
+    let router = router(gates, measures, logs).into_make_service_with_connect_info::<SocketAddr>();
+    let ended = async move { stop.cancelled().await };
+    axum::serve(listener, router).with_graceful_shutdown(ended).await
+}
+
+fn router(gates: Gates, measures: Arc<Measures>, logs: LogLevel) -> Router {
+    let scraped = gates.clone();
+    let metrics = async move |headers: HeaderMap| {
+        measures.shut_gates(scraped.shut());
+        scrape(&headers, &measures)
+    };
+    let told = logs.clone();
+    let level = get(async move || format!("{}\n", told.filter()))
+        .put(async move |filter: String| change(&logs, &filter))
+        .layer(DefaultBodyLimit::max(FILTER_LIMIT))
+        .layer(from_fn(from_this_machine));
+    Router::new()
         .route("/livez", get(async || "ok\n"))
         .route("/readyz", get(async |State(gates): State<Gates>| gates.readiness()))
         .route("/metrics", get(metrics))
-        .with_state(gates);
-    let ended = async move { stop.cancelled().await };
-    axum::serve(listener, router).with_graceful_shutdown(ended).await
+        .route("/log-level", level)
+        .with_state(gates)
+}
+
+fn scrape(headers: &HeaderMap, measures: &Measures) -> Response {
+    let mut accepted = headers.get_all(ACCEPT).iter().filter_map(|accept| accept.to_str().ok());
+    if accepted.any(|accept| accept.contains(OPEN_METRICS)) {
+        let kind = format!("{OPEN_METRICS}; version=1.0.0; charset=utf-8");
+        return ([(CONTENT_TYPE, kind)], measures.text()).into_response();
+    }
+    ([(CONTENT_TYPE, CLASSIC)], measures.classic_text()).into_response()
+}
+
+fn change(logs: &LogLevel, filter: &str) -> (StatusCode, String) {
+    let before = logs.filter();
+    match logs.change(filter) {
+        Ok(()) => {
+            let now = logs.filter();
+            warn!(
+                before,
+                now, "the log level was changed, until it is changed again or the process ends"
+            );
+            (StatusCode::OK, format!("{now}\n"))
+        }
+        Err(why) => (StatusCode::BAD_REQUEST, format!("{why}\n")),
+    }
+}
+
+/// The port is on the Pod's network, for the kubelet and Prometheus: what changes the process is for those alone who
+/// may open a port of the Pod, by `kubectl port-forward`, which arrives from the loopback.
+async fn from_this_machine(ConnectInfo(caller): ConnectInfo<SocketAddr>, request: Request, next: Next) -> Response {
+    if caller.ip().to_canonical().is_loopback() {
+        return next.run(request).await;
+    }
+    let why = "/log-level answers callers on the loopback alone: use kubectl port-forward\n";
+    (StatusCode::FORBIDDEN, why).into_response()
 }
 
 /// Listens for probes.
@@ -174,5 +238,68 @@ mod tests {
         );
         gates.end();
         assert_eq!(gates.readiness().0, StatusCode::SERVICE_UNAVAILABLE);
+    }
+
+    /// Where the probes answer callers as if they came from there.
+    async fn called_from(caller: &str) -> String {
+        let caller: SocketAddr = caller.parse().unwrap();
+        let router = router(Gates::default(), Arc::default(), LogLevel::default());
+        let router = router.layer(axum::extract::connect_info::MockConnectInfo(caller));
+        let listener = listen(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        format!("http://{address}")
+    }
+
+    #[tokio::test]
+    async fn the_log_level_is_for_callers_on_the_loopback_alone() {
+        let client = reqwest::Client::new();
+        for (caller, allowed) in [
+            ("127.0.0.1:1", true),
+            ("[::1]:1", true),
+            ("[::ffff:127.0.0.1]:1", true),
+            ("10.1.2.3:1", false),
+            ("[::ffff:10.1.2.3]:1", false),
+            ("[fd00::3]:1", false),
+        ] {
+            let url = format!("{}/log-level", called_from(caller).await);
+            let change = client.put(&url).body("wavepin=debug").send().await.unwrap().status();
+            let told = client.get(&url).send().await.unwrap();
+            let expected = if allowed { StatusCode::OK } else { StatusCode::FORBIDDEN };
+            assert_eq!((change, told.status()), (expected, expected), "{caller}");
+            assert_eq!(
+                told.text().await.unwrap().contains("wavepin=debug"),
+                allowed,
+                "{caller}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_no_filter_or_too_long_for_one_is_refused() {
+        let url = format!("{}/log-level", called_from("127.0.0.1:1").await);
+        let client = reqwest::Client::new();
+        for (body, status) in [
+            ("loud=loud".to_owned(), StatusCode::BAD_REQUEST),
+            (String::new(), StatusCode::BAD_REQUEST),
+            ("wavepin=info,".repeat(FILTER_LIMIT), StatusCode::PAYLOAD_TOO_LARGE),
+        ] {
+            assert_eq!(client.put(&url).body(body).send().await.unwrap().status(), status);
+        }
+        assert_eq!(client.get(&url).send().await.unwrap().text().await.unwrap(), "off\n");
+    }
+
+    #[tokio::test]
+    async fn a_scrape_gets_the_format_that_it_asks_for() {
+        let url = format!("{}/metrics", called_from("10.1.2.3:1").await);
+        let client = reqwest::Client::new();
+        let asking = client
+            .get(&url)
+            .header(ACCEPT, "text/plain;q=0.5,application/openmetrics-text;q=0.9");
+        for (request, kind, end) in [(asking, OPEN_METRICS, true), (client.get(&url), "text/plain", false)] {
+            let answer = request.send().await.unwrap();
+            assert!(answer.headers()[CONTENT_TYPE].to_str().unwrap().starts_with(kind));
+            assert_eq!(answer.text().await.unwrap().ends_with("# EOF\n"), end);
+        }
     }
 }

@@ -51,14 +51,14 @@ pub use lead::LeaseOptions;
 pub use secrets::ClusterSecrets;
 
 use crate::ports::Clients;
-use crate::telemetry::Measures;
+use crate::telemetry::{LogLevel, Measures};
 use health::Gates;
 
 /// How the controller runs.
 pub struct ControllerOptions {
     /// The namespaces to watch; none: all of them.
     pub namespaces: Vec<String>,
-    /// Where `/livez`, `/readyz`, `/metrics` answer.
+    /// Where `/livez`, `/readyz`, `/metrics` and `/log-level` answer.
     pub health_address: SocketAddr,
     /// The Lease that the lead is held by.
     pub lease: LeaseOptions,
@@ -68,6 +68,8 @@ pub struct ControllerOptions {
     pub request_timeout: Duration,
     /// What `/metrics` tells.
     pub measures: Arc<Measures>,
+    /// What `/log-level` tells and changes.
+    pub logs: LogLevel,
 }
 
 /// Why the controller ended before it was told to.
@@ -121,6 +123,7 @@ pub async fn run(
         listener,
         gates.clone(),
         Arc::clone(&options.measures),
+        options.logs.clone(),
         ended.clone(),
     ));
 

@@ -3,7 +3,7 @@
 mod logs;
 mod measures;
 
-pub use logs::{LogArgs, LogFormat, init};
+pub use logs::{LogArgs, LogFormat, LogLevel, init};
 pub use measures::{
     BudgetMeasure, ConditionCount, DatabaseLine, Description, KINDS, LEASE_TRANSITIONS, Measures, ObjectsMeasure,
     PASS_OUTCOMES, PASSES, QueueMeasure, WRITE_OUTCOMES,

@@ -73,6 +73,7 @@ impl Controller {
             namespaces: vec![namespace.to_owned()],
             health_address: probes,
             measures: Arc::default(),
+            logs: Default::default(),
             lease: LeaseOptions {
                 namespace: namespace.to_owned(),
                 name: "wavepin".to_owned(),
