@@ -21,3 +21,4 @@ mod quick_start;
 mod reasons;
 mod sentinel;
 mod standalone;
+mod watched;

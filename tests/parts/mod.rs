@@ -15,6 +15,7 @@ pub(crate) mod helm;
 mod one_secret;
 mod postgres;
 pub(crate) mod program;
+pub(crate) mod promtool;
 mod proxy;
 mod smoke;
 
