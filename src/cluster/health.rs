@@ -103,9 +103,13 @@ impl Gates {
         });
     }
 
-    /// How many are shut.
+    /// How many are shut; what keeps a replica from taking the lead is one.
     fn shut(&self) -> usize {
-        self.condition.borrow().shut.len()
+        let condition = self.condition.borrow();
+        match condition.role {
+            Role::Standby => usize::from(condition.useless.is_some()),
+            Role::Leading | Role::Ending => condition.shut.len(),
+        }
     }
 
     /// Waits until every gate is open.
@@ -221,6 +225,7 @@ mod tests {
             )
         );
         gates.lead(["pins".to_owned(), "versions".to_owned()]);
+        assert_eq!(gates.shut(), 2);
         gates.open("versions");
         gates.still_shut("pins", "CRD is missing".to_owned());
         let (status, text) = gates.readiness();

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::status::CallError;
+use super::status::{CallError, is_absent};
 use crate::ports::Next;
 use crate::resources::conditions::{Finding, STALLED, Verdict};
 use crate::telemetry::Measures;
@@ -95,7 +95,7 @@ pub(super) fn write_outcome<T>(patched: &Result<T, CallError>) -> &'static str {
         // Written, but the answer does not parse any more: it is told so on its own way.
         Err(CallError::Api(kube::Error::SerdeError(_))) => "written",
         Err(CallError::Api(kube::Error::Api(status))) if status.is_conflict() => "conflict",
-        Err(CallError::Api(kube::Error::Api(status))) if status.is_not_found() => "gone",
+        Err(CallError::Api(kube::Error::Api(status))) if is_absent(status) => "gone",
         Err(CallError::Api(kube::Error::Api(status))) if status.is_invalid() => "refused",
         Err(CallError::Api(kube::Error::Api(status))) if status.is_forbidden() => "forbidden",
         Err(_) => "failed",

@@ -1,15 +1,14 @@
 //! promtool, which says what Prometheus takes and what its rules make of it.
 
 use std::path::Path;
-use std::process::Command;
 
-use super::program::{Output, find};
+use super::helm::tool;
+use super::program::Output;
 
 /// What promtool says when it is asked this, with that on its standard input.
 #[track_caller]
 fn promtool(args: &[&str], input: &str) -> Output {
-    let program = find("promtool").unwrap_or_else(|why| panic!("{why}"));
-    Output::of(Command::new(program).args(args), input).unwrap_or_else(|why| panic!("{why}"))
+    tool("promtool", args, input)
 }
 
 /// Holds a scrape to the format and to the conventions for names.
