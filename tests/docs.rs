@@ -170,7 +170,15 @@ fn every_page_is_linked_from_the_readme_and_leads_to_files_that_are_there() {
 }
 
 /// Who runs the commands of a page; a block names one of them in the comment before it.
-const RUN_BY: [&str; 6] = ["first version", "helm", "kubectl", "plugin", "quick start", "simulator"];
+const RUN_BY: [&str; 7] = [
+    "first version",
+    "helm",
+    "kubectl",
+    "plugin",
+    "quick start",
+    "runbook",
+    "simulator",
+];
 
 #[test]
 fn every_command_of_a_page_is_run_by_a_test_or_says_why_not() {

@@ -3,6 +3,7 @@
 mod first_version;
 mod install;
 mod reference;
+mod runbook;
 mod simulator;
 
 use std::path::{Path, PathBuf};
