@@ -13,7 +13,7 @@ use crate::cut::bench::{Bench, as_it_is, outcome, ready};
 use crate::parts::{Database, Member, Postgres};
 
 /// The API key of every journey.
-pub(super) const KEY: &str = "omni_osk_a-journey-of-its-own";
+pub(crate) const KEY: &str = "omni_osk_a-journey-of-its-own";
 
 /// The application's tables, as the pattern's first users wrote them.
 const TABLES: &str = "
@@ -70,9 +70,9 @@ END $$;
 ";
 
 /// The files of the example, in the order in which a person would think of them.
-pub(super) const FILES: [&str; 4] = ["instance.yaml", "clinical-v1.yaml", "clinical-v2.yaml", "pins.yaml"];
+pub(crate) const FILES: [&str; 4] = ["instance.yaml", "clinical-v1.yaml", "clinical-v2.yaml", "pins.yaml"];
 
-pub(super) const TENANTS: [&str; 3] = ["acme-corp", "globex", "initech"];
+pub(crate) const TENANTS: [&str; 3] = ["acme-corp", "globex", "initech"];
 
 const SLUGS: [&str; 5] = [
     "patient-summary",
@@ -83,22 +83,22 @@ const SLUGS: [&str; 5] = [
 ];
 
 /// The folders of the two versions.
-pub(super) const FIRST: &str = "clinical/v1";
-pub(super) const SECOND: &str = "clinical/v2";
+pub(crate) const FIRST: &str = "clinical/v1";
+pub(crate) const SECOND: &str = "clinical/v2";
 
-pub(super) struct Bed {
+pub(crate) struct Bed {
     /// Every exchange with it is held to Omni's contract.
-    pub(super) simulator: Held,
-    pub(super) database: Database,
-    pub(super) cluster: Installation,
+    pub(crate) simulator: Held,
+    pub(crate) database: Database,
+    pub(crate) cluster: Installation,
 }
 
 impl Bed {
-    pub(super) async fn new(prefix: &str) -> Self {
+    pub(crate) async fn new(prefix: &str) -> Self {
         Self::on(Installation::new(prefix), prefix).await
     }
 
-    pub(super) async fn on(cluster: Installation, prefix: &str) -> Self {
+    pub(crate) async fn on(cluster: Installation, prefix: &str) -> Self {
         let options = SimulatorOptions {
             api_key: KEY.to_owned(),
             ..SimulatorOptions::default()
@@ -120,7 +120,7 @@ impl Bed {
 
     /// A file of the example. The instance uses the application's tables and its own Secret for the database, and has
     /// `more` in its spec.
-    pub(super) fn manifest_with(&self, file: &str, more: &str) -> String {
+    pub(crate) fn manifest_with(&self, file: &str, more: &str) -> String {
         let text = example(file, self.simulator.base_url(), KEY);
         if file != "instance.yaml" {
             return text;
@@ -135,19 +135,19 @@ impl Bed {
         format!("{text}{mapping}{more}")
     }
 
-    pub(super) fn manifest(&self, file: &str) -> String {
+    pub(crate) fn manifest(&self, file: &str) -> String {
         self.manifest_with(file, "")
     }
 
     /// The two documents of the instance's file.
-    pub(super) fn secret_and_instance(&self) -> (String, String) {
+    pub(crate) fn secret_and_instance(&self) -> (String, String) {
         let both = self.manifest("instance.yaml");
         let (secret, instance) = both.split_once("\n---\n").expect("two documents");
         (secret.to_owned(), instance.to_owned())
     }
 
     /// Applies the Secret with these values and no others.
-    pub(super) fn apply_secret(&self, values: &[(&str, &str)]) {
+    pub(crate) fn apply_secret(&self, values: &[(&str, &str)]) {
         let (secret, _) = self.secret_and_instance();
         let (head, _) = secret.split_once("stringData:\n").expect("it has values");
         let values = values.iter().map(|(key, value)| format!("  {key}: {value:?}\n"));
@@ -159,19 +159,19 @@ impl Bed {
     }
 
     /// Starts the binary.
-    pub(super) fn controller(&self, name: &str) -> Member {
+    pub(crate) fn controller(&self, name: &str) -> Member {
         self.cluster.start(name, &mut self.cluster.controller())
     }
 
     /// Starts it so that its lease and its requests run out soon.
-    pub(super) fn impatient(&self, name: &str, lease: &str) -> Member {
+    pub(crate) fn impatient(&self, name: &str, lease: &str) -> Member {
         let impatient = ["--lease", lease, "--request-timeout", "1s"];
         self.cluster.start(name, self.cluster.controller().args(impatient))
     }
 
     /// Waits until all objects are ready; shows those that are not.
     #[track_caller]
-    pub(super) fn all_ready(&self, patience: &str) {
+    pub(crate) fn all_ready(&self, patience: &str) {
         let timeout = format!("--timeout={patience}");
         let wait = ["wait", "--for=condition=Ready", "omni,mv,tpin", "--all", &timeout];
         let args = [&["-n", &self.cluster.namespace], &wait[..]].concat();
@@ -180,7 +180,7 @@ impl Bed {
     }
 
     /// Every status, and how the controller's log ends, for messages.
-    pub(super) fn conditions(&self) -> String {
+    pub(crate) fn conditions(&self) -> String {
         let objects = self.cluster.objects().into_iter();
         let lines = objects.map(|object| format!("{} {}", object["metadata"]["name"], object["status"]));
         let log = self.cluster.family.last_words("controller");
@@ -189,13 +189,13 @@ impl Bed {
 
     /// The message of a condition that is true for a reason, once it is.
     #[track_caller]
-    pub(super) fn told(&self, object: &str, kind: &str, reason: &str) -> String {
+    pub(crate) fn told(&self, object: &str, kind: &str, reason: &str) -> String {
         self.told_of(object, kind, reason, "")
     }
 
     /// Likewise, once the message speaks of something.
     #[track_caller]
-    pub(super) fn told_of(&self, object: &str, kind: &str, reason: &str, what: &str) -> String {
+    pub(crate) fn told_of(&self, object: &str, kind: &str, reason: &str, what: &str) -> String {
         let deadline = Instant::now() + Duration::from_secs(45);
         loop {
             let found = self.cluster.object(object);
@@ -218,7 +218,7 @@ impl Bed {
 
     /// Asks for passes until the instance is ready: one may use the Secret as it was seconds ago.
     #[track_caller]
-    pub(super) fn is_mended(&self) {
+    pub(crate) fn is_mended(&self) {
         let mut requests = 0;
         eventually("the instance is ready", Duration::from_secs(25), || {
             requests += 1;
@@ -230,7 +230,7 @@ impl Bed {
     }
 
     /// Asks for a pass over everything.
-    pub(super) fn look_again(&self, word: &str) {
+    pub(crate) fn look_again(&self, word: &str) {
         let request = format!("wavepin.dev/reconcile-requested-at={word}");
         self.cluster
             .kubectl(&["annotate", "--overwrite", "omni,mv,tpin", "--all", &request]);
@@ -238,7 +238,7 @@ impl Bed {
 
     /// Likewise, and waits until it is acknowledged.
     #[track_caller]
-    pub(super) fn ask_for_passes(&self, word: &str) {
+    pub(crate) fn ask_for_passes(&self, word: &str) {
         self.look_again(word);
         eventually("every pass is acknowledged", Duration::from_secs(30), || {
             let objects = self.cluster.objects();
@@ -249,12 +249,12 @@ impl Bed {
     }
 
     /// Witnesses writes to Wavepin's own tables from now on too.
-    pub(super) fn witness_ledger(&self) {
+    pub(crate) fn witness_ledger(&self) {
         self.database.psql(WITNESS_LEDGER);
     }
 
     /// Who wrote how many rows so far: relation, operation, row as it is after.
-    pub(super) fn row_writes(&self) -> Vec<String> {
+    pub(crate) fn row_writes(&self) -> Vec<String> {
         let writes = self
             .database
             .psql("SELECT relation, operation, after FROM row_write ORDER BY n");
@@ -263,7 +263,7 @@ impl Bed {
 
     /// The application's own question leads a tenant to the dashboards of a folder, and to those alone.
     #[track_caller]
-    pub(super) fn is_on(&self, state: &Value, tenant: &str, environment: &str, folder: &str) {
+    pub(crate) fn is_on(&self, state: &Value, tenant: &str, environment: &str, folder: &str) {
         let documents = documents(state, folder);
         for slug in SLUGS {
             let document = documents.iter().find(|document| document["name"] == name_of(slug));
@@ -275,14 +275,14 @@ impl Bed {
 
     /// Fails once a disturbance comes too late for the cut.
     #[track_caller]
-    pub(super) fn is_in_the_cut(&self) {
+    pub(crate) fn is_in_the_cut(&self) {
         let rows = "SELECT count(*) FROM dashboard_model WHERE model_version_id = 2";
         assert_eq!(self.database.psql(rows).trim(), "0", "too late to disturb the cut");
     }
 
     /// Both versions are there and staging is on the second, each thing made once, by whoever.
     #[track_caller]
-    pub(super) fn each_thing_once(&self) {
+    pub(crate) fn each_thing_once(&self) {
         let state = self.simulator.state();
         shared_model(&state, "clinical v2");
         let folders = list(&state, "folders").iter();
@@ -309,7 +309,7 @@ impl Bed {
 
 /// Cuts version 2 on a bed of its own for each disturbance, all at the same time; each ends with each thing once, and as
 /// a cut ends that nothing disturbs.
-pub(super) async fn each_ends_undisturbed<D: Debug + Sync>(prefix: &str, disturbances: &[D], cut: fn(&Bed, &D)) {
+pub(crate) async fn each_ends_undisturbed<D: Debug + Sync>(prefix: &str, disturbances: &[D], cut: fn(&Bed, &D)) {
     let undisturbed = Bench::new(as_it_is).await;
     let (_, second) = undisturbed.both().await;
     ready(&second);
@@ -337,7 +337,7 @@ pub(super) async fn each_ends_undisturbed<D: Debug + Sync>(prefix: &str, disturb
 }
 
 /// What the API server wrote down of the requests for objects in the namespace, with what they carried.
-pub(super) fn audited(cluster: &Installation) -> Vec<Value> {
+pub(crate) fn audited(cluster: &Installation) -> Vec<Value> {
     let log = std::fs::read_to_string(cluster.api_server.audit_log()).expect("the API server writes it");
     let ours = log.lines().filter(|line| line.contains(&cluster.namespace));
     ours.filter_map(|line| serde_json::from_str(line).ok())
@@ -352,12 +352,12 @@ fn name_of(slug: &str) -> String {
 }
 
 /// The entries of a list of the organisation's state.
-pub(super) fn list<'a>(state: &'a Value, name: &str) -> &'a [Value] {
+pub(crate) fn list<'a>(state: &'a Value, name: &str) -> &'a [Value] {
     state[name].as_array().expect("the state has this list")
 }
 
 /// The documents in a folder that are not in the trash.
-pub(super) fn documents<'a>(state: &'a Value, folder: &str) -> Vec<&'a Value> {
+pub(crate) fn documents<'a>(state: &'a Value, folder: &str) -> Vec<&'a Value> {
     let all = list(state, "documents").iter();
     all.filter(|document| document["folderPath"] == folder && document["deleted"] == false)
         .collect()
@@ -365,7 +365,7 @@ pub(super) fn documents<'a>(state: &'a Value, folder: &str) -> Vec<&'a Value> {
 
 /// The one shared model of a name.
 #[track_caller]
-pub(super) fn shared_model<'a>(state: &'a Value, name: &str) -> &'a Value {
+pub(crate) fn shared_model<'a>(state: &'a Value, name: &str) -> &'a Value {
     let all = list(state, "models").iter();
     let named: Vec<&Value> = all
         .filter(|model| model["kind"] == "SHARED" && model["name"] == name && model["deleted"] == false)

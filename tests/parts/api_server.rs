@@ -161,6 +161,17 @@ impl ApiServer {
         path
     }
 
+    /// Where it answers.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The certificate that it made for itself, as PEM.
+    pub(crate) fn certificate(&self) -> String {
+        let path = self.family.home().join("certificates/apiserver.crt");
+        std::fs::read_to_string(path).expect("the API server wrote it before it was ready")
+    }
+
     /// The port that it listens on.
     pub(crate) fn port(&self) -> u16 {
         let url = url::Url::parse(&self.url).expect("the URL was written by us");

@@ -23,5 +23,5 @@ pub(crate) use api_server::ApiServer;
 pub(crate) use family::{Family, Member};
 pub(crate) use one_secret::{OneSecret, bare_instance};
 pub(crate) use postgres::{Database, Postgres};
-pub(crate) use program::Output;
+pub(crate) use program::{Output, free_port, gitops_tool};
 pub(crate) use proxy::{Line, Proxy};

@@ -26,9 +26,25 @@ pub(crate) fn find(name: &str) -> Result<PathBuf, String> {
     })
 }
 
+/// A program or folder that `tools/get-gitops` got. Links are not followed: Redis is several programs in one file and
+/// goes by the name that it is called.
+///
+/// # Errors
+/// How to get it, when it is not there.
+pub(crate) fn gitops_tool(name: &str) -> Result<PathBuf, String> {
+    let path = folder().join(name);
+    if path.exists() {
+        return Ok(path);
+    }
+    Err(format!(
+        "{} is missing: run `tools/get-gitops` or `make test-gitops`",
+        path.display()
+    ))
+}
+
 /// A port of the loopback that was free a moment ago. Another process may take it before its user does:
 /// who starts a server with it tries again with another.
-pub(super) fn free_port() -> Result<u16, String> {
+pub(crate) fn free_port() -> Result<u16, String> {
     TcpListener::bind(("127.0.0.1", 0))
         .and_then(|listener| listener.local_addr())
         .map(|address| address.port())
@@ -47,7 +63,7 @@ pub(crate) struct Output {
 
 impl Output {
     /// Runs the command to its end, with `input` as its standard input.
-    pub(super) fn of(command: &mut Command, input: &str) -> Result<Output, String> {
+    pub(crate) fn of(command: &mut Command, input: &str) -> Result<Output, String> {
         let line = command_line(command);
         command
             .stdin(Stdio::piped())
