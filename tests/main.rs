@@ -9,6 +9,7 @@ mod contract;
 mod cut;
 mod directions;
 mod docs;
+mod gitops;
 mod hostile;
 mod journey;
 mod machine;
