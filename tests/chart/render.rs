@@ -28,7 +28,7 @@ const AXES: [&[&str]; 8] = [
     ],
     &[
         "",
-        "networkPolicy.enabled=false",
+        "networkPolicy.enabled=false,argocd.configMap.enabled=true",
         "networkPolicy.metricsFrom[0].podSelector.matchLabels.app=prometheus,networkPolicy.extraEgress[0].ports[0].port=3128",
     ],
     &[
@@ -188,6 +188,21 @@ fn what_the_values_say_stands_in_the_deployment() {
     assert!(
         url.contains(r#"{"secretKeyRef":{"key":"url","name":"app-database"}}"#),
         "{url}"
+    );
+    let argo = render("wavepin", &["--set", IMAGE, "--set", "argocd.configMap.enabled=true"]);
+    let argo = documents(&argo)
+        .into_iter()
+        .find(|document| document["metadata"]["name"] == "argocd-cm")
+        .unwrap();
+    assert_eq!(argo["metadata"]["labels"]["app.kubernetes.io/part-of"], "argocd");
+    let entries: Vec<&String> = argo["data"].as_object().unwrap().keys().collect();
+    assert_eq!(entries.len(), 2 * 3, "{entries:?}");
+    let health = argo["data"]["resource.customizations.health.wavepin.dev_TenantPin"]
+        .as_str()
+        .unwrap();
+    assert!(
+        health.trim_end().ends_with("return told(\"Healthy\", ready)"),
+        "{health}"
     );
     let more = r#"extraObjects=[{"kind": "ConfigMap", "metadata": {"name": "{{ .Release.Name }}-more"}}]"#;
     let more = render("wavepin", &["--set", IMAGE, "--set-json", more]);
