@@ -114,7 +114,7 @@ mod tests {
         };
         take(schemas, "TenantPin", "/properties/spec/properties", "hold");
         let edits = "/properties/spec/properties/model/properties/edits/items/properties";
-        take(schemas, "ModelVersion", edits, "ignore");
+        take(schemas, "ModelVersion", edits, "yaml");
         schemas
             .as_object_mut()
             .unwrap()
@@ -123,7 +123,7 @@ mod tests {
             lacking(&published),
             [
                 "OmniInstance",
-                "ModelVersion.spec.model.edits.ignore",
+                "ModelVersion.spec.model.edits.yaml",
                 "TenantPin.spec.hold"
             ]
         );
