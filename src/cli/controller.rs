@@ -15,7 +15,7 @@ use super::Exit;
 use crate::clients::{ClientOptions, ClientRegistry};
 use crate::cluster::{self, ClusterSecrets, ControllerOptions, LeaseOptions};
 use crate::resources::HumanDuration;
-use crate::telemetry::{LogLevel, Measures};
+use crate::telemetry::{LogLevel, Measures, Traces};
 
 /// What the operator watches, and how it works.
 #[derive(Debug, Args)]
@@ -64,6 +64,10 @@ pub(super) struct ControllerArgs {
         default_value = "wavepin-controller"
     )]
     lease_name: String,
+    /// Where traces are sent, as OTLP over HTTP: `http://collector:4318`. Without it none are made. Better given by the
+    /// environment variable, if it holds a password.
+    #[arg(long, value_name = "URL", env = "OTEL_EXPORTER_OTLP_ENDPOINT", hide_env_values = true, value_parser = secret)]
+    otlp_endpoint: Option<SecretString>,
     /// How long others wait for a leader that is silent: short enough that one of them works within 20 seconds of its end,
     /// a look's pause on either side included.
     #[arg(long, value_name = "DURATION", default_value = "12s", hide = true)]
@@ -141,6 +145,14 @@ fn until_signal() -> std::io::Result<CancellationToken> {
 }
 
 impl ControllerArgs {
+    /// Where traces go, if anywhere.
+    pub(super) fn traces(&self) -> Result<Option<Traces>, String> {
+        let given = self.otlp_endpoint.as_ref().map(|it| it.expose_secret());
+        let endpoint = given.filter(|endpoint| !endpoint.is_empty());
+        let traces = endpoint.map(Traces::to).transpose();
+        traces.map_err(|why| format!("--otlp-endpoint: {why}"))
+    }
+
     /// `own_namespace`: the one that this process belongs to, as the cluster's client knows.
     fn parts(self, own_namespace: &str, logs: LogLevel) -> (ClientOptions, ControllerOptions) {
         let Self {
@@ -151,6 +163,7 @@ impl ControllerArgs {
             request_timeout,
             lease_namespace,
             lease_name,
+            otlp_endpoint: _,
             lease,
             budget_window,
             slice,

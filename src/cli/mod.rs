@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::telemetry::{self, LogArgs};
+use crate::telemetry::{self, LogArgs, Traces};
 
 mod apply;
 mod controller;
@@ -66,14 +66,18 @@ impl From<Exit> for ExitCode {
 
 /// Runs one command to its end.
 pub async fn run(cli: Cli) -> ExitCode {
-    let logs = match telemetry::init(&cli.log) {
-        Ok(logs) => logs,
+    let started = cli.command.traces().and_then(|traces| {
+        let logs = telemetry::init(&cli.log, traces.as_ref())?;
+        Ok((logs, traces))
+    });
+    let (logs, traces) = match started {
+        Ok(started) => started,
         Err(message) => {
             eprintln!("wavepin: {message}");
             return Exit::Usage.into();
         }
     };
-    match cli.command {
+    let exit = match cli.command {
         Command::Controller(args) => controller::run(args, logs).await.into(),
         Command::Apply(args) => apply::run(args).await.into(),
         Command::Plan(args) => plan::plan(args).await.into(),
@@ -81,5 +85,19 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Crds(args) => crds::run(&args).into(),
         Command::Demo(args) => demo::run(args).await.into(),
         Command::Simulator(args) => simulator::run(args).await.into(),
+    };
+    if let Some(traces) = traces {
+        traces.end().await;
+    }
+    exit
+}
+
+impl Command {
+    /// Where traces go, if anywhere.
+    fn traces(&self) -> Result<Option<Traces>, String> {
+        match self {
+            Self::Controller(args) => args.traces(),
+            _ => Ok(None),
+        }
     }
 }

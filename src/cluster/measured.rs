@@ -1,11 +1,15 @@
 //! Passes and status writes as they are measured: what they were over, how they ended, how long they took.
 
+use std::fmt::Display;
 use std::time::Instant;
+
+use tracing::field::Empty;
+use tracing::{Instrument as _, info_span};
 
 use super::status::{CallError, is_absent};
 use crate::ports::Next;
 use crate::resources::conditions::{Finding, STALLED, Verdict};
-use crate::telemetry::Measures;
+use crate::telemetry::{Measures, SPANS};
 
 /// How a pass ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +79,7 @@ impl Drop for Running<'_> {
 pub(super) async fn measured(
     measures: &Measures,
     kind: &'static str,
+    object: impl Display,
     pass: impl Future<Output = Passed>,
 ) -> Option<Next> {
     let mut running = Running {
@@ -83,7 +88,10 @@ pub(super) async fn measured(
         started: Instant::now(),
         outcome: "abandoned",
     };
-    let passed = pass.await;
+    // Logs have it too: it says which pass a line is of.
+    let span = info_span!(target: SPANS, "reconcile", kind, %object, outcome = Empty);
+    let passed = pass.instrument(span.clone()).await;
+    span.record("outcome", passed.outcome);
     running.outcome = passed.outcome;
     passed.next
 }
@@ -122,10 +130,10 @@ mod tests {
             Passed::again(Next::Again),
             Passed::GONE,
         ] {
-            let next = measured(&measures, "version", async { passed }).await;
+            let next = measured(&measures, "version", "apps/v2", async { passed }).await;
             assert_eq!(next, passed.next);
         }
-        let broken_off = measured(&measures, "version", std::future::pending());
+        let broken_off = measured(&measures, "version", "apps/v2", std::future::pending());
         assert!(
             tokio::time::timeout(Duration::from_millis(1), broken_off)
                 .await

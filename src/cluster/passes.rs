@@ -64,20 +64,22 @@ pub(super) struct Passes {
 
 impl Passes {
     pub(super) async fn instance(&self, name: ObjectName) -> Option<Next> {
-        measured(&self.measures, "instance", self.over_instance(name)).await
+        measured(&self.measures, "instance", name.clone(), self.over_instance(name)).await
     }
 
     pub(super) async fn version(&self, name: ObjectName) -> Option<Next> {
-        measured(&self.measures, "version", self.over_version(name)).await
+        measured(&self.measures, "version", name.clone(), self.over_version(name)).await
     }
 
     pub(super) async fn environment(&self, key: EnvironmentKey) -> Option<Next> {
-        measured(&self.measures, "environment", self.over_environment(key)).await
+        let object = format!("{}/{} {}", key.namespace, key.instance, key.environment);
+        measured(&self.measures, "environment", object, self.over_environment(key)).await
     }
 
     /// Tells an object that it does not parse.
     pub(super) async fn unreadable(&self, kind: KindName, name: ObjectName) -> Option<Next> {
-        measured(&self.measures, "unreadable", self.over_unreadable(kind, name)).await
+        let object = format!("{} {name}", kind.as_str());
+        measured(&self.measures, "unreadable", object, self.over_unreadable(kind, name)).await
     }
 
     async fn over_instance(&self, name: ObjectName) -> Passed {

@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use tracing::Instrument as _;
+
 use super::decide::Plan;
 use crate::ports::{Claim, Failure, Flip, Mapping, MappingError, MappingErrorKind, RowRemoval};
 
@@ -30,7 +32,8 @@ pub(super) async fn carry_out(mapping: &dyn Mapping, environment: &str, plan: &P
             if part.tenants().is_empty() {
                 continue;
             }
-            let Err(error) = part.send(mapping, environment).await else {
+            let span = tracing::info_span!(target: "wavepin::trace", "step", step = part.name(), tenants = part.tenants().len());
+            let Err(error) = part.send(mapping, environment).instrument(span).await else {
                 continue;
             };
             let culprit = culprit(&error.kind, &mut waits);
@@ -74,6 +77,17 @@ fn effects(plan: &Plan) -> VecDeque<Effect> {
 }
 
 impl Effect {
+    /// What is done, in traces.
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Outside(_) => "record_outside",
+            Self::Claims(_) => "set_claims",
+            Self::Releases(_) => "release_claims",
+            Self::Removals(_) => "remove_rows",
+            Self::Flip(_) => "flip",
+        }
+    }
+
     fn tenants(&self) -> Vec<&str> {
         match self {
             Self::Outside(changes) => changes.iter().map(|(tenant, ..)| tenant.as_str()).collect(),

@@ -35,6 +35,7 @@ use jiff::Timestamp;
 use last_look::{Basis, LastLook};
 use observe::Observed;
 use report::Stage;
+use tracing::Instrument as _;
 use urgency::Situation;
 
 use crate::ports::{Failure, LOOK_AGAIN, Lookup, Mapping, Next, Object, Omni, Reservation, Urgency, World};
@@ -391,7 +392,8 @@ impl<'a> Pass<'a> {
                     place: &mut self.place,
                 };
                 let name = effect.name();
-                let done = hands.act(effect, &mut self.seen).await;
+                let span = tracing::info_span!(target: "wavepin::trace", "step", step = name);
+                let done = hands.act(effect, &mut self.seen).instrument(span).await;
                 progress.stepped(name, done.as_ref().err());
                 done?;
             }

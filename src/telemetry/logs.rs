@@ -7,6 +7,8 @@ use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Registry, fmt, reload};
 
+use super::Traces;
+
 /// The shape of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
@@ -84,11 +86,11 @@ fn parse(filter: &str) -> Result<EnvFilter, String> {
     EnvFilter::try_new(filter).map_err(|error| format!("{filter:?} is no log filter: {error}"))
 }
 
-/// Starts logging to standard error for the whole process.
+/// Starts logging to standard error for the whole process, and sending spans where there is somebody to take them.
 ///
 /// # Errors
 /// The filter does not parse. Starting twice is not an error: the first one stays.
-pub fn init(args: &LogArgs) -> Result<LogLevel, String> {
+pub fn init(args: &LogArgs, traces: Option<&Traces>) -> Result<LogLevel, String> {
     let filter =
         EnvFilter::try_new(&args.log).map_err(|error| format!("--log {:?} is no log filter: {error}", args.log))?;
     let (filter, handle) = reload::Layer::new(filter);
@@ -97,7 +99,9 @@ pub fn init(args: &LogArgs) -> Result<LogLevel, String> {
         LogFormat::Text => lines.boxed(),
         LogFormat::Json => lines.json().boxed(),
     };
-    let _already_started = tracing_subscriber::registry().with(filter).with(lines).try_init();
+    // The filter is of the lines alone: traces do not follow it.
+    let lines = tracing_subscriber::registry().with(lines.with_filter(filter));
+    let _already_started = lines.with(traces.map(Traces::layer)).try_init();
     Ok(LogLevel::of(args.log.clone(), Some(handle)))
 }
 

@@ -1,10 +1,12 @@
-//! What Wavepin tells of itself while it runs: logs and measures.
+//! What Wavepin tells of itself while it runs: logs, measures and traces.
 
 mod logs;
 mod measures;
+mod traces;
 
 pub use logs::{LogArgs, LogFormat, LogLevel, init};
 pub use measures::{
     BudgetMeasure, ConditionCount, DatabaseLine, Description, KINDS, LEASE_TRANSITIONS, Measures, ObjectsMeasure,
     PASS_OUTCOMES, PASSES, QueueMeasure, WRITE_OUTCOMES,
 };
+pub use traces::{SPANS, Traces};

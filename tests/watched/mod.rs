@@ -8,3 +8,4 @@ mod queries;
 mod rules;
 mod run;
 mod scrape;
+mod traces;

@@ -14,6 +14,9 @@ use crate::parts::{Database, Line, Member, Postgres, Proxy, promtool};
 
 pub(super) const KEY: &str = "omni_osk_watched-and-told-to-nobody";
 
+/// The files of the example.
+pub(super) const FILES: [&str; 4] = ["instance.yaml", "clinical-v1.yaml", "clinical-v2.yaml", "pins.yaml"];
+
 /// What Prometheus was told.
 #[derive(Debug, Default)]
 pub(super) struct Told {
@@ -56,17 +59,17 @@ pub(super) async fn told() -> &'static Told {
     TOLD.get_or_init(run).await
 }
 
-struct Bed {
-    simulator: Simulator,
-    database: Database,
+pub(super) struct Bed {
+    pub(super) simulator: Simulator,
+    pub(super) database: Database,
     line: Proxy,
-    cluster: Installation,
+    pub(super) cluster: Installation,
     /// How many passes were asked for.
     asked: u32,
 }
 
 impl Bed {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let options = SimulatorOptions {
             api_key: KEY.to_owned(),
             ..SimulatorOptions::default()
@@ -85,12 +88,14 @@ impl Bed {
         }
     }
 
-    fn start(&self, name: &str) -> Member {
+    /// Starts the binary, with these variables besides.
+    pub(super) fn start(&self, name: &str, variables: &[(&str, &str)]) -> Member {
         let mut url = url::Url::parse(&self.database.url).unwrap();
         url.set_host(Some("127.0.0.1")).unwrap();
         url.set_port(Some(self.line.port())).unwrap();
         let mut controller = self.cluster.controller();
         controller.env("WAVEPIN_DATABASE_URL", url.as_str());
+        controller.envs(variables.iter().copied());
         self.cluster.start(name, &mut controller)
     }
 
@@ -115,7 +120,7 @@ impl Bed {
     }
 
     /// The first scrape that holds.
-    async fn scrape_once(&self, name: &str, what: &str, holds: impl Fn(&Scrape) -> bool) -> Scrape {
+    pub(super) async fn scrape_once(&self, name: &str, what: &str, holds: impl Fn(&Scrape) -> bool) -> Scrape {
         let deadline = Instant::now() + Duration::from_secs(60);
         loop {
             let scrape = self.scrape(name).await.unwrap_or_default();
@@ -145,7 +150,7 @@ impl Bed {
 }
 
 /// Instance, versions and pins are ready.
-fn is_well(scrape: &Scrape) -> bool {
+pub(super) fn is_well(scrape: &Scrape) -> bool {
     let objects = |state| scrape.sum("wavepin_objects", &[("state", state)]);
     objects("ready").is_some_and(|ready| ready >= 9.0)
         && ["reconciling", "stalled", "unknown"]
@@ -167,12 +172,12 @@ fn has(condition: &'static str, reason: &'static str) -> impl Fn(&Scrape) -> boo
 
 async fn run() -> Told {
     let mut bed = Bed::new().await;
-    let controller = bed.start("controller");
-    for file in ["instance.yaml", "clinical-v1.yaml", "clinical-v2.yaml", "pins.yaml"] {
+    let controller = bed.start("controller", &[]);
+    for file in FILES {
         bed.cluster.apply(&example(file, bed.simulator.base_url(), KEY));
     }
     let well = bed.scrape_once("controller", "all is well", is_well).await;
-    let standby = bed.start("standby");
+    let standby = bed.start("standby", &[]);
     let of_standby = bed
         .scrape_once("standby", "it answers", |scrape| !scrape.series.is_empty())
         .await;
