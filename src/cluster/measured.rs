@@ -4,12 +4,12 @@ use std::fmt::Display;
 use std::time::Instant;
 
 use tracing::field::Empty;
-use tracing::{Instrument as _, info_span};
+use tracing::{Instrument as _, Span, info_span};
 
 use super::status::{CallError, is_absent};
 use crate::ports::Next;
 use crate::resources::conditions::{Finding, STALLED, Verdict};
-use crate::telemetry::{Measures, SPANS};
+use crate::telemetry::{Measures, SPANS, trace_id};
 
 /// How a pass ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,12 +66,14 @@ struct Running<'a> {
     kind: &'static str,
     started: Instant,
     outcome: &'static str,
+    span: Span,
 }
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
+        let trace = trace_id(&self.span);
         self.measures
-            .reconciled(self.kind, self.outcome, self.started.elapsed());
+            .reconciled(self.kind, self.outcome, self.started.elapsed(), trace);
     }
 }
 
@@ -87,11 +89,11 @@ pub(super) async fn measured(
         kind,
         started: Instant::now(),
         outcome: "abandoned",
+        // Logs have it too: it says which pass a line is of.
+        span: info_span!(target: SPANS, "reconcile", kind, %object, outcome = Empty),
     };
-    // Logs have it too: it says which pass a line is of.
-    let span = info_span!(target: SPANS, "reconcile", kind, %object, outcome = Empty);
-    let passed = pass.instrument(span.clone()).await;
-    span.record("outcome", passed.outcome);
+    let passed = pass.instrument(running.span.clone()).await;
+    running.span.record("outcome", passed.outcome);
     running.outcome = passed.outcome;
     passed.next
 }

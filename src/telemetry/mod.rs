@@ -9,4 +9,4 @@ pub use measures::{
     BudgetMeasure, ConditionCount, DatabaseLine, Description, KINDS, LEASE_TRANSITIONS, Measures, ObjectsMeasure,
     PASS_OUTCOMES, PASSES, QueueMeasure, WRITE_OUTCOMES,
 };
-pub use traces::{SPANS, Traces};
+pub use traces::{SPANS, Traces, trace_id};

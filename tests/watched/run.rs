@@ -108,7 +108,7 @@ impl Bed {
     }
 
     /// The address of the probes of the process that has this name.
-    fn probes(&self, name: &str) -> Option<String> {
+    pub(super) fn probes(&self, name: &str) -> Option<String> {
         let says = Regex::new(r"http://(127\.0\.0\.1:\d+)/readyz").unwrap();
         Some(says.captures(&self.cluster.log(name))?[1].to_owned())
     }

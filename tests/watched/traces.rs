@@ -6,8 +6,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Bytes;
 use axum::http::HeaderMap;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::routing::post;
+use regex::Regex;
 
 use super::run::{Bed, FILES, KEY, is_well};
 use crate::cluster::{eventually, example};
@@ -56,6 +57,18 @@ async fn a_collector_gets_a_span_a_step_and_no_secret() {
         bed.cluster.apply(&example(file, bed.simulator.base_url(), KEY));
     }
     let well = bed.scrape_once("controller", "all is well", is_well).await;
+    let metrics = format!("http://{}/metrics", bed.probes("controller").unwrap());
+    let asked = reqwest::Client::new()
+        .get(metrics)
+        .header(ACCEPT, "application/openmetrics-text")
+        .send();
+    let measures = asked.await.unwrap().text().await.unwrap();
+    let exemplar =
+        Regex::new("wavepin_reconcile_duration_seconds_bucket.* # \\{trace_id=\"([0-9a-f]{32})\"\\}").unwrap();
+    let trace = exemplar
+        .captures(&measures)
+        .unwrap_or_else(|| panic!("no trace in\n{measures}"))[1]
+        .to_owned();
     // Spans are sent in batches, and what is left at the end.
     bed.cluster.end("controller", controller);
     eventually("spans came", Duration::from_secs(10), || !collector.got().is_empty());
@@ -76,6 +89,14 @@ async fn a_collector_gets_a_span_a_step_and_no_secret() {
     ] {
         assert!(holds(&got, text), "no {text:?} was sent");
     }
+    let bytes: Vec<u8> = (0..32)
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&trace[at..at + 2], 16).unwrap())
+        .collect();
+    assert!(
+        got.windows(16).any(|window| window == bytes),
+        "the collector knows no trace {trace}"
+    );
     let url = url::Url::parse(&bed.database.url).unwrap();
     for secret in [KEY, bed.database.url.as_str(), url.password().unwrap_or(KEY)] {
         assert!(!holds(&got, secret), "a secret was sent");

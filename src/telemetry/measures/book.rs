@@ -3,6 +3,7 @@
 use std::ops::Deref;
 
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::exemplar::HistogramWithExemplars;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
@@ -142,7 +143,18 @@ impl Book {
     }
 }
 
-/// A histogram of times from a few milliseconds, a look at the ledger, to minutes, a cut that waits for the budget.
+/// From a few milliseconds, a look at the ledger, to minutes, a cut that waits for the budget.
+const TIMES: [f64; 8] = [0.005, 0.025, 0.1, 0.5, 2.5, 10.0, 30.0, 120.0];
+
+/// A histogram of times.
 pub(super) fn times() -> Histogram {
-    Histogram::new([0.005, 0.025, 0.1, 0.5, 2.5, 10.0, 30.0, 120.0])
+    Histogram::new(TIMES)
+}
+
+/// The trace that an observed time is of.
+pub(super) type OfTrace = [(&'static str, String); 1];
+
+/// A histogram of times that tells for each length a trace of one.
+pub(super) fn traced_times() -> HistogramWithExemplars<OfTrace> {
+    HistogramWithExemplars::new(TIMES.into_iter())
 }

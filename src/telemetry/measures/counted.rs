@@ -1,11 +1,12 @@
 //! What is counted when it happens.
 
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::exemplar::HistogramWithExemplars;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 
 use super::Seconds;
-use super::book::{Book, Measured, times};
+use super::book::{Book, Measured, OfTrace, times, traced_times};
 
 /// The kinds of passes, as labels tell them; each has a queue of its own.
 pub const PASSES: [&str; 4] = ["instance", "version", "environment", "unreadable"];
@@ -33,7 +34,7 @@ pub const LEASE_TRANSITIONS: [&str; 3] = ["acquired", "lost", "released"];
 /// The measures of what happens.
 pub(super) struct Counted {
     pub(super) reconciles: Measured<Counter, 2>,
-    pub(super) durations: Measured<Histogram, 1>,
+    pub(super) durations: Measured<HistogramWithExemplars<OfTrace>, 1>,
     pub(super) steps: Measured<Counter, 2>,
     pub(super) requests: Measured<Counter, 2>,
     pub(super) request_durations: Histogram,
@@ -59,7 +60,7 @@ impl Counted {
             durations: book.enter(
                 "wavepin_reconcile_duration_seconds",
                 "How long passes took, the wait for the request budget included",
-                Measured::new(["kind"], times),
+                Measured::new(["kind"], traced_times),
             ),
             steps: book.counter(
                 "wavepin_steps",

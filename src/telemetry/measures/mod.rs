@@ -80,9 +80,14 @@ impl Measures {
     }
 
     /// A pass ended so; the kind is one of [`PASSES`], the outcome one of [`PASS_OUTCOMES`].
-    pub fn reconciled(&self, kind: &'static str, outcome: &'static str, took: Duration) {
+    /// The trace is told beside the time that it took, where there is one.
+    pub fn reconciled(&self, kind: &'static str, outcome: &'static str, took: Duration, trace: Option<String>) {
         self.counted.reconciles.of([kind, outcome]).inc();
-        self.counted.durations.of([kind]).observe(took.as_secs_f64());
+        let trace = trace.map(|id| [("trace_id", id)]);
+        self.counted
+            .durations
+            .of([kind])
+            .observe(took.as_secs_f64(), trace, None);
     }
 
     /// An effect of a cut ended so.
