@@ -204,7 +204,7 @@ impl GitOps {
         eventually("it has compared", PATIENCE, is_done);
     }
 
-    /// Ends the binary and holds all that the objects ever were to what must hold of every state.
+    /// Holds all that the objects ever were to what must hold of every state.
     #[track_caller]
     pub(super) fn was_right_at_every_moment(&self) {
         let moments = self.record.all().into_iter();
