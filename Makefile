@@ -1,6 +1,6 @@
 # Each target says after ## what it is for: `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-gitops thorough lint licences bench crds generated clean
+.PHONY: help demo test test-gitops test-image thorough lint licences bench crds generated clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -8,15 +8,20 @@ help: ## List the targets
 demo: ## Tell the story on an Omni in memory; needs Rust and a C compiler only
 	@cargo run --quiet --locked -- demo
 
-test: ## Get the test tools that are missing (tools/get), then run every test on real parts but those of GitOps
+test: ## Get the test tools that are missing (tools/get), then run every test on real parts but those of GitOps and the image
 	@tools/get
 	@# Most tests wait for another process: two a core keep the cores busy.
-	cargo test --locked -- --test-threads=$$(( $$(nproc) * 2 )) --skip gitops::
+	cargo test --locked -- --test-threads=$$(( $$(nproc) * 2 )) --skip gitops:: --skip image::
 
 test-gitops: ## Get Argo CD and kstatus (tools/get-gitops), then run the tests of GitOps
 	@tools/get-gitops
 	@# They wait even more than the others.
 	cargo test --locked --test wavepin -- --test-threads=$$(( $$(nproc) * 3 )) gitops::
+
+test-image: ## Build the image's binary by the Dockerfile's command, and run it in an empty tree as the chart's user
+	@tools/get
+	@tools/get-image
+	cargo test --locked --test wavepin -- image::
 
 lint: ## Check format, clippy, docs, and that the definitions are what the types say
 	cargo fmt --check

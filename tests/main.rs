@@ -11,6 +11,7 @@ mod directions;
 mod docs;
 mod gitops;
 mod hostile;
+mod image;
 mod journey;
 mod machine;
 mod mapping;
