@@ -17,7 +17,8 @@ use crate::cluster::{self, ClusterSecrets, ControllerOptions, LeaseOptions};
 use crate::resources::HumanDuration;
 use crate::telemetry::{LogLevel, Measures, Traces};
 
-/// What the operator watches, and how it works.
+/// What the operator watches, and how it works. Of a flag that is given twice the last counts, so that what a chart sets can
+/// be set otherwise behind it.
 #[derive(Debug, Args)]
 pub(super) struct ControllerArgs {
     /// A namespace to watch; may be given many times. Without it all are watched, which needs a ClusterRole.
@@ -32,6 +33,7 @@ pub(super) struct ControllerArgs {
     /// kubelet asks, give `[::]:8080`.
     #[arg(
         long,
+        overrides_with = "health_address",
         value_name = "ADDRESS",
         env = "WAVEPIN_HEALTH_ADDRESS",
         default_value = "127.0.0.1:8080"
@@ -39,14 +41,15 @@ pub(super) struct ControllerArgs {
     health_address: SocketAddr,
     /// The database of instances without `mapping.urlSecretRef`. Better given by the environment variable: others on
     /// the machine can read command lines.
-    #[arg(long, value_name = "URL", env = "WAVEPIN_DATABASE_URL", hide_env_values = true, value_parser = secret)]
+    #[arg(long, overrides_with = "database_url", value_name = "URL", env = "WAVEPIN_DATABASE_URL", hide_env_values = true, value_parser = secret)]
     database_url: Option<SecretString>,
     /// Refuse Secrets without the annotation `wavepin.dev/hosts`, which says where a credential may be sent.
-    #[arg(long, env = "WAVEPIN_REQUIRE_HOSTS")]
+    #[arg(long, overrides_with = "require_hosts", env = "WAVEPIN_REQUIRE_HOSTS")]
     require_hosts: bool,
     /// How long one request to Omni may take.
     #[arg(
         long,
+        overrides_with = "request_timeout",
         value_name = "DURATION",
         env = "WAVEPIN_REQUEST_TIMEOUT",
         default_value = "60s"
@@ -54,11 +57,17 @@ pub(super) struct ControllerArgs {
     request_timeout: HumanDuration,
     /// The namespace of the Lease that one replica leads by. Without it, the ServiceAccount's in a Pod, and elsewhere
     /// that of the kubeconfig's context.
-    #[arg(long, value_name = "NAMESPACE", env = "POD_NAMESPACE")]
+    #[arg(
+        long,
+        overrides_with = "lease_namespace",
+        value_name = "NAMESPACE",
+        env = "POD_NAMESPACE"
+    )]
     lease_namespace: Option<String>,
     /// The name of that Lease. Operators that watch different namespaces from one namespace need one each.
     #[arg(
         long,
+        overrides_with = "lease_name",
         value_name = "NAME",
         env = "WAVEPIN_LEASE_NAME",
         default_value = "wavepin-controller"
@@ -66,17 +75,35 @@ pub(super) struct ControllerArgs {
     lease_name: String,
     /// Where traces are sent, as OTLP over HTTP: `http://collector:4318`. Without it none are made. Better given by the
     /// environment variable, if it holds a password.
-    #[arg(long, value_name = "URL", env = "OTEL_EXPORTER_OTLP_ENDPOINT", hide_env_values = true, value_parser = secret)]
+    #[arg(long, overrides_with = "otlp_endpoint", value_name = "URL", env = "OTEL_EXPORTER_OTLP_ENDPOINT", hide_env_values = true, value_parser = secret)]
     otlp_endpoint: Option<SecretString>,
     /// How long others wait for a leader that is silent: short enough that one of them works within 20 seconds of its end,
     /// a look's pause on either side included.
-    #[arg(long, value_name = "DURATION", default_value = "12s", hide = true)]
+    #[arg(
+        long,
+        overrides_with = "lease",
+        value_name = "DURATION",
+        default_value = "12s",
+        hide = true
+    )]
     lease: HumanDuration,
     /// The window that `requestsPerMinute` is counted in.
-    #[arg(long, value_name = "DURATION", default_value = "60s", hide = true)]
+    #[arg(
+        long,
+        overrides_with = "budget_window",
+        value_name = "DURATION",
+        default_value = "60s",
+        hide = true
+    )]
     budget_window: HumanDuration,
     /// How long one pass over a version works before it reports and lets others go on.
-    #[arg(long, value_name = "DURATION", default_value = "30s", hide = true)]
+    #[arg(
+        long,
+        overrides_with = "slice",
+        value_name = "DURATION",
+        default_value = "30s",
+        hide = true
+    )]
     slice: HumanDuration,
 }
 
@@ -238,6 +265,18 @@ mod tests {
         assert_eq!(options.namespaces, ["a", "b", "c"]);
         assert!(clients.default_database.is_none());
         assert_eq!(options.lease.duration, Duration::from_secs(12));
+    }
+
+    #[test]
+    fn the_last_of_a_flag_counts_and_namespaces_add_up() {
+        let args = ["wavepin", "--request-timeout=60s", "--require-hosts", "--namespace=a"];
+        let more = ["--request-timeout=1s", "--require-hosts", "--namespace=b"];
+        let (clients, options) = Just::parse_from(args.iter().chain(&more))
+            .args
+            .parts("own", LogLevel::default());
+        assert_eq!(clients.request_timeout, Duration::from_secs(1));
+        assert!(clients.require_hosts);
+        assert_eq!(options.namespaces, ["a", "b"]);
     }
 
     #[test]

@@ -103,6 +103,29 @@ fn helm_installs_upgrades_and_goes_back_and_its_end_leaves_definitions_and_objec
     });
 }
 
+/// The chart as it was first released: what a user may come from.
+const FIRST_RELEASE: &str = "tests/chart/releases/wavepin-0.1.0.tgz";
+
+#[test]
+fn from_the_first_release_forward_and_back_nothing_is_rewritten_and_nothing_lost() {
+    with_either_helm(|helm, api_server| {
+        let (shell, kubeconfig) = shell_on(api_server, helm, "first-release");
+        let on = [("KUBECONFIG", kubeconfig.as_str())];
+        let [install, life, _] = commands("install.md", "helm").try_into().unwrap();
+        shell.run(&install.replace("charts/wavepin", FIRST_RELEASE), &on);
+        api_server
+            .kubectl(&["-n", "apps", "apply", "-f", "examples/clinical"])
+            .success();
+        let (before, _) = stored(api_server);
+        assert_eq!(before.len(), 1 + 2 + 6);
+        // Forward, back, and away.
+        for step in life.lines() {
+            shell.run(step, &on);
+            assert_eq!(stored(api_server).0, before, "after {step}, {helm:?}");
+        }
+    });
+}
+
 #[test]
 fn a_second_operator_over_the_same_objects_is_refused() {
     with_either_helm(|helm, api_server| {
