@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed};
-use proptest_state_machine::{ReferenceStateMachine, prop_state_machine};
+use proptest_state_machine::{ReferenceStateMachine, StateMachineTest as _, prop_state_machine};
 use system::System;
 
 use crate::parts::dice::{number, say, seed};
@@ -124,6 +124,24 @@ static CONFIG: LazyLock<Config> = LazyLock::new(|| {
         ..Config::default()
     }
 });
+
+/// A life that chance found: the copy is thrown away in mid-cut, and its identifier lies in the trash with it.
+#[test]
+fn a_copy_in_the_trash_holds_its_identifier_which_is_asked_for_once_a_look() {
+    let model = Model::default();
+    let thrown_away = Step::Hand(6);
+    let imported = Step::Crash {
+        subject: Subject::Second,
+        call: 97,
+        point: 1,
+    };
+    let mut system = System::init_test(&model);
+    for step in [imported, thrown_away] {
+        system = System::apply(system, &model, step);
+        System::check_invariants(&system, &model);
+    }
+    System::teardown(system, model);
+}
 
 prop_state_machine! {
     #![proptest_config(CONFIG.clone())]
