@@ -127,7 +127,7 @@ static CONFIG: LazyLock<Config> = LazyLock::new(|| {
 
 /// A life that chance found: the copy is thrown away in mid-cut, and its identifier lies in the trash with it.
 #[test]
-fn a_copy_in_the_trash_holds_its_identifier_which_is_asked_for_once_a_look() {
+fn a_copy_in_the_trash_holds_its_identifier_and_no_import_is_sent_for_it() {
     let model = Model::default();
     let thrown_away = Step::Hand(6);
     let imported = Step::Crash {

@@ -40,13 +40,14 @@ pub(super) fn identifiers_free(view: View<'_>, cut: &Cut) -> Option<Step> {
         .iter()
         .flatten()
         .find(|document| needed.contains_key(&document.identifier))?;
+    let slug = &needed[&taken.identifier];
     Some(halt(
         Reason::IdentifierTaken,
-        taken_text(&taken.identifier, &needed[&taken.identifier], Some(taken)),
+        format!("{slug}: {}", taken_text(&taken.identifier, Some(taken))),
     ))
 }
 
-pub(super) fn taken_text(identifier: &str, slug: &str, document: Option<&DocumentRecord>) -> String {
+pub(super) fn taken_text(identifier: &str, document: Option<&DocumentRecord>) -> String {
     let place = match document {
         Some(it) if it.deleted => format!(" ({:?}, in the trash)", it.name),
         Some(it) => format!(
@@ -57,7 +58,7 @@ pub(super) fn taken_text(identifier: &str, slug: &str, document: Option<&Documen
         None => String::new(),
     };
     format!(
-        "{slug}: the identifier {identifier:?} belongs to another document{place}; it is not touched. Give that document another identifier, or delete it for good"
+        "the identifier {identifier:?} belongs to another document{place}; it is not touched. Give that document another identifier, or delete it for good"
     )
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::content::{LISTED, taken_text};
+use super::content::{LISTED, most_pages, taken_text};
 use super::{IntentState, Step, View, origin};
 use crate::model_version::act::{Effect, UNREAD};
 use crate::model_version::content::compare::compare;
@@ -133,9 +133,10 @@ impl<'a> Dashboard<'a> {
                 ),
             ),
             // Nothing came of it, or somebody deleted what did.
-            IntentState::Open(_) | IntentState::Settled(_) => {
-                self.elsewhere().unwrap_or_else(|| self.import(intent))
-            }
+            IntentState::Open(_) | IntentState::Settled(_) => self
+                .elsewhere()
+                .or_else(|| self.in_trash())
+                .unwrap_or_else(|| self.import(intent)),
             intent => self.import(intent),
         }
     }
@@ -161,6 +162,16 @@ impl<'a> Dashboard<'a> {
                 self.to, stranger.identifier, stranger.name
             ),
         ))
+    }
+
+    /// A copy that somebody deleted keeps its identifier while it lies in the trash, where only the list of all documents
+    /// shows it. An import would be refused at every look, or do what nobody knows.
+    fn in_trash(&self) -> Option<Step> {
+        let Some(all) = &self.view.seen.all_documents else {
+            return Some(Step::Look(Look::AllDocuments(most_pages(self.view, self.cut))));
+        };
+        let holder = all.iter().flatten().find(|it| it.identifier == self.to)?;
+        Some(self.set_aside(Reason::IdentifierTaken, taken_text(&self.to, Some(holder))))
     }
 
     fn source(&self) -> Result<&'a Exported, Step> {
@@ -254,7 +265,7 @@ impl<'a> Dashboard<'a> {
             );
         }
         if copy.shared_model_id != self.model {
-            return self.set_aside(Reason::IdentifierTaken, taken_text(&self.to, self.slug, None));
+            return self.set_aside(Reason::IdentifierTaken, taken_text(&self.to, None));
         }
         if let IntentState::Open(_) = self.intent() {
             // What the lost answer was about.
