@@ -9,7 +9,7 @@ use crate::parts::generated;
 use crate::parts::helm::{Helm, chart, tool};
 
 /// Axes of the matrix: every choice of an axis is rendered with every choice of the two next to it.
-const AXES: [&[&str]; 8] = [
+const AXES: [&[&str]; 9] = [
     &["", "replicas=1", "replicas=3,podDisruptionBudget.enabled=false"],
     &["", "watch.namespaces={apps,bi}", "watch.allNamespaces=true"],
     &["", "secrets.names={omni,app-database}", "secrets.requireHosts=false"],
@@ -36,6 +36,11 @@ const AXES: [&[&str]; 8] = [
         "image.digest=sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef,imagePullSecrets[0].name=pull",
         "nodeSelector.disk=ssd,tolerations[0].operator=Exists,priorityClassName=high,extraEnv[0].name=HTTPS_PROXY,extraEnv[0].value=http://proxy:3128,extraVolumes[0].name=ca,extraVolumes[0].configMap.name=ca,extraVolumeMounts[0].name=ca,extraVolumeMounts[0].mountPath=/ca,extraArgs={--database-url=}",
         "commonLabels.team=bi,podLabels.team=bi,podAnnotations.a=b,extraObjects[0].apiVersion=v1,extraObjects[0].kind=ConfigMap,extraObjects[0].metadata.name=more",
+    ],
+    &[
+        "",
+        "metrics.podMonitor.enabled=true,metrics.prometheusRule.enabled=true,metrics.dashboard.enabled=true",
+        "metrics.podMonitor.enabled=true,metrics.podMonitor.interval=1m,metrics.podMonitor.labels.release=prometheus",
     ],
 ];
 
@@ -107,6 +112,22 @@ fn what_no_schema_allows_is_seen_by_the_same_check() {
     let role = "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: a}\nrules: [{verbs: [get]";
     check(&format!("{role}}}]")).success();
     assert!(!check(&format!("{role}, verb: get}}]")).status.success());
+}
+
+#[test]
+fn the_examples_of_flux_are_what_its_definitions_allow() {
+    let folder = tempfile::tempdir().unwrap();
+    let schemas = schemas::write(folder.path());
+    let check = |manifest: &str| tool("kubeconform", &["-strict", "-schema-location", &schemas, "-"], manifest);
+    for file in ["helmrelease.yaml", "kustomization.yaml"] {
+        let path = format!("{}/examples/flux/{file}", env!("CARGO_MANIFEST_DIR"));
+        let manifest = std::fs::read_to_string(path).unwrap();
+        check(&manifest).success();
+        for field in ["interval:", "sourceRef:"] {
+            let misspelt = manifest.replacen(field, &format!("x{field}"), 2);
+            assert!(!check(&misspelt).status.success(), "{file}: {field}");
+        }
+    }
 }
 
 #[test]

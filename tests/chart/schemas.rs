@@ -1,4 +1,5 @@
-//! JSON schemas for kubeconform: of Kubernetes' kinds as the API server publishes them, of ours as the definitions say.
+//! JSON schemas for kubeconform: of Kubernetes' kinds as the API server publishes them, of ours and of other operators' as their
+//! definitions say.
 
 use std::path::Path;
 
@@ -51,7 +52,7 @@ pub(super) fn write(folder: &Path) -> String {
         schema["definitions"] = Value::Object(definitions.clone());
         write_one(folder, group, version, kind, &schema);
     }
-    for definition in wavepin_definitions() {
+    for definition in custom_resource_definitions() {
         let spec = &definition["spec"];
         for version in spec["versions"].as_array().unwrap() {
             let mut schema = version["schema"]["openAPIV3Schema"].clone();
@@ -63,10 +64,16 @@ pub(super) fn write(folder: &Path) -> String {
     format!("{}/{LAYOUT}", folder.display())
 }
 
-fn wavepin_definitions() -> Vec<Value> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("crds");
-    let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+/// Wavepin's own, and those that `tools/get` copied out of other operators' releases.
+fn custom_resource_definitions() -> Vec<Value> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folders = ["crds", "tools/bin/definitions"].map(|it| root.join(it));
+    let files = folders
+        .iter()
+        .flat_map(|it| std::fs::read_dir(it).expect("tools/get fills it"));
+    let files = files.map(|file| file.unwrap().path());
     files
+        .filter(|path| path.extension().is_some_and(|it| it == "yaml"))
         .map(|path| serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap())
         .collect()
 }

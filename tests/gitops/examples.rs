@@ -52,10 +52,9 @@ fn every_action_is_offered_defined_and_documented() {
     }
 }
 
-/// The API server knows no kind of Flux here: what can be held without one is that they are manifests, each of the kind
-/// that its file is about, and that the chart is where the release looks for it.
+/// What the schemas of tests/chart do not see: the names by which one object leads to another.
 #[test]
-fn the_examples_of_flux_are_manifests_and_lead_to_what_is_there() {
+fn the_examples_of_flux_lead_to_what_is_there() {
     let kinds = |file: &str| -> Vec<Value> {
         let text = example(file);
         let documents = text.split("\n---\n");
