@@ -224,6 +224,13 @@ fn kept_back(kept: &Kept, wish: i32) -> (Reason, String) {
             );
             (Reason::ChangedOutside, text)
         }
+        Kept::EvidenceVoid { why } => {
+            let text = format!(
+                "version {wish} was validated, and what that rests on has changed in Omni since ({why}). The conditions \
+                 of its ModelVersion say what a person can do; the pin moves as soon as it is validated again"
+            );
+            (Reason::EvidenceVoid, text)
+        }
         Kept::UnknownCurrentVersion { current } => {
             let text = format!(
                 "version {current} is not on record as complete, so there would be no way back to it. Declare a \

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::EnvironmentKey;
 use super::decide::{Decision, Plan, Standing, decide};
 use super::observe::{Holder, Observed};
-use crate::ports::{Claim, EnvironmentView, Object, PinEvent, PinEventKind, VersionRecord};
+use crate::ports::{Claim, EnvironmentView, Evidence, Object, PinEvent, PinEventKind, VersionRecord};
 use crate::resources::{Hold, HumanDuration, InstanceRef, PinDeletionPolicy, Requires, TenantPinSpec, annotations};
 
 /// The tenant of the tests that need only one.
@@ -121,6 +121,18 @@ impl Scene {
             },
             now: at(1000),
         })
+    }
+
+    /// The evidence for a version holds no longer.
+    pub(super) fn void(mut self, version: i32) -> Self {
+        if let Some(record) = self.0.versions.get_mut(&version) {
+            record.evidence = Some(Evidence {
+                basis: "as it was".to_owned(),
+                void: Some("EditedInOmni".to_owned()),
+                known: None,
+            });
+        }
+        self
     }
 
     /// Acme's row.

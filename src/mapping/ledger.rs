@@ -50,15 +50,17 @@ pub(super) struct VersionLine {
     complete_at: Option<i64>,
     retired_at: Option<i64>,
     model_state: Option<String>,
+    evidence: Option<String>,
 }
 
-read_by_name!(VersionLine { version, source, holder, connection_id, model_id, definition, folder_id, folder_path, source_stamp, plan, complete_at, retired_at, model_state } from PgRow, SqliteRow);
+read_by_name!(VersionLine { version, source, holder, connection_id, model_id, definition, folder_id, folder_path, source_stamp, plan, complete_at, retired_at, model_state, evidence } from PgRow, SqliteRow);
 
 impl VersionLine {
     pub(super) fn record(self) -> Result<VersionRecord, MappingErrorKind> {
         let version = self.version;
         let source_stamp = read_json(self.source_stamp, || format!("the source stamp of version {version}"))?;
         let model_state = read_json(self.model_state, || format!("the model of version {version}"))?;
+        let evidence = read_json(self.evidence, || format!("the evidence of version {version}"))?;
         Ok(VersionRecord {
             version: self.version,
             source: self.source,
@@ -73,6 +75,7 @@ impl VersionLine {
             complete_at: self.complete_at.map(time).transpose()?,
             retired_at: self.retired_at.map(time).transpose()?,
             model_state,
+            evidence,
         })
     }
 }

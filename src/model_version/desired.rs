@@ -10,7 +10,7 @@ use super::definition;
 use crate::ports::{Failure, Object};
 use crate::resources::conditions::Reason;
 use crate::resources::{
-    Adopt, Content, DashboardIdHolds, HumanDuration, Model, ModelVersionSpec, OmniInstanceSpec, annotations,
+    Adopt, Content, DashboardIdHolds, HumanDuration, Model, ModelVersionSpec, OmniInstanceSpec, Validation, annotations,
 };
 
 /// All inline edits of a version together may hold so many bytes; an object of more would not fit into etcd.
@@ -62,6 +62,8 @@ pub struct Cut {
     pub model: Model,
     /// The folder and dashboards.
     pub content: Content,
+    /// What must hold before tenants see it.
+    pub validation: Validation,
 }
 
 impl Cut {
@@ -119,10 +121,9 @@ impl Desired {
         }
         let origin = match (&spec.source.adopt, spec.source.from_version) {
             (Some(adopt), None) => {
-                if spec.model.is_some() || spec.content.is_some() {
-                    return Err(refuse(
-                        "spec.model and spec.content belong to versions with source.fromVersion; take them out".into(),
-                    ));
+                if spec.model.is_some() || spec.content.is_some() || spec.validation.is_some() {
+                    let why = "spec.model, spec.content and spec.validation belong to versions with source.fromVersion; take them out";
+                    return Err(refuse(why.into()));
                 }
                 check_adopt(adopt).map_err(refuse)?;
                 Origin::Adopt(adopt.clone())
@@ -142,6 +143,7 @@ impl Desired {
                     from,
                     model: model.clone(),
                     content: content.clone(),
+                    validation: spec.validation.clone().unwrap_or_default(),
                 };
                 check_cut(&cut).map_err(refuse)?;
                 if let Some(why) = cut.model.edits.iter().find_map(definition::refusal) {

@@ -9,6 +9,7 @@ use super::act::MERGED;
 use super::desired::{Cut, Desired, Origin};
 use super::observe::Observed;
 use crate::ports::{IntentStep, VersionRecord};
+use crate::resources::ContentValidation;
 
 /// Files of a model whose definition was not read yet.
 const UNREAD_FILES: usize = 20;
@@ -122,6 +123,9 @@ fn of_cut(
             format!("copy {}", dashboards(&left)),
             CALLS_A_DASHBOARD * left.len(),
         ));
+    }
+    if record.is_none_or(|record| record.evidence.is_none()) && cut.validation.content != ContentValidation::Skip {
+        steps.push(step("validate the content of the version and of its source", 2));
     }
     steps.push(step(
         format!("open the folder, write {} and the mark", rows(wanted.len())),

@@ -10,9 +10,9 @@ use jiff::Timestamp;
 
 use super::content::state;
 use crate::ports::{
-    DashboardIds, DashboardRecord, DashboardRow, DocumentRecord, DocumentState, Exported, Failure, FolderPermit,
-    FolderRecord, Intent, IntentStep, Mapping, MappingError, ModelFiles, ModelRecord, Omni, OmniError, OmniErrorKind,
-    RoleGrant, Shape, ValidationIssue, VersionRecord,
+    DashboardIds, DashboardRecord, DashboardRow, DocumentFindings, DocumentRecord, DocumentState, Exported, Failure,
+    FolderPermit, FolderRecord, Intent, IntentStep, Mapping, MappingError, ModelFiles, ModelRecord, Omni, OmniError,
+    OmniErrorKind, RoleGrant, Shape, ValidationIssue, VersionRecord,
 };
 use crate::resources::conditions::Reason;
 
@@ -54,6 +54,8 @@ pub struct Observed {
     pub files: BTreeMap<(String, Option<String>), ModelFiles>,
     /// The findings about the branch.
     pub issues: Option<Vec<ValidationIssue>>,
+    /// Omni's findings about the documents of a model, by the model's id.
+    pub findings: BTreeMap<String, Vec<DocumentFindings>>,
     /// The branch that this pass made, which the list of models does not show yet.
     pub branch_made: Option<String>,
     /// The roles of user groups.
@@ -178,6 +180,8 @@ pub enum Look {
         /// The branch.
         branch: String,
     },
+    /// Omni's findings about the documents of a model.
+    Findings(String),
     /// The roles of a user group.
     Roles(String),
     /// The folder at a path.
@@ -372,6 +376,10 @@ async fn look_at_omni(look: Look, omni: &dyn Omni, seen: &mut Observed) -> Resul
             seen.files.insert((model, branch), files);
         }
         Look::Issues { model, branch } => seen.issues = Some(omni.validate_model(&model, Some(&branch)).await?),
+        Look::Findings(model) => {
+            let findings = omni.validate_content(&model).await?;
+            seen.findings.insert(model, findings);
+        }
         Look::Roles(group) => {
             let roles = omni.group_roles(&group).await?;
             seen.roles.insert(group, roles);
@@ -381,6 +389,13 @@ async fn look_at_omni(look: Look, omni: &dyn Omni, seen: &mut Observed) -> Resul
             seen.folders.insert(path, folder);
         }
         Look::Permits(folder) => drop(seen.permits.insert(folder.clone(), omni.folder_permits(&folder).await?)),
+        documents => look_at_documents(documents, omni, seen).await?,
+    }
+    Ok(())
+}
+
+async fn look_at_documents(look: Look, omni: &dyn Omni, seen: &mut Observed) -> Result<(), OmniError> {
+    match look {
         Look::SourceDocuments(folder) => seen.source_documents = Some(omni.documents(&folder).await?),
         Look::Documents(folder) => seen.documents = Some(documents_in(omni, &folder).await?),
         Look::AllDocuments(most) => seen.all_documents = Some(omni.all_documents(most).await?),
@@ -411,7 +426,7 @@ async fn look_at_omni(look: Look, omni: &dyn Omni, seen: &mut Observed) -> Resul
             let found = omni.export(&identifier).await?.map(Found::from);
             seen.added.insert(identifier, found.map(|it| it.state.content));
         }
-        Look::Rows | Look::Again(_) | Look::Accepted(_) => {}
+        _ => {}
     }
     Ok(())
 }

@@ -8,11 +8,11 @@ use super::desired::{Desired, Origin};
 use super::forecast::{calls, forecast};
 use super::observe::Observed;
 use crate::ports::{Failure, VersionRecord};
-use crate::resources::DashboardsStatus;
 use crate::resources::conditions::{
     ACCEPTED, CONTENT_READY, DRIFTED, Finding, IN_USE, MAPPED, MODEL_READY, READY, RECONCILING, Reason, STALLED,
     VALIDATED, Verdict,
 };
+use crate::resources::{ContentValidation, DashboardsStatus};
 
 /// How many names a list in status holds at most.
 const MOST_NAMES: usize = 20;
@@ -122,7 +122,7 @@ fn parts(
     vec![
         accepted(failure),
         part(MODEL_READY, has_model, Reason::ModelPresent, model, failure),
-        validated(desired, has_model, failure),
+        validated(desired, record, failure),
         part(
             CONTENT_READY,
             total > 0 && ready >= total && !gone,
@@ -205,14 +205,41 @@ fn part(condition: &'static str, there: bool, reason: Reason, text: &str, failur
     }
 }
 
-fn validated(desired: &Desired, has_model: bool, failure: Option<&Failure>) -> Finding {
-    match (failure, &desired.origin) {
-        (Some(it), _) if it.reason == Reason::ModelInvalid => Finding::fails(VALIDATED, it.reason, it.message.clone()),
-        (_, Origin::Adopt(_)) if has_model => Finding::holds(VALIDATED, Reason::ModelValid, "Adopted as it is"),
-        _ => {
-            let text = "Omni's model validation found no error before the merge";
-            part(VALIDATED, has_model, Reason::ModelValid, text, failure)
+fn validated(desired: &Desired, record: Option<&VersionRecord>, failure: Option<&Failure>) -> Finding {
+    let faults = [Reason::ModelInvalid, Reason::ContentInvalid];
+    if let Some(it) = failure.filter(|it| faults.contains(&it.reason)) {
+        return Finding::fails(VALIDATED, it.reason, it.message.clone());
+    }
+    let Origin::Cut(cut) = &desired.origin else {
+        let adopted = record.is_some_and(|it| it.model_id.is_some());
+        return part(VALIDATED, adopted, Reason::ModelValid, "Adopted as it is", failure);
+    };
+    let (reason, text) = match cut.validation.content {
+        ContentValidation::Skip => {
+            let text = "Omni's model validation found no error before the merge; its content validation is not asked";
+            (Reason::ModelValid, text)
         }
+        ContentValidation::NewIssuesOnly => {
+            let text = "Omni's model validation found no error, and its content validation nothing that the source does not have";
+            (Reason::EvidenceHolds, text)
+        }
+        ContentValidation::Required => {
+            let text = "Omni's model validation found no error, and its content validation nothing";
+            (Reason::EvidenceHolds, text)
+        }
+    };
+    let complete = record.is_some_and(|it| it.complete_at.is_some());
+    match record.and_then(|it| it.evidence.as_ref()) {
+        Some(evidence) => match &evidence.void {
+            None => Finding::holds(VALIDATED, reason, text),
+            Some(word) => {
+                let why = format!(
+                    "The evidence does not hold any more ({word}): no tenant moves to the version, those on it stay"
+                );
+                Finding::fails(VALIDATED, Reason::EvidenceVoid, why)
+            }
+        },
+        None => part(VALIDATED, complete, Reason::ModelValid, text, failure),
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod answer;
 mod connections;
+mod content_validator;
 mod contract;
 mod documents;
 mod folders;
@@ -31,9 +32,9 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::ports::{
-    Connection, Contract, DocumentRecord, Exported, FolderPermit, FolderRecord, Identity, ImportRequest, Imported,
-    MappingError, Merge, ModelFile, ModelFiles, ModelRecord, NewModel, Omni, OmniError, Reservation, RoleGrant,
-    Standing, Urgency, ValidationIssue,
+    Connection, Contract, DocumentFindings, DocumentRecord, Exported, FolderPermit, FolderRecord, Identity,
+    ImportRequest, Imported, MappingError, Merge, ModelFile, ModelFiles, ModelRecord, NewModel, Omni, OmniError,
+    Reservation, RoleGrant, Standing, Urgency, ValidationIssue,
 };
 use crate::telemetry::Measures;
 pub use limiter::{Limiter, Limiters, Shared, Slot};
@@ -231,6 +232,10 @@ impl Omni for OmniClient {
         let merged = self.post_merge(model_id, branch_name, message).await;
         self.lately.forget();
         merged
+    }
+
+    async fn validate_content(&self, model_id: &str) -> Result<Vec<DocumentFindings>, OmniError> {
+        self.get_content_validation(model_id).await
     }
 
     async fn group_roles(&self, user_group: &str) -> Result<Vec<RoleGrant>, OmniError> {

@@ -48,6 +48,20 @@ pub struct VersionRecord {
     pub retired_at: Option<Timestamp>,
     /// Its model as it was when it was last known to be right; `None` where that was never looked at.
     pub model_state: Option<ModelState>,
+    /// What proved that it is whole; `None` where it is adopted, not validated yet, or was complete before there was
+    /// evidence.
+    pub evidence: Option<Evidence>,
+}
+
+/// What proved that a version is whole for whoever looks at it. It gates forward moves of tenants' rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// A hash of everything that it rests on: the model's files, the documents' content, what was asked for.
+    pub basis: String,
+    /// Why it does not hold any more, as one word; `None` while it holds.
+    pub void: Option<String>,
+    /// The names of the findings that were let pass, since the source had them too; `None` where nobody looked.
+    pub known: Option<BTreeSet<String>>,
 }
 
 /// A model as it was when it was last known to be right: what a later list is held against.
@@ -103,6 +117,8 @@ pub enum VersionChange {
     SourceStamp(SourceStamp),
     /// Its model, found to be right.
     ModelState(ModelState),
+    /// It was validated, or its evidence holds no longer.
+    Evidence(Evidence),
 }
 
 /// What a creating call was about.

@@ -12,6 +12,7 @@ mod contract;
 mod failure;
 #[cfg(test)]
 pub(crate) mod fakes;
+mod findings;
 mod mapping;
 mod objects;
 mod omni;
@@ -24,16 +25,17 @@ pub use clients::{Clients, ConnectError};
 pub use clock::{Clock, SystemClock};
 pub use contract::{Contract, Difference};
 pub use failure::{CREDENTIAL_PACE, Failure, LOOK_AGAIN, SECRET_PACE, newer_release};
+pub use findings::{ContentIssue, DocumentFindings, ValidationIssue};
 pub use mapping::{
-    Claim, CompleteVersion, DashboardIds, DashboardRecord, DashboardRow, DocumentState, EnvironmentView, Flip,
-    FlipOutcome, Intent, IntentStep, Mapping, MappingError, MappingErrorKind, ModelState, Move, Organization, PinEvent,
-    PinEventKind, RowRemoval, Shape, SourceStamp, VersionChange, VersionRecord,
+    Claim, CompleteVersion, DashboardIds, DashboardRecord, DashboardRow, DocumentState, EnvironmentView, Evidence,
+    Flip, FlipOutcome, Intent, IntentStep, Mapping, MappingError, MappingErrorKind, ModelState, Move, Organization,
+    PinEvent, PinEventKind, RowRemoval, Shape, SourceStamp, VersionChange, VersionRecord,
 };
 pub use objects::{Absence, Lookup, Object, Objects};
 pub use omni::{
     Branch, Connection, DocumentRecord, Exported, FolderPermit, FolderRecord, Identity, ImportRequest, Imported,
     KeyScope, Merge, ModelFile, ModelFiles, ModelKind, ModelRecord, NewModel, Omni, OmniError, OmniErrorKind,
-    Reservation, RoleGrant, ValidationIssue,
+    Reservation, RoleGrant,
 };
 pub use secrets::{SecretError, SecretRecord, Secrets};
 pub use standing::Standing;

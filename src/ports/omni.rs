@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 use snafu::Snafu;
 
-use super::{Contract, MappingError, Standing};
+use super::{Contract, DocumentFindings, MappingError, Standing, ValidationIssue};
 
 /// Whose key it is and what it may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,17 +115,6 @@ pub struct ModelFile {
 pub struct Merge {
     /// Drafts that could not be published; more than none is a failure inside a success.
     pub failed_drafts: u64,
-}
-
-/// One finding of Omni's model validation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ValidationIssue {
-    /// Omni's words.
-    pub message: String,
-    /// Where, if Omni says so: a YAML path or `view.field`.
-    pub place: Option<String>,
-    /// Only errors block.
-    pub is_error: bool,
 }
 
 /// One folder.
@@ -416,6 +405,9 @@ pub trait Omni: Send + Sync {
     ) -> Result<(), OmniError>;
     /// Omni's findings about a model, or a branch of it. `GET /v1/models/{id}/validate`.
     async fn validate_model(&self, model_id: &str, branch_id: Option<&str>) -> Result<Vec<ValidationIssue>, OmniError>;
+    /// Omni's findings about every saved document on a shared model that has a query, queries planned too; trash left
+    /// out. `GET /v1/models/{id}/content-validator?force_full_validation=true`.
+    async fn validate_content(&self, model_id: &str) -> Result<Vec<DocumentFindings>, OmniError>;
     /// Merges a branch into its shared model and deletes it. `POST /v1/models/{id}/branch/{name}/merge`.
     async fn merge_branch(&self, model_id: &str, branch_name: &str, message: &str) -> Result<Merge, OmniError>;
 

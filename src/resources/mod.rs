@@ -19,9 +19,9 @@ mod tenant_pin;
 pub use base_url::BaseUrl;
 pub use duration::HumanDuration;
 pub use model_version::{
-    AddedDashboard, Adopt, AdoptedDashboard, Content, ContentMethod, Dashboards, DashboardsStatus, DeletionPolicy,
-    DriftPolicy, Edit, Folder, FolderPermission, FolderRole, InstanceRef, Model, ModelCopy, ModelRole, ModelVersion,
-    ModelVersionSpec, ModelVersionStatus, Source,
+    AddedDashboard, Adopt, AdoptedDashboard, Content, ContentMethod, ContentValidation, Dashboards, DashboardsStatus,
+    DeletionPolicy, DriftPolicy, Edit, Folder, FolderPermission, FolderRole, InstanceRef, Model, ModelCopy, ModelRole,
+    ModelVersion, ModelVersionSpec, ModelVersionStatus, Source, Validation,
 };
 pub use omni_instance::{
     DashboardIdHolds, Management, MappingSpec, OmniInstance, OmniInstanceSpec, OmniInstanceStatus, SecretKeyRef,

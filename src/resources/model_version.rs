@@ -37,8 +37,8 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(validation = Rule::new("has(self.source.adopt) || (has(self.model) && has(self.content))")
     .message("a version that is cut with source.fromVersion needs model and content"))]
-#[x_kube(validation = Rule::new("has(self.source.fromVersion) || (!has(self.model) && !has(self.content))")
-    .message("an adopted version is taken as it is: model and content belong to versions with source.fromVersion"))]
+#[x_kube(validation = Rule::new("has(self.source.fromVersion) || (!has(self.model) && !has(self.content) && !has(self.validation))")
+    .message("an adopted version is taken as it is: model, content and validation belong to versions with source.fromVersion"))]
 #[x_kube(validation = Rule::new("!has(self.source.fromVersion) || self.source.fromVersion != self.version")
     .message("source.fromVersion must be another version than this one"))]
 pub struct ModelVersionSpec {
@@ -59,6 +59,9 @@ pub struct ModelVersionSpec {
     /// The folder and dashboards of a version that is cut.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<Content>,
+    /// What must hold before a version that is cut is complete, and again before tenants move to it once something that it rests on has moved. May be changed at any time; absent: its defaults.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation: Option<Validation>,
     /// What becomes of the version in Omni when this object is deleted. Orphan: Omni and the rows stay as they are; the same manifest applied again takes them up.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
@@ -312,6 +315,27 @@ pub struct AddedDashboard {
     /// The document to copy, as `/dashboards/<identifier>` names it. It must sit on the source's model.
     #[schemars(length(min = 2, max = 64))]
     pub identifier: String,
+}
+
+/// What must hold before tenants see a version.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Validation {
+    /// What Omni's content validation, in full, may find in the version's dashboards. NewIssuesOnly: what it finds in the source's too. Required: nothing. Skip: it is not asked.
+    #[serde(default)]
+    pub content: ContentValidation,
+}
+
+/// What Omni's content validation may find in a version's dashboards.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum ContentValidation {
+    /// What it finds in the source's too.
+    #[default]
+    NewIssuesOnly,
+    /// Nothing.
+    Required,
+    /// It is not asked. Not `Off`, which YAML takes for a boolean.
+    Skip,
 }
 
 /// What becomes of a version in Omni when its object is deleted.

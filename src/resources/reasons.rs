@@ -229,6 +229,11 @@ reasons! {
         cause: "The edits, or the source itself, refer to what is not there.",
         remedy: "Correct the edits as the findings in the message say.",
     }
+    /// Omni's content validation finds faults in the version's dashboards that it does not find in the source's; the message names the tiles.
+    ContentInvalid {
+        cause: "The edits take away or rename what a tile uses; or, of a complete version, what it rests on has changed in Omni.",
+        remedy: "Correct the edits, leave the dashboard out, or say with `validation.content` what to let pass. A complete version is cut anew; until then no tenant moves to it.",
+    }
     /// The merged model differs from what was sent.
     DefinitionDiffers {
         cause: "Someone else edited the model during the cut, or Omni wrote it in a way that is not known.",
@@ -283,6 +288,16 @@ reasons! {
     ModelValid {
         cause: "Omni validated it.",
         remedy: "Nothing.",
+    }
+    /// Neither the model validation nor the content validation finds what the source does not have.
+    EvidenceHolds {
+        cause: "Omni validated model and dashboards, and nothing that this rests on has moved since.",
+        remedy: "Nothing.",
+    }
+    /// The evidence for the wished version does not hold any more: something that it rests on was changed in Omni.
+    EvidenceVoid {
+        cause: "A person or a script edited the version's model or dashboards; the ModelVersion's conditions say what.",
+        remedy: "Do for the ModelVersion what its conditions ask for; the pin moves as soon as it is validated again. Going back to a version that the tenant had needs no evidence.",
     }
     /// The rows are written and the version is complete.
     RowsWritten {

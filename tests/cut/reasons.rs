@@ -24,7 +24,7 @@ async fn each_part_of_a_ready_version_says_what_is_there() {
     for (condition, is) in [
         (MODEL_READY, Reason::ModelPresent),
         (CONTENT_READY, Reason::ContentPresent),
-        (VALIDATED, Reason::ModelValid),
+        (VALIDATED, Reason::EvidenceHolds),
         (MAPPED, Reason::RowsWritten),
         (IN_USE, Reason::Unused),
     ] {

@@ -330,8 +330,7 @@ async fn a_newer_release_under_another_user_is_told_how_it_may_change_the_ledger
     let first = connect(&bed.url, bed.options.clone()).await.unwrap();
     first.prepare("acme", None).await.unwrap();
     bed.by_hand(
-        "ALTER TABLE wavepin.dashboard DROP COLUMN state; ALTER TABLE wavepin.model_version DROP COLUMN model_state;
-         DELETE FROM wavepin.migration WHERE number = 4",
+        "ALTER TABLE wavepin.model_version DROP COLUMN evidence; DELETE FROM wavepin.migration WHERE number = 5",
     )
     .await;
     let (url, _) = as_nobody(&bed).await;

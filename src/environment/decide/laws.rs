@@ -106,10 +106,14 @@ fn any_scene() -> impl Strategy<Value = Scene> {
         rows,
         of_tenants(ledger()),
         of_tenants(ledger()),
+        option::of(1..=3),
     );
-    parts.prop_map(|(pins, claims, rows, events, staging)| {
+    parts.prop_map(|(pins, claims, rows, events, staging, void)| {
         let named = pins.into_iter().enumerate();
         let mut scene = Scene::new(named.map(|(place, pin)| pin.with(|pin| pin.name = format!("p{place}"))));
+        if let Some(void) = void {
+            scene = scene.void(void);
+        }
         let view = &mut scene.0.view;
         for (tenant, events) in &events {
             let last = events.last().and_then(|event| event.to);
@@ -203,6 +207,10 @@ proptest! {
                 prop_assert!(!pin.deleting && refusal(&pin.spec).is_none());
                 let held = pin.spec.hold.as_ref().is_some_and(|hold| hold.until.is_none_or(|until| until > scene.0.now));
                 prop_assert!(!held, "a held pin moves");
+                let void = target.evidence.as_ref().is_some_and(|it| it.void.is_some());
+                let events = scene.0.view.events.get(&one.tenant).into_iter().flatten();
+                let had = events.into_iter().any(|it| [it.from, it.to].contains(&Some(flip.version)));
+                prop_assert!(!void || had || flip.reason == super::BY_RESTORE, "on void evidence: {one:?}");
                 prop_assert!(one.from != Some(flip.version), "a write without a change");
                 moved.push(&one.tenant);
             }

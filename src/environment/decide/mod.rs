@@ -101,6 +101,11 @@ pub(super) enum Kept {
     },
     /// It is on hold.
     Held(Hold),
+    /// The evidence for the wished version does not hold any more.
+    EvidenceVoid {
+        /// Why, as one word.
+        why: String,
+    },
     /// The tenant has not run the version in the required environment for as long as required.
     RequirementNotMet(Requires, Lacking),
 }
@@ -217,7 +222,7 @@ fn settle_row(
         Standing::NotComplete { .. } => decision.awaits = true,
         Standing::Kept(kept) => match wake(seen, kept) {
             Some(at) => decision.wake = Some(decision.wake.map_or(at, |wake| wake.min(at))),
-            None => decision.awaits |= matches!(kept, Kept::RequirementNotMet(..)),
+            None => decision.awaits |= matches!(kept, Kept::RequirementNotMet(..) | Kept::EvidenceVoid { .. }),
         },
         Standing::Moving => {
             let moves = flips.entry((pin.spec.version, row.reason())).or_default();

@@ -73,7 +73,12 @@ impl<'a> Row<'a> {
             None => return Standing::NotComplete { declared: false },
             Some(version) if version.retired_at.is_some() => return Standing::Retired,
             Some(version) if version.complete_at.is_none() => return Standing::NotComplete { declared: true },
-            Some(_) => {}
+            Some(version) => {
+                let void = version.evidence.as_ref().and_then(|it| it.void.clone());
+                if let Some(why) = void.filter(|_| self.is_forward()) {
+                    return Standing::Kept(Kept::EvidenceVoid { why });
+                }
+            }
         }
         match self.lacking() {
             None => Standing::Moving,
@@ -132,13 +137,18 @@ impl<'a> Row<'a> {
         record.is_some_and(|record| record.complete_at.is_some())
     }
 
-    /// What the wish lacks of the evidence that it requires. Going back to what this row has held needs none, and what
-    /// a person confirmed needs none either.
-    fn lacking(&self) -> Option<(&'a Requires, Lacking)> {
-        let requires = self.pin.spec.requires.as_ref()?;
+    /// Whether the wish needs evidence. Going back to what this row has held needs none, and what a person confirmed
+    /// needs none either.
+    fn is_forward(&self) -> bool {
         let wish = Some(self.wish());
         let had = self.events.iter().any(|event| event.to == wish || event.from == wish);
-        if had || self.restored() {
+        !had && !self.restored()
+    }
+
+    /// What the wish lacks of the evidence that the pin requires.
+    fn lacking(&self) -> Option<(&'a Requires, Lacking)> {
+        let requires = self.pin.spec.requires.as_ref()?;
+        if !self.is_forward() {
             return None;
         }
         let elsewhere = self.seen.view.evidence.get(&requires.environment);

@@ -6,7 +6,7 @@ use rstest::rstest;
 
 use super::super::observe::Holder;
 use super::super::scene::{ACME, Scene, With, at, flip, outside, pin};
-use super::{BY_RESTORE, BY_SPEC, Kept, Lacking, Plan, Standing};
+use super::{BY_RESTORE, BY_SPEC, Decision, Kept, Lacking, Plan, Standing};
 use crate::ports::{Claim, Flip, Move, Object, PinEvent, PinEventKind, RowRemoval};
 use crate::resources::conditions::{Reason, WAITING};
 use crate::resources::{PinDeletionPolicy, TenantPinSpec};
@@ -31,6 +31,15 @@ fn flips(plan: &Plan) -> Vec<(Option<i32>, i32, &str)> {
     .collect()
 }
 
+/// What is said of the one pin of a scene that is kept back.
+fn waits(scene: &Scene, decision: &Decision) -> (Reason, String) {
+    let interval = std::time::Duration::from_secs(300);
+    let pass = super::super::report::report(&scene.0, decision, &BTreeMap::new(), interval);
+    let mut findings = pass.pins[0].findings.iter();
+    let waiting = findings.find(|finding| finding.condition == WAITING).unwrap();
+    (waiting.reason, waiting.message.clone())
+}
+
 #[rstest]
 #[case::a_tenant_without_a_row_gets_one(None, vec![], 2)]
 #[case::a_row_at_a_complete_version_moves(Some(1), vec![], 2)]
@@ -53,6 +62,31 @@ fn deleted(seconds: i64, from: i32) -> PinEvent {
         to: None,
         wanted_version: from,
     }
+}
+
+#[rstest]
+#[case::forward(Some(1), vec![], 2, false)]
+#[case::a_first_row(None, vec![], 2, false)]
+#[case::on_another_version(Some(1), vec![], 3, true)]
+#[case::back_to_what_it_had(Some(3), vec![flip(1, None, 2), flip(2, Some(2), 3)], 2, true)]
+fn void_evidence_keeps_back_who_never_had_the_version(
+    #[case] row: Option<i32>,
+    #[case] ledger: Vec<PinEvent>,
+    #[case] version: i32,
+    #[case] moves: bool,
+) {
+    let scene = scene(wish(version)).void(2).row(row).ledger(ledger);
+    let decision = scene.decide();
+    if moves {
+        assert_eq!(decision.standings, [Standing::Moving]);
+        return;
+    }
+    let why = "EditedInOmni".to_owned();
+    assert_eq!(decision.standings, [Standing::Kept(Kept::EvidenceVoid { why })]);
+    assert!(decision.plan.flips.is_empty() && decision.awaits);
+    let (reason, message) = waits(&scene, &decision);
+    assert_eq!(reason, Reason::EvidenceVoid);
+    assert!(message.contains("(EditedInOmni)"), "{message}");
 }
 
 #[rstest]
@@ -254,19 +288,8 @@ fn a_row_that_holds_no_version_is_left_and_named(#[case] held: Option<i64>, #[ca
         "{:?}",
         decision.plan
     );
-    let pass = super::super::report::report(
-        &scene.0,
-        &decision,
-        &BTreeMap::new(),
-        std::time::Duration::from_secs(300),
-    );
-    let waiting = pass.pins[0]
-        .findings
-        .iter()
-        .find(|finding| finding.condition == WAITING)
-        .unwrap();
-    assert_eq!(waiting.reason, Reason::UnknownCurrentVersion);
-    let message = &waiting.message;
+    let (reason, message) = waits(&scene, &decision);
+    assert_eq!(reason, Reason::UnknownCurrentVersion);
     assert!(message.contains(says) && !message.contains("no row"), "{message}");
 }
 

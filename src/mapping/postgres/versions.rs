@@ -16,7 +16,7 @@ use crate::ports::{CompleteVersion, DashboardRecord, DashboardRow, Intent, Inten
 const VERSIONS: &str = "SELECT version, source, holder, connection_id, model_id, definition, folder_id, folder_path, \
                         source_stamp, plan, \
                         (extract(epoch FROM complete_at) * 1000000)::bigint AS complete_at, \
-                        (extract(epoch FROM retired_at) * 1000000)::bigint AS retired_at, model_state \
+                        (extract(epoch FROM retired_at) * 1000000)::bigint AS retired_at, model_state, evidence \
                         FROM wavepin.model_version";
 
 impl PgMapping {
@@ -77,6 +77,10 @@ impl PgMapping {
             ),
             VersionChange::ModelState(it) => set(
                 "UPDATE wavepin.model_version SET model_state = $2 WHERE version = $1",
+                &json_text(it),
+            ),
+            VersionChange::Evidence(it) => set(
+                "UPDATE wavepin.model_version SET evidence = $2 WHERE version = $1",
                 &json_text(it),
             ),
             VersionChange::Folder { id, path } => set(

@@ -13,7 +13,7 @@ use super::SqliteMapping;
 use crate::ports::{CompleteVersion, DashboardRecord, DashboardRow, Intent, IntentStep, VersionChange, VersionRecord};
 
 const VERSION_COLUMNS: &str = "version, source, holder, connection_id, model_id, definition, folder_id, folder_path, \
-                               source_stamp, plan, complete_at, retired_at, model_state";
+                               source_stamp, plan, complete_at, retired_at, model_state, evidence";
 
 impl SqliteMapping {
     pub(super) async fn read_versions(&self) -> Result<BTreeMap<i32, VersionRecord>, Failure> {
@@ -86,6 +86,11 @@ impl SqliteMapping {
             ),
             VersionChange::ModelState(it) => (
                 "UPDATE wavepin_model_version SET model_state = ?2 WHERE version = ?1",
+                json_text(it),
+                None,
+            ),
+            VersionChange::Evidence(it) => (
+                "UPDATE wavepin_model_version SET evidence = ?2 WHERE version = ?1",
                 json_text(it),
                 None,
             ),

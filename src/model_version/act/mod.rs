@@ -295,6 +295,7 @@ impl VersionChange {
             }
             Self::SourceStamp(stamp) => record.source_stamp = Some(stamp),
             Self::ModelState(state) => record.model_state = Some(state),
+            Self::Evidence(evidence) => record.evidence = Some(evidence),
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! | file | what it does |
 //! |---|---|
+//! | [`findings`] | what Omni's content validation found, by names that stay the same in a copy |
 //! | [`identifier`] | the deterministic identifier of a copy |
 //! | [`links`] | finds and rewrites links between documents |
 //! | [`transform`] | an export, made ready to be imported onto another model |
@@ -11,6 +12,7 @@
 //! | [`compare`] | whether a copy is whole: equal in a closed list of places, ids mapped |
 
 pub mod compare;
+pub mod findings;
 pub mod identifier;
 pub mod links;
 pub mod pairing;

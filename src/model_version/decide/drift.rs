@@ -12,7 +12,7 @@ mod told;
 
 use std::collections::BTreeSet;
 
-use super::{Ending, Step, View, mend};
+use super::{Ending, Step, View, evidence, mend};
 use crate::model_version::desired::Cut;
 use crate::model_version::observe::Look;
 use crate::resources::conditions::Reason;
@@ -57,10 +57,16 @@ pub(super) fn complete(view: View<'_>) -> Option<Step> {
         Some(Step::End(_)) => (mended, None),
         _ => (None, mended),
     };
+    let drift = summary(view, &told);
+    let unfit = match cut.map_or(Ok(None), |cut| evidence::renewed(view, cut, drift.as_ref())) {
+        // Whatever else there is to do, rows must not move on evidence that does not hold.
+        Err(step) => return Some(step),
+        Ok(unfit) => unfit,
+    };
     mended
         .or_else(|| accepted(view, &told))
         .or(in_vain)
-        .or_else(|| summary(view, &told).map(|drift| Step::End(Ending::Drifted(drift))))
+        .or_else(|| unfit.or(drift).map(|drift| Step::End(Ending::Drifted(drift))))
 }
 
 /// Before a version is mapped: nobody has changed its model or its copies since they were found whole. What stands

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Step, View, content, drift, halt, model, origin};
+use super::{Step, View, content, drift, evidence, halt, model, origin};
 use crate::model_version::act::Effect;
 use crate::model_version::desired::Cut;
 use crate::model_version::observe::{Again, Look};
@@ -213,7 +213,17 @@ pub(super) fn complete(view: View<'_>) -> Option<Step> {
     {
         return Some(step);
     }
-    map(view).or_else(|| drift::complete(view))
+    added_fit(view).or_else(|| map(view)).or_else(|| drift::complete(view))
+}
+
+/// Before an added dashboard gets its row it is judged as those before it were.
+fn added_fit(view: View<'_>) -> Option<Step> {
+    let rows = view.seen.rows.as_ref()?;
+    let has_row = |slug: &String| rows.iter().any(|row| row.slug == *slug);
+    let added = view.cut()?.content.dashboards.add.iter();
+    let unmapped = |it: &AddedDashboard| view.seen.dashboards.contains_key(&it.slug) && !has_row(&it.slug);
+    let is_new = added.into_iter().any(unmapped);
+    is_new.then(|| evidence::gathered(view, view.cut()?)).flatten()
 }
 
 fn sealed(view: View<'_>, what: &str) -> Step {

@@ -9,6 +9,7 @@
 //! | `folder` | the folder, and who may see it when |
 //! | `content` | all dashboards, one after the other |
 //! | `dashboard` | one dashboard |
+//! | `evidence` | that its dashboards are fit for viewers, and whether that still holds |
 //! | `finish` | the last look, the rows, the mark; and what a complete version needs |
 //! | `drift` | what other hands did to a version in Omni |
 //! | `mend` | what of it is put back |
@@ -17,6 +18,7 @@ mod adopt;
 mod content;
 mod dashboard;
 mod drift;
+mod evidence;
 mod finish;
 mod folder;
 mod known;
@@ -123,6 +125,7 @@ pub fn decide(desired: &Desired, seen: &Observed, now: Timestamp, request_timeou
             .or_else(|| content::content(view, cut))
             .or_else(|| finish::last_look(view, cut))
             .or_else(|| finish::rows_fit(view))
+            .or_else(|| evidence::gathered(view, cut))
             .or_else(|| folder::open(view, cut))
             .or_else(|| finish::map(view)),
     });

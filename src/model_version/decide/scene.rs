@@ -1,6 +1,6 @@
 //! Version 2, cut from version 1, at the end of its way: what tests take parts away from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -10,8 +10,8 @@ use super::*;
 use crate::model_version::definition;
 use crate::model_version::observe::Again;
 use crate::ports::{
-    DashboardIds, DashboardRecord, DocumentRecord, DocumentState, FolderPermit, FolderRecord, ModelFiles, ModelKind,
-    ModelRecord, ModelState, Object, RoleGrant, SourceStamp,
+    DashboardIds, DashboardRecord, DocumentRecord, DocumentState, Evidence, FolderPermit, FolderRecord, ModelFiles,
+    ModelKind, ModelRecord, ModelState, Object, RoleGrant, SourceStamp,
 };
 use crate::resources::{ModelVersionSpec, OmniInstanceSpec};
 
@@ -192,6 +192,7 @@ fn looked_at(desired: &Desired) -> Observed {
         .into(),
         source_documents: Some(SLUGS.map(|slug| document(&format!("{slug}-1"), "clinical/v1")).to_vec()),
         documents: Some(SLUGS.map(|slug| document(&copy_of(slug), PATH)).to_vec()),
+        findings: ["m1", "m2"].map(|id| (id.to_owned(), Vec::new())).into(),
         looked_again: [Again::Models, Again::SourceDocuments, Again::Documents, Again::Permits].into(),
         ..Observed::default()
     }
@@ -221,6 +222,24 @@ pub(super) fn whole() -> Observed {
     for slug in SLUGS {
         intent(&mut seen, IntentStep::Import, slug, -800, Some(&copy_of(slug)));
     }
+    validated(seen)
+}
+
+/// Likewise, with evidence for what there is now.
+pub(super) fn validated(mut seen: Observed) -> Observed {
+    let desired = desired();
+    let view = View {
+        desired: &desired,
+        seen: &seen,
+        now: at(0),
+        request_timeout: REQUEST_TIMEOUT,
+    };
+    let evidence = Evidence {
+        basis: evidence::basis(view, cut(&desired)),
+        void: None,
+        known: Some(BTreeSet::new()),
+    };
+    record(&mut seen).evidence = Some(evidence);
     seen
 }
 

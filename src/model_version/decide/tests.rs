@@ -1,11 +1,11 @@
 //! Decisions about version 2 at chosen points of its way.
 
 use super::laws::about_to_import;
-use super::scene::{PATH, SLUGS, at, copy_of, desired, intent, model, next, permit, record, whole};
+use super::scene::{PATH, SLUGS, at, copy_of, desired, intent, model, next, permit, record, validated, whole};
 use super::*;
 use crate::model_version::act::MERGED;
 use crate::model_version::observe::Again;
-use crate::ports::DashboardRow;
+use crate::ports::{ContentIssue, DashboardRow, DocumentFindings, VersionChange};
 
 #[track_caller]
 fn halts(step: &Step, reason: Reason, part: &str) {
@@ -279,6 +279,7 @@ fn a_dashboard_that_is_dropped_leaves_no_copy_and_no_link_behind() {
         .remove("wards-1");
     halts(&excluding(&seen), Reason::Invalid, &copy_of("wards"));
     seen.documents.as_mut().unwrap().pop();
+    let seen = validated(seen);
     assert!(matches!(excluding(&seen), Step::Do(Effect::Complete(_))));
 }
 
@@ -304,4 +305,72 @@ fn rows_that_cannot_be_understood_are_for_a_person() {
         Reason::DashboardIdUnknown,
         "DashboardUuid and DocumentUuid",
     );
+}
+
+/// What Omni finds in a document, by tile.
+fn findings(identifier: &str, issues: &[(&str, &str)]) -> DocumentFindings {
+    let issue = |(tile, message): &(&str, &str)| ContentIssue {
+        tile: Some((*tile).to_owned()),
+        message: (*message).to_owned(),
+    };
+    DocumentFindings {
+        identifier: identifier.to_owned(),
+        issues: issues.iter().map(issue).collect(),
+    }
+}
+
+/// Whole, but not validated yet: Omni finds this in the source's dashboard and in its copy.
+fn found(source: &[(&str, &str)], copy: &[(&str, &str)]) -> Observed {
+    let mut seen = whole();
+    record(&mut seen).evidence = None;
+    seen.findings = [
+        ("m1".to_owned(), vec![findings("wards-1", source)]),
+        ("m2".to_owned(), vec![findings(&copy_of("wards"), copy)]),
+    ]
+    .into();
+    seen
+}
+
+#[test]
+fn an_old_issue_of_the_source_lets_pass_and_the_same_words_in_a_new_place_do_not() {
+    let old = ("Beds", "Field beds.free does not exist");
+    let seen = found(&[old], &[old]);
+    let Step::Do(Effect::Change(VersionChange::Evidence(evidence))) = next(&seen, 0) else {
+        panic!("{:?}", next(&seen, 0))
+    };
+    assert_eq!(evidence.void, None);
+    assert_eq!(evidence.known.map(|it| it.len()), Some(1));
+    let seen = found(&[old], &[("Rooms", old.1), old]);
+    halts(
+        &next(&seen, 0),
+        Reason::ContentInvalid,
+        "has 1 finding that its source does not have: wards: tile \"Rooms\": Field beds.free does not exist",
+    );
+}
+
+#[test]
+fn a_copy_that_validation_passes_over_is_not_taken_for_one_without_findings() {
+    let mut seen = found(&[], &[]);
+    seen.findings.insert("m2".to_owned(), Vec::new());
+    halts(&next(&seen, 0), Reason::ContentInvalid, "says nothing of wards");
+    // Documents without queries are in neither answer.
+    seen.findings.insert("m1".to_owned(), Vec::new());
+    assert!(matches!(
+        next(&seen, 0),
+        Step::Do(Effect::Change(VersionChange::Evidence(_)))
+    ));
+}
+
+#[test]
+fn a_version_is_validated_before_it_is_opened() {
+    let mut seen = whole();
+    record(&mut seen).evidence = None;
+    seen.findings.clear();
+    for model in ["m2", "m1"] {
+        assert_eq!(next(&seen, 0), Step::Look(Look::Findings(model.to_owned())));
+        seen.findings.insert(model.to_owned(), Vec::new());
+    }
+    // What it rests on moved before it was complete: it is validated again.
+    record(&mut seen).model_state.as_mut().unwrap().files = "others".to_owned();
+    assert!(!matches!(next(&seen, 0), Step::Do(Effect::Complete(_))));
 }

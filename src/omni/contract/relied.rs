@@ -109,6 +109,13 @@ pub(super) const RELIED: &[Relied] = &[
         words: &[],
     },
     Relied {
+        operation: "GET /v1/models/{id}/content-validator",
+        query: &["content_filter_mode", "force_full_validation"],
+        sends: &[],
+        needs: &["content[].identifier", "content[].queries_and_issues"],
+        words: &[("query content_filter_mode", &["ALL"])],
+    },
+    Relied {
         operation: "GET /v1/user-groups/{id}/model-roles",
         query: &[],
         sends: &[],
@@ -248,6 +255,11 @@ pub(super) const KNOWN: &[(&str, &str, &str)] = &[
         "GET /v1/whoami",
         "the call is gone",
         "it stands in Omni's documentation and in Omni's own clients, and instances serve it",
+    ),
+    (
+        "GET /v1/models/{id}/content-validator",
+        "the query parameter force_full_validation is gone",
+        "Omni's own command line sends it since its release 1.3.1",
     ),
     (
         "PUT /v1/documents/{identifier}/move",

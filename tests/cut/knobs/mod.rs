@@ -206,10 +206,10 @@ const EXCEPTIONS: [(&str, &str, &str); 6] = [
     ),
     (
         "\"renamed_field\"",
-        r#"content\\":\\"[0-9a-f]*"#,
+        r#"(content|basis)\\":\\"[0-9a-f]*"#,
         "what is inside a tile is Omni's alone: the dashboard is copied as the export told it",
     ),
-    ("\"changed_field\"", r#"content\\":\\"[0-9a-f]*"#, "likewise"),
+    ("\"changed_field\"", r#"(content|basis)\\":\\"[0-9a-f]*"#, "likewise"),
     (
         "`import_fills_query_models`",
         r#""tabs":\[.*\]"#,

@@ -5,7 +5,7 @@ use super::super::scene::{
 };
 use super::super::*;
 use crate::model_version::observe::{Again, Found};
-use crate::ports::{DashboardRow, FolderPermit};
+use crate::ports::{DashboardRow, FolderPermit, VersionChange};
 use crate::resources::DriftPolicy;
 
 fn complete() -> Observed {
@@ -32,10 +32,21 @@ fn as_made(seen: &Observed) -> Found {
     }
 }
 
+/// What is said of it, after the evidence that it harms was marked void.
 #[track_caller]
-fn drifted(step: Step) -> Drift {
-    match step {
-        Step::End(Ending::Drifted(drift)) => drift,
+fn drifted(seen: &Observed) -> Drift {
+    let mut seen = seen.clone();
+    let mut void = None;
+    if let Step::Do(Effect::Change(VersionChange::Evidence(evidence))) = next(&seen, 0) {
+        void.clone_from(&evidence.void);
+        record(&mut seen).evidence = Some(evidence);
+    }
+    match next(&seen, 0) {
+        Step::End(Ending::Drifted(drift)) => {
+            let word = drift.harms().then(|| drift.reason.as_str().to_owned());
+            assert_eq!(void, word);
+            drift
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -61,7 +72,7 @@ fn a_document_on_another_versions_model_is_told_and_cannot_be_accepted() {
     let mut not_listed = seen.clone();
     not_listed.documents.as_mut().unwrap().remove(0);
     for seen in [&seen, &not_listed] {
-        let drift = drifted(next(seen, 0));
+        let drift = drifted(seen);
         assert_eq!(drift.reason, Reason::EditedInOmni, "{}", drift.message);
         assert!(drift.harms() && drift.content && !drift.model, "{drift:?}");
         let told = format!(
@@ -85,7 +96,7 @@ fn the_folder_has_moved_only_where_every_line_of_its_list_says_so() {
         Some(SLUGS.into_iter().zip(paths).map(line).collect::<Vec<_>>())
     };
     seen.documents = listed(["clinical/old", "clinical/old"]);
-    let drift = drifted(next(&seen, 0));
+    let drift = drifted(&seen);
     assert!(
         drift.message.contains("was moved or renamed to \"clinical/old\""),
         "{}",
@@ -99,7 +110,7 @@ fn the_folder_has_moved_only_where_every_line_of_its_list_says_so() {
     assert_eq!(next(&seen, 0), Step::End(Ending::Complete), "the list lags behind");
     found.folder_path = Some("clinical/old".to_owned());
     seen.found.insert("summary".to_owned(), Some(found));
-    let drift = drifted(next(&seen, 0));
+    let drift = drifted(&seen);
     assert!(
         drift.message.contains("is in folder \"clinical/old\" now"),
         "{}",

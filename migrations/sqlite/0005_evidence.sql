@@ -1,0 +1,3 @@
+-- What proved that a version is whole: JSON, or nothing in what was complete before there was this column.
+
+ALTER TABLE wavepin_model_version ADD COLUMN evidence TEXT;

@@ -1,0 +1,213 @@
+//! Evidence that a version is whole for whoever looks at it: gathered before anyone may, and void once something that it
+//! rests on has moved.
+//!
+//! A version is held against its source: what Omni finds there too keeps nobody from what they had before. What was let
+//! pass is kept with the evidence, since a complete version no longer needs its source.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sha2::{Digest, Sha256};
+
+use super::{Drift, Step, View, halt};
+use crate::model_version::act::Effect;
+use crate::model_version::content::findings::{self, Finding};
+use crate::model_version::desired::Cut;
+use crate::model_version::observe::Look;
+use crate::ports::{DocumentFindings, Evidence, VersionChange};
+use crate::resources::ContentValidation;
+use crate::resources::conditions::Reason;
+
+/// So many findings are named.
+const NAMED: usize = 10;
+
+/// Before a version is complete: nothing is found in its dashboards that keeps them from viewers.
+pub(super) fn gathered(view: View<'_>, cut: &Cut) -> Option<Step> {
+    let basis = basis(view, cut);
+    if holds(view, &basis) {
+        return None;
+    }
+    match judged(view, cut) {
+        Err(step) => Some(step),
+        Ok(Judgement { unfit, .. }) if !unfit.is_empty() => Some(halt(Reason::ContentInvalid, told(cut, &unfit))),
+        Ok(Judgement { known, .. }) => Some(keep(basis, None, known)),
+    }
+}
+
+/// Of a complete version: its evidence is void while other hands' changes harm it, and gathered again when what it rests
+/// on is another thing than it was. The findings, where they are what makes it void now.
+pub(super) fn renewed(view: View<'_>, cut: &Cut, drift: Option<&Drift>) -> Result<Option<Drift>, Step> {
+    let basis = basis(view, cut);
+    let before = view.record().and_then(|record| record.evidence.as_ref());
+    let void = |reason: Reason| {
+        let word = reason.as_str();
+        if before.is_some_and(|it| it.void.as_deref() == Some(word)) {
+            return Ok(());
+        }
+        // The basis stays: it says what the evidence, when it held, was about.
+        let basis = before.map_or_else(String::new, |it| it.basis.clone());
+        let known = before.and_then(|it| it.known.clone());
+        Err(keep(basis, Some(word.to_owned()), known))
+    };
+    if let Some(drift) = drift.filter(|drift| drift.harms()) {
+        void(drift.reason)?;
+        return Ok(None);
+    }
+    if holds(view, &basis) {
+        return Ok(None);
+    }
+    let Judgement { unfit, known } = judged(view, cut)?;
+    if unfit.is_empty() {
+        return Err(keep(basis, None, known));
+    }
+    void(Reason::ContentInvalid)?;
+    Ok(Some(Drift {
+        reason: Reason::ContentInvalid,
+        message: told(cut, &unfit),
+        model: false,
+        content: true,
+    }))
+}
+
+fn keep(basis: String, void: Option<String>, known: Option<BTreeSet<String>>) -> Step {
+    let evidence = Evidence { basis, void, known };
+    Step::Do(Effect::Change(VersionChange::Evidence(evidence)))
+}
+
+fn holds(view: View<'_>, basis: &str) -> bool {
+    let evidence = view.record().and_then(|record| record.evidence.as_ref());
+    evidence.is_some_and(|it| it.void.is_none() && it.basis == basis)
+}
+
+/// A hash of everything that evidence rests on.
+pub(super) fn basis(view: View<'_>, cut: &Cut) -> String {
+    let record = view.record();
+    let model = record.and_then(|it| it.model_id.as_ref());
+    let files = record.and_then(|it| Some(&it.model_state.as_ref()?.files));
+    let mut digest = Sha256::new();
+    digest.update(format!("1\0{:?}\0{model:?}\0{files:?}\0", cut.validation));
+    for (slug, dashboard) in &view.seen.dashboards {
+        let content = dashboard.state.as_ref().map(|it| &it.content);
+        digest.update(format!("{slug}\0{}\0{content:?}\0", dashboard.ids.identifier));
+    }
+    let digest = digest.finalize();
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What was found: what keeps the version from viewers, and the names of all.
+struct Judgement {
+    unfit: Vec<Finding>,
+    known: Option<BTreeSet<String>>,
+}
+
+fn judged(view: View<'_>, cut: &Cut) -> Result<Judgement, Step> {
+    if cut.validation.content == ContentValidation::Skip {
+        let before = view.record().and_then(|it| it.evidence.as_ref());
+        return Ok(Judgement {
+            unfit: Vec::new(),
+            known: before.and_then(|it| it.known.clone()),
+        });
+    }
+    let of_model = |id: Option<&String>| -> Result<&[DocumentFindings], Step> {
+        let id = id.map(String::as_str).unwrap_or_default();
+        let seen = view.seen.findings.get(id);
+        seen.map(Vec::as_slice)
+            .ok_or_else(|| Step::Look(Look::Findings(id.to_owned())))
+    };
+    let copies = of_model(view.record().and_then(|it| it.model_id.as_ref()))?;
+    let made = view.seen.dashboards.values();
+    let (own, from): (Vec<_>, Vec<_>) = made
+        .map(|it| {
+            let slug = it.slug.as_str();
+            (
+                (it.ids.identifier.as_str(), slug),
+                (it.source_identifier.as_str(), slug),
+            )
+        })
+        .unzip();
+    let names: BTreeMap<&str, &str> = from.iter().chain(&own).copied().collect();
+    let found = findings::of(copies, &own.into_iter().collect(), &names);
+    let known = Some(found.iter().map(|it| it.fingerprint.clone()).collect());
+    let mut allowed = allowed_before(view).unwrap_or_default();
+    if cut.validation.content == ContentValidation::NewIssuesOnly {
+        // Dashboards whose rows are not written yet were never judged: they are held against what they were copied from.
+        let unjudged: BTreeMap<&str, &str> = from.into_iter().filter(|(_, slug)| !is_judged(view, slug)).collect();
+        if !unjudged.is_empty() {
+            let sources = of_model(view.source(cut).and_then(|it| it.model_id.as_ref()))?;
+            if let Some(step) = overlooked(copies, sources, view, &unjudged) {
+                return Err(step);
+            }
+            let there = findings::of(sources, &unjudged, &names);
+            allowed.extend(there.into_iter().map(|it| it.fingerprint));
+        } else if allowed_before(view).is_none() {
+            // Complete before anything was kept: its tenants have what is found now.
+            return Ok(Judgement {
+                unfit: Vec::new(),
+                known,
+            });
+        }
+    } else {
+        allowed.clear();
+    }
+    let unfit = found
+        .into_iter()
+        .filter(|it| !allowed.contains(&it.fingerprint))
+        .collect();
+    Ok(Judgement { unfit, known })
+}
+
+/// The dashboard was there when the version became complete, or when it was added to it.
+fn is_judged(view: View<'_>, slug: &str) -> bool {
+    let rows = view.seen.rows.as_ref();
+    view.is_complete() && rows.is_none_or(|rows| rows.iter().any(|row| row.slug == slug))
+}
+
+/// What was let pass when a complete version was judged.
+fn allowed_before(view: View<'_>) -> Option<BTreeSet<String>> {
+    let record = view.record().filter(|record| record.complete_at.is_some())?;
+    record.evidence.as_ref()?.known.clone()
+}
+
+/// A copy that the validation says nothing of, though it speaks of what it was copied from: Omni leaves out documents
+/// without queries, and what it left out was not looked at.
+fn overlooked(
+    copies: &[DocumentFindings],
+    sources: &[DocumentFindings],
+    view: View<'_>,
+    unjudged: &BTreeMap<&str, &str>,
+) -> Option<Step> {
+    let speaks = |of: &[DocumentFindings], identifier: &str| of.iter().any(|it| it.identifier == identifier);
+    let (_, slug) = unjudged.iter().find(|(from, slug)| {
+        let copy = view.seen.dashboards.get(**slug);
+        speaks(sources, from) && copy.is_some_and(|it| !speaks(copies, &it.ids.identifier))
+    })?;
+    Some(halt(
+        Reason::ContentInvalid,
+        format!(
+            "Omni's content validation says nothing of {slug}, though it speaks of what it was copied from; open the copy in Omni, and see on which model it sits"
+        ),
+    ))
+}
+
+fn told(cut: &Cut, unfit: &[Finding]) -> String {
+    let shown: Vec<String> = unfit
+        .iter()
+        .take(NAMED)
+        .map(|it| format!("{}: {}", it.slug, it.text))
+        .collect();
+    let more = match unfit.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    let than = match cut.validation.content {
+        ContentValidation::Required => "",
+        _ => " that its source does not have",
+    };
+    let findings = match unfit.len() {
+        1 => "1 finding".to_owned(),
+        many => format!("{many} findings"),
+    };
+    format!(
+        "Omni's content validation has {findings}{than}: {}{more}. Correct model.edits, leave these dashboards out, or say what to let pass with validation.content",
+        shown.join("; ")
+    )
+}
