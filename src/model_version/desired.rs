@@ -6,7 +6,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::content::identifier::{LONGEST, Tag, is_slug};
-use super::definition;
+use super::edits;
 use crate::ports::{Failure, Object};
 use crate::resources::conditions::Reason;
 use crate::resources::{
@@ -146,7 +146,7 @@ impl Desired {
                     validation: spec.validation.clone().unwrap_or_default(),
                 };
                 check_cut(&cut).map_err(refuse)?;
-                if let Some(why) = cut.model.edits.iter().find_map(definition::refusal) {
+                if let Some(why) = cut.model.edits.iter().find_map(edits::refusal) {
                     return Err(Failure::stalled(
                         Reason::EditRefused,
                         format!("ModelVersion {}: {why}", object.name),
@@ -220,7 +220,8 @@ fn check_cut(cut: &Cut) -> Result<(), String> {
         "content.dashboards.add",
         cut.content.dashboards.add.iter().map(|added| added.slug.as_str()),
     )?;
-    let size: usize = cut.model.edits.iter().map(|edit| edit.yaml.len()).sum();
+    let texts = cut.model.edits.iter().flat_map(|edit| [&edit.yaml, &edit.patch]);
+    let size: usize = texts.flatten().map(String::len).sum();
     if size > LARGEST_EDITS {
         return Err(format!(
             "model.edits hold {size} bytes of YAML together, but may hold {LARGEST_EDITS}"
@@ -231,10 +232,9 @@ fn check_cut(cut: &Cut) -> Result<(), String> {
         if !names.insert(&edit.name) {
             return Err(format!("model.edits: the name {:?} stands there twice", edit.name));
         }
-        if !files.insert(&edit.file_name) {
+        if let Some(file) = edits::whole_file(edit).filter(|file| !files.insert(*file)) {
             return Err(format!(
-                "model.edits: the file {:?} is edited twice; put both changes into one edit",
-                edit.file_name
+                "model.edits: the file {file:?} is edited twice; put both changes into one edit"
             ));
         }
     }
@@ -278,12 +278,19 @@ fn plan(version: i32, origin: &Origin) -> String {
             let (model, content) = (&cut.model, &cut.content);
             let mut roles: Vec<_> = model.roles.iter().map(|it| (&it.user_group, &it.role)).collect();
             roles.sort();
+            // Sealed versions keep the hash that they have: what the first release knew is written as it wrote it. The order
+            // of whole files does not count, that of what is applied on top of them does.
             let mut edits: Vec<_> = model
                 .edits
                 .iter()
-                .map(|it| (&it.name, &it.file_name, &it.yaml))
+                .filter_map(|it| Some((&it.name, it.file_name.as_ref()?, it.yaml.as_ref()?)))
                 .collect();
             edits.sort();
+            let on_top = model
+                .edits
+                .iter()
+                .filter(|it| it.file_name.is_none() || it.yaml.is_none());
+            let on_top: String = on_top.map(|it| format!(" {it:?}")).collect();
             let mut permissions: Vec<_> = content
                 .folder
                 .permissions
@@ -294,7 +301,7 @@ fn plan(version: i32, origin: &Origin) -> String {
             let mut exclude: Vec<_> = content.dashboards.exclude.iter().collect();
             exclude.sort();
             format!(
-                "1 {version} cut {} {:?} {:?} {roles:?} {edits:?} {:?} {:?} {permissions:?} {exclude:?}",
+                "1 {version} cut {} {:?} {:?} {roles:?} {edits:?} {:?} {:?} {permissions:?} {exclude:?}{on_top}",
                 cut.from,
                 model.name,
                 model.copy,

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use super::act::MERGED;
 use super::desired::{Cut, Desired, Origin};
+use super::edits::names_views;
 use super::observe::Observed;
 use crate::ports::{IntentStep, VersionRecord};
 use crate::resources::ContentValidation;
@@ -145,7 +146,8 @@ fn definition(desired: &Desired, cut: &Cut, seen: &Observed) -> StepAhead {
         .and_then(|it| it.result.as_deref())
         .is_some_and(|it| it.starts_with(MERGED));
     let edits = cut.model.edits.len();
-    let calls = if merged { 2 } else { files + edits + 6 };
+    let names_views = usize::from(names_views(&cut.model.edits));
+    let calls = if merged { 2 } else { files + edits + names_views + 6 };
     step(
         format!("copy the definition with {edits} edits, validate and merge it"),
         calls,

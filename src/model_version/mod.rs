@@ -10,6 +10,7 @@
 //! | [`forecast`] | what is still to be done, and how many calls it costs; pure |
 //! | [`last_look`] | what was last seen of complete versions |
 //! | [`definition`] | a model as a set of files; pure |
+//! | [`edits`] | what a spec asks to change in them; pure |
 //! | [`content`] | dashboards taken apart; pure |
 //! | [`urgency`] | how much depends on a pass; pure |
 
@@ -18,6 +19,7 @@ pub mod content;
 pub mod decide;
 pub mod definition;
 pub mod desired;
+pub mod edits;
 pub mod forecast;
 pub mod last_look;
 pub mod observe;

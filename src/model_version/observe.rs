@@ -52,6 +52,8 @@ pub struct Observed {
     pub model_is_new: bool,
     /// Authored files, by model and branch.
     pub files: BTreeMap<(String, Option<String>), ModelFiles>,
+    /// The files of the source's model with the layers below them, where the edits need them.
+    pub combined: Option<ModelFiles>,
     /// The findings about the branch.
     pub issues: Option<Vec<ValidationIssue>>,
     /// Omni's findings about the documents of a model, by the model's id.
@@ -173,6 +175,8 @@ pub enum Look {
         /// The branch.
         branch: Option<String>,
     },
+    /// The files of a model with the layers below them.
+    Combined(String),
     /// Omni's findings about a branch.
     Issues {
         /// The model.
@@ -375,6 +379,7 @@ async fn look_at_omni(look: Look, omni: &dyn Omni, seen: &mut Observed) -> Resul
             let files = omni.model_files(&model, branch.as_deref()).await?;
             seen.files.insert((model, branch), files);
         }
+        Look::Combined(model) => seen.combined = Some(omni.combined_files(&model).await?),
         Look::Issues { model, branch } => seen.issues = Some(omni.validate_model(&model, Some(&branch)).await?),
         Look::Findings(model) => {
             let findings = omni.validate_content(&model).await?;

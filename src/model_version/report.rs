@@ -239,7 +239,12 @@ fn validated(desired: &Desired, record: Option<&VersionRecord>, failure: Option<
                 Finding::fails(VALIDATED, Reason::EvidenceVoid, why)
             }
         },
-        None => part(VALIDATED, complete, Reason::ModelValid, text, failure),
+        // Complete before there was evidence, and not looked at since.
+        None if complete => {
+            let text = "Omni's model validation found no error before the merge";
+            Finding::holds(VALIDATED, Reason::ModelValid, text)
+        }
+        None => part(VALIDATED, false, reason, text, failure),
     }
 }
 

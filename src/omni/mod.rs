@@ -211,7 +211,11 @@ impl Omni for OmniClient {
     }
 
     async fn model_files(&self, model_id: &str, branch_id: Option<&str>) -> Result<ModelFiles, OmniError> {
-        self.get_yaml(model_id, branch_id).await
+        self.get_yaml(model_id, branch_id, "extension").await
+    }
+
+    async fn combined_files(&self, model_id: &str) -> Result<ModelFiles, OmniError> {
+        self.get_yaml(model_id, None, "combined").await
     }
 
     async fn put_model_file(

@@ -1,7 +1,7 @@
 //! The files of models, and Omni's findings about them.
 //!
-//! `mode=extension` (what people wrote) goes with every call: the default, `combined`, would read the schema layer too,
-//! and would take a written view as the whole of it and hide every field that it does not name.
+//! `mode` goes with every call, and `extension` (what people wrote) with all but one: the default, `combined`, has the schema
+//! layer too, and would take a written view as the whole of it and hide every field that it does not name.
 
 use std::collections::BTreeMap;
 
@@ -13,11 +13,16 @@ use super::transport::Call;
 use crate::ports::{ModelFile, ModelFiles, OmniError, ValidationIssue};
 
 impl OmniClient {
-    pub(super) async fn get_yaml(&self, model_id: &str, branch_id: Option<&str>) -> Result<ModelFiles, OmniError> {
+    pub(super) async fn get_yaml(
+        &self,
+        model_id: &str,
+        branch_id: Option<&str>,
+        mode: &str,
+    ) -> Result<ModelFiles, OmniError> {
         let call = Call::new("GET /v1/models/{id}/yaml", layer(model_id, branch_id))
             .long()
             .segment(model_id)
-            .query("mode", "extension")
+            .query("mode", mode)
             .query("includeChecksums", "true")
             .query_if_some("branchId", branch_id);
         let answer = self.send(&call).await?;

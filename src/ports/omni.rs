@@ -395,6 +395,9 @@ pub trait Omni: Send + Sync {
     async fn create_model(&self, model: &NewModel, place: Reservation) -> Result<String, OmniError>;
     /// The authored files of a model, or of a branch of it, with checksums. `GET /v1/models/{id}/yaml?mode=extension`.
     async fn model_files(&self, model_id: &str, branch_id: Option<&str>) -> Result<ModelFiles, OmniError>;
+    /// The files of a model with the layers below them: what its views have, whoever made it.
+    /// `GET /v1/models/{id}/yaml?mode=combined`.
+    async fn combined_files(&self, model_id: &str) -> Result<ModelFiles, OmniError>;
     /// Creates or replaces one authored file. An empty text removes it. `POST /v1/models/{id}/yaml`.
     async fn put_model_file(
         &self,

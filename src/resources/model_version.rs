@@ -133,7 +133,7 @@ pub struct Model {
     #[serde(default)]
     #[schemars(length(max = 50), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["userGroup"]))]
     pub roles: Vec<ModelRole>,
-    /// Files that differ from the source's: each adds a file or replaces a whole one.
+    /// What differs from the source's model.
     #[serde(default)]
     #[schemars(length(max = 200), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub edits: Vec<Edit>,
@@ -159,22 +159,55 @@ pub struct ModelRole {
     pub role: String,
 }
 
-/// One file of the model that is added, or replaced whole.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// One change to the model's files: a whole file (`fileName` with one of `yaml`, `patch`, `deleteFile`), or something in one (`view`, `topic`, or `view` and `field`, with `ignore`; `view` and `field` with `yaml`). Whole files come first, then the rest in the order of the list.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = Rule::new("has(self.fileName) != (has(self.view) || has(self.topic)) && !(has(self.view) && has(self.topic))")
+    .message("an edit names one place: fileName, view or topic"))]
+#[x_kube(validation = Rule::new("!has(self.field) || has(self.view)").message("field needs the view that it is in"))]
+#[x_kube(validation = Rule::new("[has(self.yaml), has(self.patch), has(self.deleteFile) && self.deleteFile, has(self.ignore) && self.ignore].filter(it, it).size() == 1")
+    .message("an edit says one thing: yaml, patch, deleteFile or ignore"))]
+#[x_kube(validation = Rule::new("!has(self.fileName) || !has(self.ignore) || !self.ignore").message("ignore goes with view, topic, or view and field; a file is deleted with deleteFile"))]
+#[x_kube(validation = Rule::new("has(self.fileName) || !(has(self.patch) || (has(self.deleteFile) && self.deleteFile))").message("patch and deleteFile go with fileName"))]
+#[x_kube(validation = Rule::new("has(self.fileName) || has(self.field) || !has(self.yaml)").message("yaml goes with fileName, or with view and field"))]
 pub struct Edit {
     /// The edit's own name, unique in the version.
     #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$"))]
     pub name: String,
     /// The file in the model, as Omni names it: `patients.view`, `wards.topic`, `relationships`, `model`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(min = 1, max = 200),
         regex(pattern = r"^(model|relationships|[A-Za-z0-9_./-]+\.(view|topic|composite_topic))$")
     )]
-    pub file_name: String,
-    /// The whole file, as YAML. All edits together may hold 200 KiB.
+    pub file_name: Option<String>,
+    /// The view, by its name: `patients`, or `clinical__patients` where its file stands in a schema's folder. The source must have it, its own or the schema's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 200), regex(pattern = r"^[A-Za-z0-9_/]+$"))]
+    pub view: Option<String>,
+    /// The topic, by its name. The source must have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 200), regex(pattern = r"^[A-Za-z0-9_/]+$"))]
+    pub topic: Option<String>,
+    /// The field of the view.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 200), regex(pattern = r"^[A-Za-z0-9_]+$"))]
+    pub field: Option<String>,
+    /// With `fileName` the whole file, with `field` the whole field, as YAML. A new field with `aggregate_type` is a measure. All edits together may hold 200 KiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 204_800))]
-    pub yaml: String,
+    pub yaml: Option<String>,
+    /// What changes in the file, as YAML: maps are gone into, `null` takes out, everything else takes the place of what was there. The rest of the file stays as its author wrote it, comments included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 204_800))]
+    pub patch: Option<String>,
+    // Neither flag has a default in the schema: it would show on objects that were stored before there were these fields.
+    /// True: the version does not have the file, and what the schema has of it shows again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub delete_file: bool,
+    /// True: the view, the topic or the field is there and nobody sees it. What refers to it breaks: Omni's validation says where.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ignore: bool,
 }
 
 /// The folder and the dashboards of a version that is cut.

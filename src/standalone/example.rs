@@ -75,7 +75,7 @@ mod tests {
     fn the_edits_of_the_example_are_yaml_maps() {
         for version in catalog(clinical()).versions() {
             for edit in version.spec.model.iter().flat_map(|model| &model.edits) {
-                let parsed: serde_json::Value = serde_saphyr::from_str(&edit.yaml).unwrap();
+                let parsed: serde_json::Value = serde_saphyr::from_str(edit.yaml.as_ref().unwrap()).unwrap();
                 assert!(parsed.is_object(), "{}", edit.name);
             }
         }

@@ -169,6 +169,7 @@ fn what_can_be_wrong_at_first_sight_is_refused_with_the_field_and_the_reason() {
     let api_server = api_server_with_definitions();
     let namespace = api_server.namespace("refused");
     let adopt = adopted()["spec"]["source"]["adopt"].clone();
+    let edit = |edit: Value| with(cut(), "/spec/model/edits", json!([edit]));
     let slug = |slug: &str| with(adopted(), "/spec/source/adopt/dashboards/0/slug", json!(slug));
     let twice = json!([{"slug": "summary", "identifier": "12db1a0a"}, {"slug": "summary", "identifier": "5e07c1d2"}]);
     let table = [
@@ -221,6 +222,51 @@ fn what_can_be_wrong_at_first_sight_is_refused_with_the_field_and_the_reason() {
             with(cut(), "/spec/source/fromVersion", json!(2)),
             "spec",
             "must be another version than this one",
+        ),
+        (
+            with(adopted(), "/spec/validation", json!({"content": "Required"})),
+            "spec",
+            "an adopted version is taken as it is",
+        ),
+        (
+            with(cut(), "/spec/validation", json!({"content": "Sometimes"})),
+            "spec.validation.content",
+            "NewIssuesOnly",
+        ),
+        (
+            edit(json!({"name": "a", "yaml": "a: b"})),
+            "spec.model.edits[0]",
+            "names one place",
+        ),
+        (
+            edit(json!({"name": "a", "fileName": "a.view", "view": "a", "yaml": "a: b"})),
+            "spec.model.edits[0]",
+            "names one place",
+        ),
+        (
+            edit(json!({"name": "a", "topic": "a", "field": "b", "ignore": true})),
+            "spec.model.edits[0]",
+            "field needs the view",
+        ),
+        (
+            edit(json!({"name": "a", "fileName": "a.view", "yaml": "a: b", "deleteFile": true})),
+            "spec.model.edits[0]",
+            "says one thing",
+        ),
+        (
+            edit(json!({"name": "a", "fileName": "a.view", "ignore": true})),
+            "spec.model.edits[0]",
+            "ignore goes with view",
+        ),
+        (
+            edit(json!({"name": "a", "view": "a", "patch": "a: b"})),
+            "spec.model.edits[0]",
+            "go with fileName",
+        ),
+        (
+            edit(json!({"name": "a", "view": "a", "yaml": "a: b"})),
+            "spec.model.edits[0]",
+            "yaml goes with",
         ),
         (slug("Patient Summary"), "slug", "should match"),
         (slug("a-slug-that-is-longer-than-any-identifier"), "slug", "Too long"),

@@ -272,6 +272,7 @@ behind_a_fuse! {
     fn shared_models_lately(connection_id: &str, age: Duration) -> Result<Vec<ModelRecord>, OmniError>;
     fn create_model(model: &NewModel, place: Reservation) -> Result<String, OmniError>;
     fn model_files(model_id: &str, branch_id: Option<&str>) -> Result<ModelFiles, OmniError>;
+    fn combined_files(model_id: &str) -> Result<ModelFiles, OmniError>;
     fn put_model_file(model_id: &str, branch_id: Option<&str>, file_name: &str, file: &ModelFile) -> Result<(), OmniError>;
     fn validate_model(model_id: &str, branch_id: Option<&str>) -> Result<Vec<ValidationIssue>, OmniError>;
     fn validate_content(model_id: &str) -> Result<Vec<DocumentFindings>, OmniError>;

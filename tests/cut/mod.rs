@@ -5,6 +5,7 @@ pub(crate) mod breaking;
 mod crashes;
 mod doubts;
 mod drift;
+mod edits;
 pub(crate) mod evidence;
 pub(crate) mod knobs;
 mod late;

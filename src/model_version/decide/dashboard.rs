@@ -307,7 +307,7 @@ impl<'a> Dashboard<'a> {
         );
         for (id, model) in rebound["queryModels"].as_object_mut().into_iter().flatten() {
             if let Some(files) = self.view.seen.files.get(&(id.clone(), None)) {
-                Aliases::of(&definition::desired(files, &[], &links)).rewrite_model(model);
+                Aliases::of(&definition::desired(definition::authored(files), &links)).rewrite_model(model);
             }
         }
         rebound
@@ -366,7 +366,7 @@ impl<'a> Dashboard<'a> {
         };
         let Some(theirs) = files(old) else { return look(old) };
         let Some(ours) = files(new) else { return look(new) };
-        let desired = definition::desired(theirs, &[], &self.view.links(self.cut));
+        let desired = definition::desired(definition::authored(theirs), &self.view.links(self.cut));
         let desired = Aliases::of(&desired).rewrite(desired);
         // Nothing is removed from a local model: what an import carried over by itself stays.
         let wanted = ModelFiles {

@@ -64,7 +64,11 @@ pub(super) fn as_declared(view: View<'_>, cut: &Cut, known: &Known<'_>) -> Optio
             branch: None,
         }));
     };
-    let differing = definition::differing(&model::desired_files(view, cut), present);
+    let desired = match model::desired_files(view, cut) {
+        Ok(desired) => desired,
+        Err(step) => return Some(step),
+    };
+    let differing = definition::differing(&desired, present);
     if !differing.is_empty() {
         return Some(edited(view, id, &differing));
     }

@@ -3,9 +3,9 @@
 use super::origin::definition_key;
 use super::{IntentState, Step, View, halt, known};
 use crate::model_version::act::{Effect, MERGED};
-use crate::model_version::definition;
 use crate::model_version::desired::Cut;
 use crate::model_version::observe::Look;
+use crate::model_version::{definition, edits};
 use crate::ports::{
     IntentStep, ModelFile, ModelFiles, ModelRecord, ModelState, NewModel, ValidationIssue, VersionChange,
 };
@@ -164,7 +164,11 @@ fn definition(view: View<'_>, cut: &Cut, connection: &str, id: &str) -> Option<S
                 branch: None,
             }));
         };
-        let differing = definition::differing(&desired_files(view, cut), present);
+        let desired = match desired_files(view, cut) {
+            Ok(desired) => desired,
+            Err(step) => return Some(step),
+        };
+        let differing = definition::differing(&desired, present);
         if differing.is_empty() {
             if let (IntentState::Settled(_), false) = (view.intent(IntentStep::Branch, &branch_name), merged) {
                 // The merge took effect and nobody heard of it.
@@ -209,14 +213,19 @@ fn definition(view: View<'_>, cut: &Cut, connection: &str, id: &str) -> Option<S
     Some(branch(view, cut, (connection, id), key))
 }
 
-pub(super) fn desired_files(view: View<'_>, cut: &Cut) -> definition::Files {
-    let source = view
-        .source(cut)
-        .and_then(|source| source.model_id.clone())
-        .unwrap_or_default();
+/// The files that the version's model shall have; what is wrong with the edits, which is told before anything is written.
+pub(super) fn desired_files(view: View<'_>, cut: &Cut) -> Result<definition::Files, Step> {
+    let source = view.source(cut).and_then(|source| source.model_id.clone());
     let empty = ModelFiles::default();
-    let files = view.seen.files.get(&(source, None)).unwrap_or(&empty);
-    definition::desired(files, &cut.model.edits, &view.links(cut))
+    let files = view
+        .seen
+        .files
+        .get(&(source.unwrap_or_default(), None))
+        .unwrap_or(&empty);
+    let combined = view.seen.combined.as_ref().unwrap_or(&empty);
+    let edited = edits::applied(files, combined, &cut.model.edits);
+    let edited = edited.map_err(|why| halt(Reason::EditRefused, format!("model.edits: {why}")))?;
+    Ok(definition::desired(edited, &view.links(cut)))
 }
 
 /// The branch: made, filled with what differs, validated, merged.
@@ -253,10 +262,11 @@ fn branch(view: View<'_>, cut: &Cut, (connection, id): (&str, &str), definition:
             branch: Some(branch),
         });
     };
-    if let Some((file, yaml)) = definition::changes(&desired_files(view, cut), present)
-        .into_iter()
-        .next()
-    {
+    let desired = match desired_files(view, cut) {
+        Ok(desired) => desired,
+        Err(step) => return step,
+    };
+    if let Some((file, yaml)) = definition::changes(&desired, present).into_iter().next() {
         let checksum = present.files.get(&file).and_then(|it| it.checksum.clone());
         let file_name = file.clone();
         return Step::Do(Effect::PutFile {

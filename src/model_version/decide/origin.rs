@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Step, View, content, folder, halt, known, model, not_yet};
 use crate::model_version::act::{Effect, MISPLACED};
-use crate::model_version::definition;
 use crate::model_version::desired::Cut;
 use crate::model_version::observe::{Again, Look};
+use crate::model_version::{definition, edits};
 use crate::ports::{DocumentRecord, IntentStep, SourceStamp, VersionChange};
 use crate::resources::conditions::Reason;
 
@@ -314,6 +314,12 @@ fn source_files(view: View<'_>, cut: &Cut, model: &str) -> Option<Step> {
             model: model.to_owned(),
             branch: None,
         }));
+    }
+    if !done && view.seen.combined.is_none() && edits::names_views(&cut.model.edits) {
+        return Some(Step::Look(Look::Combined(model.to_owned())));
+    }
+    if !done && let Err(step) = model::desired_files(view, cut) {
+        return Some(step);
     }
     match record {
         Some(_) => None,

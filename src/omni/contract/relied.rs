@@ -75,7 +75,7 @@ pub(super) const RELIED: &[Relied] = &[
         query: &["mode", "includeChecksums", "branchId"],
         sends: &[],
         needs: &["files", "checksums"],
-        words: &[("query mode", &["extension"])],
+        words: &[("query mode", &["extension", "combined"])],
     },
     Relied {
         operation: "POST /v1/models/{id}/yaml",
