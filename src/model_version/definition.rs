@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use regex::Regex;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::content::links::LinkMap;
@@ -44,7 +44,7 @@ pub fn key(source_model: &str, source_updated_at: &str, edits: &[Edit], links: &
         let parts = match (&edit.file_name, &edit.yaml) {
             // As the ledgers of the first release have it.
             (Some(file), Some(yaml)) => [file.clone(), yaml.clone()],
-            _ => ["\u{1}".to_owned(), format!("{edit:?}")],
+            _ => ["\u{1}".to_owned(), json!(edit).to_string()],
         };
         for part in parts {
             digest.update(part);

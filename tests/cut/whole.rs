@@ -39,6 +39,8 @@ async fn version_two_is_cut_from_version_one() {
     let before = bench.simulator.state();
     let (_, second) = bench.both().await;
     ready(&second);
+    // Of the first release. A version that was sealed under another hash would be stalled by an upgrade.
+    assert_eq!(second.plan.as_deref(), Some("749d1fb18ffad134"));
     let state = bench.simulator.state();
     assert_eq!(
         of_version_one(&before),

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::{Drift, Step, View, halt};
@@ -84,7 +85,8 @@ pub(super) fn basis(view: View<'_>, cut: &Cut) -> String {
     let model = record.and_then(|it| it.model_id.as_ref());
     let files = record.and_then(|it| Some(&it.model_state.as_ref()?.files));
     let mut digest = Sha256::new();
-    digest.update(format!("1\0{:?}\0{model:?}\0{files:?}\0", cut.validation));
+    let asked = json!(cut.validation);
+    digest.update(format!("1\0{asked}\0{model:?}\0{files:?}\0"));
     for (slug, dashboard) in &view.seen.dashboards {
         let content = dashboard.state.as_ref().map(|it| &it.content);
         digest.update(format!("{slug}\0{}\0{content:?}\0", dashboard.ids.identifier));
