@@ -249,23 +249,24 @@ fn without_redundant_sql(dimensions: &Value) -> Value {
     Value::Object(kept.collect())
 }
 
+/// Files by name and text, as a read of a model gives them.
+#[cfg(test)]
+pub(super) fn files(files: &[(&str, &str)]) -> ModelFiles {
+    let file = |yaml: &str| crate::ports::ModelFile {
+        yaml: yaml.to_owned(),
+        checksum: None,
+    };
+    ModelFiles {
+        files: files
+            .iter()
+            .map(|(name, yaml)| ((*name).to_owned(), file(yaml)))
+            .collect(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ports::ModelFile;
-
-    fn files(files: &[(&str, &str)]) -> ModelFiles {
-        let file = |yaml: &str| ModelFile {
-            yaml: yaml.to_owned(),
-            checksum: None,
-        };
-        ModelFiles {
-            files: files
-                .iter()
-                .map(|(name, yaml)| ((*name).to_owned(), file(yaml)))
-                .collect(),
-        }
-    }
 
     #[test]
     fn what_nobody_wrote_is_left_out_and_links_lead_into_the_version() {

@@ -48,13 +48,15 @@ fn findings(document: &Field<'_>) -> Result<DocumentFindings, Drift> {
     })
 }
 
-/// A field that may hold one finding, several, or none.
+/// A field that may hold one finding, several, or none: nothing, no, an empty text, or a count of none.
 fn all_words(field: &Field<'_>) -> Result<Vec<String>, Drift> {
     let value = field.value();
+    let is_none = value.is_null() || value == false || value == "" || value == 0;
     match field.items() {
         Ok(items) => items.iter().map(words).collect(),
-        Err(_) if value.is_null() || value == false || value.as_str() == Some("") => Ok(Vec::new()),
-        Err(_) => Ok(vec![words(field)?]),
+        Err(_) if is_none => Ok(Vec::new()),
+        Err(_) if value.is_string() || value.is_object() => Ok(vec![words(field)?]),
+        Err(_) => Ok(vec![value.to_string()]),
     }
 }
 

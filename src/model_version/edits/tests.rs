@@ -1,7 +1,7 @@
 use rstest::rstest;
 
 use super::*;
-use crate::ports::ModelFile;
+use crate::model_version::definition::files;
 
 const PATIENTS: &str = "\
 # People who were ever registered
@@ -15,19 +15,6 @@ measures:
   count:
     aggregate_type: count
 ";
-
-fn files(files: &[(&str, &str)]) -> ModelFiles {
-    let file = |yaml: &str| ModelFile {
-        yaml: yaml.to_owned(),
-        checksum: None,
-    };
-    ModelFiles {
-        files: files
-            .iter()
-            .map(|(name, yaml)| ((*name).to_owned(), file(yaml)))
-            .collect(),
-    }
-}
 
 fn source() -> ModelFiles {
     files(&[

@@ -169,6 +169,54 @@ async fn a_validation_that_is_not_understood_does_not_pass() {
 }
 
 #[tokio::test]
+async fn every_finding_about_content_is_read_whichever_shape_it_has() {
+    let of_queries = json!([
+        {"query_name": "Beds", "issues": ["no field", {"message": "no view", "code": 7}, {"code": 8}]},
+        {"query_name": null, "issues": ["unnamed"]},
+        {"query_name": "Fine", "issues": []},
+    ]);
+    let content = json!([
+        {"identifier": "a", "queries_and_issues": of_queries, "dashboard_filter_issues": ["no such filter"],
+            "document_error": "it does not open", "error_count": 0, "errors": [], "has_errors": false},
+        {"identifier": "b", "queries_and_issues": [], "dashboard_filter_issues": [], "document_error": null},
+    ]);
+    let (server, client) = serving([json!({"model_id": "m", "branch": null, "content": content})]);
+    let read = client.validate_content("m").await.unwrap();
+    let issues = read[0].issues.iter();
+    let issues: Vec<_> = issues.map(|it| (it.tile.as_deref(), it.message.as_str())).collect();
+    let expected = [
+        (Some("Beds"), "no field"),
+        (Some("Beds"), "no view"),
+        (Some("Beds"), "{\"code\":8}"),
+        (Some(""), "unnamed"),
+        (None, "no such filter"),
+        (None, "it does not open"),
+    ];
+    assert_eq!(issues.len(), expected.len(), "{issues:?}");
+    assert!(expected.iter().all(|it| issues.contains(it)), "{issues:?}");
+    assert_eq!((read[1].identifier.as_str(), read[1].issues.len()), ("b", 0));
+    let asked = "GET /api/v1/models/m/content-validator?content_filter_mode=ALL&force_full_validation=true";
+    assert_eq!(last(&server).0, asked);
+}
+
+#[tokio::test]
+async fn a_content_validation_that_is_not_understood_does_not_pass() {
+    let (_server, client) = serving([
+        json!({"content": [{"identifier": "a"}]}),
+        json!({"content": [{"identifier": "a", "queries_and_issues": [{"query_name": "T"}]}]}),
+        json!({"content": [{"identifier": "a", "queries_and_issues": [{"issues": [7]}]}]}),
+        json!({}),
+    ]);
+    for place in ["queries_and_issues", "issues", "issues[0]", "content"] {
+        let error = client.validate_content("m").await.unwrap_err().to_string();
+        assert!(
+            error.contains("lacks what is needed at") && error.contains(place),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_merge_names_the_branch_as_one_segment_and_tells_of_failed_drafts() {
     let merged = json!({"success": true, "git_synced": null, "published_drafts_count": 0, "failed_drafts_count": 2});
     let (server, client) = serving([merged]);
