@@ -206,7 +206,12 @@ fn part(condition: &'static str, there: bool, reason: Reason, text: &str, failur
 }
 
 fn validated(desired: &Desired, record: Option<&VersionRecord>, failure: Option<&Failure>) -> Finding {
-    let faults = [Reason::ModelInvalid, Reason::ContentInvalid];
+    let faults = [
+        Reason::ModelInvalid,
+        Reason::ContentInvalid,
+        Reason::QueriesInvalid,
+        Reason::RoutingWrong,
+    ];
     if let Some(it) = failure.filter(|it| faults.contains(&it.reason)) {
         return Finding::fails(VALIDATED, it.reason, it.message.clone());
     }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 use snafu::Snafu;
 
-use super::{Contract, DocumentFindings, MappingError, Standing, ValidationIssue};
+use super::{Contract, DocumentFindings, MappingError, QueryAnswer, QueryAsk, Standing, ValidationIssue};
 
 /// Whose key it is and what it may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -411,6 +411,11 @@ pub trait Omni: Send + Sync {
     /// Omni's findings about every saved document on a shared model that has a query, queries planned too; trash left
     /// out. `GET /v1/models/{id}/content-validator?force_full_validation=true`.
     async fn validate_content(&self, model_id: &str) -> Result<Vec<DocumentFindings>, OmniError>;
+    /// Plans a query, or runs it for one row and waits for its end. What Omni refuses to plan is an answer and no error.
+    /// `POST /v1/query/run`, `GET /v1/query/wait`.
+    async fn query(&self, ask: &QueryAsk) -> Result<QueryAnswer, OmniError>;
+    /// The membership id of the embed user with this external id. `GET /scim/v2/embed/Users?filter=`.
+    async fn embed_user(&self, external_id: &str) -> Result<Option<String>, OmniError>;
     /// Merges a branch into its shared model and deletes it. `POST /v1/models/{id}/branch/{name}/merge`.
     async fn merge_branch(&self, model_id: &str, branch_name: &str, message: &str) -> Result<Merge, OmniError>;
 
