@@ -66,6 +66,8 @@ pub struct VersionReport {
     pub dashboards: Option<DashboardsStatus>,
     /// Links that lead out of it.
     pub foreign_links: Vec<String>,
+    /// What its source's dashboards have and its own do not.
+    pub not_carried: Vec<String>,
     /// How many calls to Omni its cut may still cost, as far as is known; `None` where it is no cut in progress.
     pub calls_left: Option<u32>,
 }

@@ -251,6 +251,10 @@ impl Omni for OmniClient {
         self.get_embed_user(external_id).await
     }
 
+    async fn label_document(&self, identifier: &str, labels: &BTreeSet<String>) -> Result<(), OmniError> {
+        self.patch_labels(identifier, labels).await
+    }
+
     async fn group_roles(&self, user_group: &str) -> Result<Vec<RoleGrant>, OmniError> {
         self.get_group_roles(user_group).await
     }

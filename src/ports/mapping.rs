@@ -136,6 +136,8 @@ pub enum IntentStep {
     Identifiers,
     /// A dashboard's import; the subject is its slug.
     Import,
+    /// A copy got its source's labels; the subject is its slug. Settled without being opened.
+    Labels,
     /// The queries of a dashboard's tiles were found right; the subject is its slug. Settled without being opened.
     Queries,
 }
@@ -177,6 +179,8 @@ pub struct DashboardRecord {
     pub foreign_links: Vec<String>,
     /// The document as it was when it was last known to be right; `None` where that was never looked at.
     pub state: Option<DocumentState>,
+    /// What the source has and the copy does not, since no export holds it.
+    pub not_carried: Vec<String>,
     /// The renames that it was copied with; none where it was not copied, or none were asked for.
     pub renames: Vec<AskedRename>,
 }

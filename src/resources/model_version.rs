@@ -506,6 +506,9 @@ pub struct ModelVersionStatus {
     /// Links in the version's dashboards that lead to documents outside of it: at most 20, as `<slug>: <link>`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub foreign_links: Vec<String>,
+    /// What the source's dashboards have and this version's do not, since no copy can: at most 20, as `<slug>: <what>`. Schedules and permissions of single dashboards are not looked at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_carried: Vec<String>,
     /// Accepted, ModelReady, ContentReady, Validated, Mapped, InUse, Ready; Reconciling and Stalled while they are true.
     #[serde(default)]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]

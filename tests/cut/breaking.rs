@@ -277,6 +277,7 @@ behind_a_fuse! {
     fn validate_model(model_id: &str, branch_id: Option<&str>) -> Result<Vec<ValidationIssue>, OmniError>;
     fn validate_content(model_id: &str) -> Result<Vec<DocumentFindings>, OmniError>;
     fn query(ask: &QueryAsk) -> Result<QueryAnswer, OmniError>;
+    fn label_document(identifier: &str, labels: &BTreeSet<String>) -> Result<(), OmniError>;
     fn embed_user(external_id: &str) -> Result<Option<String>, OmniError>;
     fn merge_branch(model_id: &str, branch_name: &str, message: &str) -> Result<Merge, OmniError>;
     fn group_roles(user_group: &str) -> Result<Vec<RoleGrant>, OmniError>;

@@ -46,6 +46,7 @@ fn dashboard(version: i32, slug: &str) -> DashboardRecord {
             dashboard_id: id(version, slug),
         },
         source_identifier: format!("{slug}-v{}", version - 1),
+        not_carried: vec!["2 favourites".to_owned()],
         renames: vec![AskedRename {
             kind: RenameKind::Field,
             find: "a.b".to_owned(),
@@ -294,6 +295,7 @@ pub(crate) async fn intents_are_opened_settled_and_dropped(bed: Bed) {
         IntentStep::Closure,
         IntentStep::Identifiers,
         IntentStep::Import,
+        IntentStep::Labels,
         IntentStep::Queries,
     ];
     for step in steps {

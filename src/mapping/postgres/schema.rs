@@ -18,7 +18,7 @@ const MIGRATIONS: [(i64, &str); 6] = [
     (3, include_str!("../../../migrations/postgres/0003_organization.sql")),
     (4, include_str!("../../../migrations/postgres/0004_state.sql")),
     (5, include_str!("../../../migrations/postgres/0005_evidence.sql")),
-    (6, include_str!("../../../migrations/postgres/0006_renames.sql")),
+    (6, include_str!("../../../migrations/postgres/0006_copies.sql")),
 ];
 
 /// The application's two tables.

@@ -20,7 +20,7 @@ const MIGRATIONS: [(i64, &str); 6] = [
     (3, include_str!("../../../migrations/sqlite/0003_organization.sql")),
     (4, include_str!("../../../migrations/sqlite/0004_state.sql")),
     (5, include_str!("../../../migrations/sqlite/0005_evidence.sql")),
-    (6, include_str!("../../../migrations/sqlite/0006_renames.sql")),
+    (6, include_str!("../../../migrations/sqlite/0006_copies.sql")),
 ];
 
 impl SqliteMapping {

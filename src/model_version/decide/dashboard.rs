@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::content::{LISTED, most_pages, taken_text};
-use super::{IntentState, Step, View, origin};
+use super::{IntentState, Step, View, carry, origin};
 use crate::model_version::act::{Effect, UNREAD};
 use crate::model_version::content::compare::compare;
 use crate::model_version::content::pairing::pair;
@@ -436,6 +436,7 @@ impl<'a> Dashboard<'a> {
             source_identifier: self.from.to_owned(),
             foreign_links: foreign,
             state: Some(state::of(copy)),
+            not_carried: carry::lost(self.view, self.from),
             renames: renames::asked(&self.cut.content.renames, renamed),
         })))
     }

@@ -9,6 +9,7 @@
 //! | `folder` | the folder, and who may see it when |
 //! | `content` | all dashboards, one after the other |
 //! | `dashboard` | one dashboard |
+//! | `carry` | what of a dashboard no export holds |
 //! | `names` | that every rename found the name that it is about |
 //! | `queries` | that tiles' queries can be planned for those who ask them, and read what is theirs |
 //! | `evidence` | that its dashboards are fit for viewers, and whether that still holds |
@@ -17,6 +18,7 @@
 //! | `mend` | what of it is put back |
 
 mod adopt;
+pub(super) mod carry;
 mod content;
 mod dashboard;
 mod drift;
@@ -129,6 +131,7 @@ pub fn decide(desired: &Desired, seen: &Observed, now: Timestamp, request_timeou
             .or_else(|| folder::folder(view, cut))
             .or_else(|| content::content(view, cut))
             .or_else(|| names::matched(view, cut))
+            .or_else(|| carry::labels(view, cut))
             .or_else(|| finish::last_look(view, cut))
             .or_else(|| finish::rows_fit(view))
             .or_else(|| evidence::gathered(view, cut))

@@ -74,6 +74,7 @@ pub(super) fn dashboard(slug: &str, identifier: &str, source: &str) -> Dashboard
             name: identifier.to_owned(),
             content: "as it was".to_owned(),
         }),
+        not_carried: Vec::new(),
         renames: Vec::new(),
     }
 }

@@ -214,10 +214,18 @@ pub(super) const RELIED: &[Relied] = &[
             "records[].folder.path",
             "records[].updatedAt",
             "records[].deleted",
+            "records[].labels",
             PAGE[0],
             PAGE[1],
         ],
         words: &NAME_ASCENDING,
+    },
+    Relied {
+        operation: "PATCH /v1/documents/{identifier}/labels",
+        query: &[],
+        sends: &["add"],
+        needs: &[],
+        words: &[],
     },
     Relied {
         operation: "GET /unstable/documents/{identifier}/export",
