@@ -325,7 +325,7 @@ impl Organisation {
         }
         for user in &users {
             uuid("userIds", user)?;
-            if *user != self.owner.membership_id {
+            if !self.is_member(user) {
                 return Err(Answer::not_found(format!("User with id {user} does not exist")));
             }
         }

@@ -8,7 +8,7 @@ use super::organisation::{Document, File, Files, Model, ModelKind, Organisation,
 use super::renew::{DashboardIds, NewIds, rehash};
 
 /// Every action with its fields.
-const ACTIONS: [(&str, &[&str]); 14] = [
+const ACTIONS: [(&str, &[&str]); 17] = [
     ("rename_document", &["identifier", "name", "new_identifier"]),
     ("move_document", &["identifier", "folder_path"]),
     ("delete_document", &["identifier"]),
@@ -26,6 +26,9 @@ const ACTIONS: [(&str, &[&str]); 14] = [
     ("rename_folder", &["path", "name", "new_path"]),
     ("delete_folder", &["path"]),
     ("set_permit", &["path", "user_group", "role"]),
+    ("set_user", &["external_id", "name", "attributes"]),
+    ("remove_attribute", &["external_id", "attribute"]),
+    ("remove_user", &["external_id"]),
 ];
 
 impl Organisation {
@@ -47,6 +50,9 @@ impl Organisation {
             "create_folder" => self.hand_create_folder(body),
             "rename_folder" => self.hand_rename_folder(body),
             "delete_folder" => self.hand_delete_folder(body),
+            "set_user" => self.hand_set_user(body),
+            "remove_attribute" => self.hand_remove_attribute(body),
+            "remove_user" => self.hand_remove_user(body),
             _ => self.hand_set_permit(body),
         }
     }

@@ -59,6 +59,12 @@ pub struct Knobs {
     pub branch_schema_refresh: bool,
     /// The key owner's value of the attribute that drives the environments; none makes reads fail.
     pub caller_attribute: Option<String>,
+    /// Whether the environment of a query with `userId` is the one of that user's attribute, instead of the key owner's.
+    pub query_user_routes: bool,
+    /// What a view of a dynamic schema comes to for a user without a value of the attribute that names the schema.
+    pub unset_schema_attribute: UnsetSchemaAttribute,
+    /// How often a run of a query times out before it is done: first in the call, then while it is waited for.
+    pub run_timeouts: u32,
     /// Whether the main key is a personal one instead of an organization key.
     pub key_is_personal: bool,
     /// The status that a key gets which is not known: 403, or 401 as the specification says.
@@ -113,6 +119,9 @@ impl Default for Knobs {
             failed_drafts: 0,
             branch_schema_refresh: false,
             caller_attribute: Some("staging".to_owned()),
+            query_user_routes: true,
+            unset_schema_attribute: UnsetSchemaAttribute::ReadsFromSchema,
+            run_timeouts: 0,
             key_is_personal: false,
             bad_key_status: 403,
             connection_admin: true,
@@ -250,6 +259,16 @@ pub enum SchemaModel {
     Unrefreshed,
     /// Not there: no shared model can be made.
     Absent,
+}
+
+/// What becomes of a query over a dynamic schema for a user without a value of its attribute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnsetSchemaAttribute {
+    /// It silently reads the schema that the dynamic one is made from, which is everybody's.
+    ReadsFromSchema,
+    /// It cannot be planned.
+    Fails,
 }
 
 /// The shape in which the permissions of a folder are read.

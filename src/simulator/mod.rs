@@ -27,12 +27,14 @@ mod contract;
 mod control;
 mod differences;
 mod documents;
+mod embed_users;
 mod export;
 mod faults;
 mod folders;
 mod hands;
 mod http;
 mod identity;
+mod ids;
 mod import;
 mod knobs;
 mod layers;
@@ -43,13 +45,16 @@ mod query;
 mod renew;
 mod roles;
 mod routes;
+mod run;
 mod see;
 mod seed;
 mod sending;
+mod sql;
 mod state;
 #[cfg(test)]
 mod tests;
 mod validate;
+mod viewpoint;
 mod world;
 mod yaml;
 
@@ -58,7 +63,7 @@ pub use differences::{DIFFERENCES, Difference};
 pub use faults::{Fault, FaultKind};
 pub use knobs::{
     DocumentDefaults, EnvironmentsAnswer, FolderClash, IdentifierClash, ImportAnswer, ImportFolder, Knobs,
-    OpenapiDocument, PermissionsAnswer, SchemaModel, ValidateAnswer,
+    OpenapiDocument, PermissionsAnswer, SchemaModel, UnsetSchemaAttribute, ValidateAnswer,
 };
 pub use seed::Seed;
 pub use world::{Exchange, LoggedRequest};

@@ -17,6 +17,9 @@ pub(super) fn answer(organisation: &mut Organisation, call: &Call, scope: KeySco
         ["api", "v1", "folders", rest @ ..] => folders(organisation, call, method, rest),
         ["api", "v1", "documents", rest @ ..] => documents(organisation, call, method, rest),
         ["api", "unstable", "documents", rest @ ..] => migration(organisation, call, method, rest, scope),
+        ["api", "scim", "v2", "embed", "Users" | "users"] if method == "GET" => {
+            Some(organisation.list_embed_users(call, scope))
+        }
         ["api", "v1", rest @ ..] => others(organisation, call, method, rest, scope),
         _ => None,
     };
@@ -98,7 +101,8 @@ fn others(organisation: &mut Organisation, call: &Call, method: &str, rest: &[&s
         ("GET", ["connections"]) => organisation.list_connections(call),
         ("GET", ["connection-environments"]) => organisation.list_environments(),
         ("GET", ["user-attributes"]) => organisation.list_attributes(),
-        ("POST", ["query", "run"]) => organisation.run_query(call),
+        ("POST", ["query", "run"]) => organisation.run_query(call, scope),
+        ("GET", ["query", "wait"]) => organisation.wait_for_queries(call),
         ("GET", ["user-groups", id, "model-roles"]) => organisation.read_roles(call, true, id),
         ("POST", ["user-groups", id, "model-roles"]) => organisation.assign_role(call, true, id),
         ("GET", ["users", id, "model-roles"]) => organisation.read_roles(call, false, id),

@@ -23,6 +23,9 @@ impl Organisation {
             })).collect::<Vec<_>>(),
             "documents": self.documents.values().map(|document| self.document_state(document)).collect::<Vec<_>>(),
             "redirects": self.redirects,
+            "embedUsers": self.embed_users.iter().map(|user| json!({
+                "externalId": user.external_id, "id": user.id, "name": user.name, "attributes": user.attributes,
+            })).collect::<Vec<_>>(),
             "groups": self.groups.iter().map(|group| json!({"id": group.mini_uuid, "name": group.name}))
                 .collect::<Vec<_>>(),
             "roles": self.roles.iter().map(|grant| {

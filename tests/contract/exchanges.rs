@@ -80,6 +80,7 @@ async fn every_call(caller: &Caller) {
     }
     folders(caller).await;
     documents(caller).await;
+    queries(caller).await;
 }
 
 async fn membership(caller: &Caller) -> String {
@@ -173,6 +174,38 @@ async fn documents(caller: &Caller) {
             .await;
         assert_eq!(gone, 410);
     }
+}
+
+/// A query as an embed user: planned, run, and waited for.
+async fn queries(caller: &Caller) {
+    let done = async |call: String, body: Option<Value>| caller.done(&call, body).await;
+    let filter = "filter=embedExternalId%20eq%20%22acme-corp%22";
+    let listed = done(format!("GET /api/scim/v2/embed/users?{filter}"), None).await;
+    let again = done(
+        format!("GET /api/scim/v2/embed/Users?{filter}&count=1&startIndex=1"),
+        None,
+    )
+    .await;
+    assert_eq!(listed, again, "one call, spelt in two ways");
+    let user = listed["Resources"][0]["id"].as_str().unwrap();
+    let query = json!({"modelId": CLINICAL, "table": "patients", "fields": ["patients.count"]});
+    let plan = json!({"query": query, "planOnly": true, "cache": "SkipCache"});
+    done(format!("POST /api/v1/query/run?userId={user}"), Some(plan)).await;
+    done(
+        "POST /api/v1/query/run".to_owned(),
+        Some(json!({"query": query, "userId": user})),
+    )
+    .await;
+    caller.simulator.turn(|knobs| knobs.run_timeouts = 1);
+    let run = Some(json!({"query": query}));
+    let lines = done("POST /api/v1/query/run".to_owned(), run).await;
+    let last = lines.as_str().unwrap().lines().last().unwrap();
+    let last: Value = serde_json::from_str(last).unwrap();
+    let job = last["remaining_job_ids"][0].as_str().unwrap();
+    done(format!("GET /api/v1/query/wait?jobIds={job}"), None).await;
+    let timed_out = json!({"query": query, "resultType": "json"});
+    assert_eq!(caller.send("POST /api/v1/query/run", Some(timed_out)).await.0, 408);
+    caller.simulator.turn(|knobs| knobs.run_timeouts = 0);
 }
 
 /// What every call may answer, whatever the contract says of it.

@@ -10,6 +10,7 @@ mod control;
 mod faults;
 mod knobs;
 mod models;
+mod queries;
 mod seeded;
 
 const CONNECTION: &str = "c0f12353-4817-4398-bcc0-d501e6dd2f64";
