@@ -196,13 +196,15 @@ async fn queries(caller: &Caller) {
         Some(json!({"query": query, "userId": user})),
     )
     .await;
-    caller.simulator.turn(|knobs| knobs.run_timeouts = 1);
+    caller.simulator.turn(|knobs| knobs.run_timeouts = 2);
     let run = Some(json!({"query": query}));
     let lines = done("POST /api/v1/query/run".to_owned(), run).await;
     let last = lines.as_str().unwrap().lines().last().unwrap();
     let last: Value = serde_json::from_str(last).unwrap();
     let job = last["remaining_job_ids"][0].as_str().unwrap();
-    done(format!("GET /api/v1/query/wait?jobIds={job}"), None).await;
+    for _ in 0..2 {
+        done(format!("GET /api/v1/query/wait?jobIds={job}"), None).await;
+    }
     let timed_out = json!({"query": query, "resultType": "json"});
     assert_eq!(caller.send("POST /api/v1/query/run", Some(timed_out)).await.0, 408);
     caller.simulator.turn(|knobs| knobs.run_timeouts = 0);

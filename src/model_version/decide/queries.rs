@@ -8,13 +8,13 @@ use std::collections::BTreeSet;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::{IntentState, Step, View, not_yet};
+use super::{Ending, IntentState, Step, View};
 use crate::model_version::act::Effect;
 use crate::model_version::content::tables::{Schema, schemas};
 use crate::model_version::content::tiles::TileQuery;
 use crate::model_version::desired::Cut;
 use crate::model_version::observe::Look;
-use crate::ports::{DashboardRecord, IntentStep, QueryAnswer, QueryAsk};
+use crate::ports::{DashboardRecord, Failure, IntentStep, LOOK_AGAIN, Next, QueryAnswer, QueryAsk};
 use crate::resources::conditions::Reason;
 use crate::resources::{QueryMode, QueryValidation};
 
@@ -122,13 +122,12 @@ fn tenants(view: View<'_>, asked: &QueryValidation) -> Result<Vec<Asker>, Step> 
         }
     }
     if askers.is_empty() {
-        return Err(not_yet(
-            Reason::NoTenantToAsk,
-            format!(
-                "validation.queries.tenants: of the tenants that are pinned in {} none that fits has an embed user in Omni yet, so that no query can be planned as one; an embed user comes to be when the tenant opens a dashboard, or take tenants out of validation.queries",
-                sample.environment
-            ),
-        ));
+        let why = format!(
+            "validation.queries.tenants: of the tenants that are pinned in {} none that fits has an embed user in Omni yet, so that no query can be planned as one; an embed user comes to be when the tenant opens a dashboard, or take tenants out of validation.queries",
+            sample.environment
+        );
+        let failure = Failure::passing(Reason::NoTenantToAsk, why).next(Next::After(LOOK_AGAIN));
+        return Err(Step::End(Ending::Halt(failure)));
     }
     Ok(askers)
 }

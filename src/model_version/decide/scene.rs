@@ -86,6 +86,9 @@ pub(super) fn document(identifier: &str, path: &str) -> DocumentRecord {
         folder_path: Some(path.to_owned()),
         updated_at: Some("then".to_owned()),
         deleted: false,
+        labels: BTreeSet::new(),
+        description: None,
+        favorites: 0,
     }
 }
 
