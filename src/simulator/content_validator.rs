@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::documents::{tile_query, tiles};
 use super::http::{Answer, Call, Reply};
+use super::labels::has_one_of;
 use super::layers::Layers;
 use super::organisation::{Document, Model, ModelKind, Organisation};
 use super::query::{Plan, plan};
@@ -22,12 +23,7 @@ impl Organisation {
                 "Both 'find' and 'find_type' parameters must be provided together",
             ));
         }
-        if let Some(label) = call.param("labels") {
-            return Err(Answer::refusal(
-                400,
-                format!("Bad Request: labels: Unknown label {label}"),
-            ));
-        }
+        let labels = self.wanted_labels(call)?;
         let branch = self.named_branch(model, call.param("branch_id"))?;
         let full = call.flag("force_full_validation");
         let folders: Vec<&str> = call
@@ -40,7 +36,8 @@ impl Organisation {
             .values()
             .filter(|document| document.shared_model_id == model.id)
         {
-            if document.deleted_at.is_some() || !self.lies_in(document, &folders) {
+            let wanted = self.lies_in(document, &folders) && has_one_of(document, labels.as_deref());
+            if document.deleted_at.is_some() || !wanted {
                 continue;
             }
             let (record, has_issues) = self.content_record(document, branch, full)?;

@@ -74,6 +74,12 @@ pub const DIFFERENCES: [Difference; 24] = [
         "Omni's documentation; knob `environments_answer`",
     ),
     difference(
+        "GET /api/v1/documents",
+        "answer /records/*/labels/*",
+        "`name` and `verified` of each; the contract has names",
+        "Omni's documentation; knob `document_labels`",
+    ),
+    difference(
         "GET /api/v1/folders/{folderId}/permissions",
         "answer /permits",
         "`principals`, each with what is its own under `direct`",

@@ -314,7 +314,7 @@ impl Organisation {
         Ok(Answer::ok(json!({"success": true})))
     }
 
-    fn principals(&self, body: &Object) -> Result<Vec<Principal>, Answer> {
+    pub(super) fn principals(&self, body: &Object) -> Result<Vec<Principal>, Answer> {
         let users = optional_texts(body, "userIds")?;
         let groups = optional_texts(body, "userGroupIds")?;
         if users.is_empty() && groups.is_empty() {

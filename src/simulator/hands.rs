@@ -4,11 +4,12 @@ use serde_json::json;
 
 use super::folders::CONTENT_ROLES;
 use super::http::{Answer, Object, Reply, optional_text, optional_texts, required_text};
+use super::metadata::Metadata;
 use super::organisation::{Document, File, Files, Model, ModelKind, Organisation, Permit, Principal};
 use super::renew::{DashboardIds, NewIds, rehash};
 
 /// Every action with its fields.
-const ACTIONS: [(&str, &[&str]); 17] = [
+const ACTIONS: [(&str, &[&str]); 18] = [
     ("rename_document", &["identifier", "name", "new_identifier"]),
     ("move_document", &["identifier", "folder_path"]),
     ("delete_document", &["identifier"]),
@@ -29,6 +30,7 @@ const ACTIONS: [(&str, &[&str]); 17] = [
     ("set_user", &["external_id", "name", "attributes"]),
     ("remove_attribute", &["external_id", "attribute"]),
     ("remove_user", &["external_id"]),
+    ("describe_document", &["identifier", "description"]),
 ];
 
 impl Organisation {
@@ -53,6 +55,7 @@ impl Organisation {
             "set_user" => self.hand_set_user(body),
             "remove_attribute" => self.hand_remove_attribute(body),
             "remove_user" => self.hand_remove_user(body),
+            "describe_document" => self.hand_describe(body),
             _ => self.hand_set_permit(body),
         }
     }
@@ -203,6 +206,7 @@ impl Organisation {
             query_model_ids: query_models.into_values().collect(),
             dashboard: plan.body,
             file_uploads: plan.file_uploads,
+            metadata: Metadata::default(),
             created_at: now,
             updated_at: now,
             published_at: now,

@@ -41,6 +41,8 @@ pub struct Knobs {
     pub permissions_answer: PermissionsAnswer,
     /// The page size and the direction of a list of documents that asks for neither.
     pub document_defaults: DocumentDefaults,
+    /// The shape of the labels in a list of documents.
+    pub document_labels: DocumentLabels,
     /// The shape of the list of connection environments.
     pub environments_answer: EnvironmentsAnswer,
     /// Whether documents move by POST, as the specification of May 2026 says, instead of PUT.
@@ -109,6 +111,7 @@ impl Default for Knobs {
             permissions_show_inherited: true,
             permissions_answer: PermissionsAnswer::Permits,
             document_defaults: DocumentDefaults::Specification,
+            document_labels: DocumentLabels::Names,
             environments_answer: EnvironmentsAnswer::ConnectionEnvironments,
             move_by_post: false,
             another_organisation: false,
@@ -290,6 +293,16 @@ pub enum DocumentDefaults {
     Specification,
     /// 20 by name, descending.
     Documentation,
+}
+
+/// The shape of the labels in a list of documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DocumentLabels {
+    /// Names, as the specification has it.
+    Names,
+    /// `{name, verified}`, as the documentation has it.
+    Objects,
 }
 
 /// The shape of the list of connection environments.

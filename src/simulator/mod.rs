@@ -26,6 +26,7 @@ mod content_validator;
 mod contract;
 mod control;
 mod differences;
+mod document_access;
 mod documents;
 mod embed_users;
 mod export;
@@ -37,8 +38,10 @@ mod identity;
 mod ids;
 mod import;
 mod knobs;
+mod labels;
 mod layers;
 mod line;
+mod metadata;
 mod models;
 mod organisation;
 mod query;
@@ -62,8 +65,8 @@ pub use contract::SERVED;
 pub use differences::{DIFFERENCES, Difference};
 pub use faults::{Fault, FaultKind};
 pub use knobs::{
-    DocumentDefaults, EnvironmentsAnswer, FolderClash, IdentifierClash, ImportAnswer, ImportFolder, Knobs,
-    OpenapiDocument, PermissionsAnswer, SchemaModel, UnsetSchemaAttribute, ValidateAnswer,
+    DocumentDefaults, DocumentLabels, EnvironmentsAnswer, FolderClash, IdentifierClash, ImportAnswer, ImportFolder,
+    Knobs, OpenapiDocument, PermissionsAnswer, SchemaModel, UnsetSchemaAttribute, ValidateAnswer,
 };
 pub use seed::Seed;
 pub use world::{Exchange, LoggedRequest};

@@ -13,6 +13,8 @@ use super::embed_users::EmbedUser;
 use super::http::Answer;
 use super::ids::Ids;
 use super::knobs::Knobs;
+use super::labels::Label;
+use super::metadata::Metadata;
 use super::run::Job;
 
 /// The whole organisation.
@@ -37,6 +39,7 @@ pub(super) struct Organisation {
     pub(super) redirects: BTreeMap<String, String>,
     /// In the order in which they came.
     pub(super) embed_users: Vec<EmbedUser>,
+    pub(super) labels: Vec<Label>,
     /// Runs that timed out and were not waited for yet.
     pub(super) jobs: Vec<Job>,
 }
@@ -218,6 +221,8 @@ pub(super) struct Document {
     pub(super) dashboard: Value,
     /// The `fileUploads` of an export.
     pub(super) file_uploads: Value,
+    /// What no export has of it.
+    pub(super) metadata: Metadata,
     pub(super) created_at: Timestamp,
     pub(super) updated_at: Timestamp,
     pub(super) published_at: Timestamp,

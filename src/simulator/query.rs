@@ -66,16 +66,9 @@ pub(super) fn plan(layers: &Layers, query: &Object) -> Plan {
     if !layers.views.contains_key(table) {
         return Plan::Failed(format!("Failed to plan query: view \"{table}\" does not exist"));
     }
-    let topic_name = query
-        .get("join_paths_from_topic_name")
-        .and_then(Value::as_str)
-        .filter(|name| !name.is_empty());
-    let topic = match topic_name {
-        None => None,
-        Some(name) => match layers.topics.get(name) {
-            None => return Plan::Failed(format!("Failed to plan query: topic \"{name}\" does not exist")),
-            Some(topic) => Some(topic.as_ref()),
-        },
+    let topic = match topic_of(layers, query) {
+        Ok(topic) => topic,
+        Err(reason) => return Plan::Failed(reason),
     };
     let base = topic
         .and_then(|topic| topic.get("base_view"))
@@ -121,6 +114,20 @@ pub(super) fn plan(layers: &Layers, query: &Object) -> Plan {
             sql,
         },
     }
+}
+
+/// The topic that a query names, if it names one.
+fn topic_of<'a>(layers: &'a Layers, query: &Object) -> Result<Option<&'a Value>, String> {
+    let named = query.get("join_paths_from_topic_name").and_then(Value::as_str);
+    let Some(name) = named.filter(|name| !name.is_empty()) else {
+        return Ok(None);
+    };
+    let missing = || format!("Failed to plan query: topic \"{name}\" does not exist");
+    layers
+        .topics
+        .get(name)
+        .map(|topic| Some(topic.as_ref()))
+        .ok_or_else(missing)
 }
 
 fn texts(list: Option<&Value>) -> impl Iterator<Item = &str> {

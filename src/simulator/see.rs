@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::documents::{tile_query, tiles};
 use super::http::Object;
-use super::organisation::{Document, Organisation, Principal};
+use super::organisation::{Document, Organisation};
 use super::query::plan;
 use super::viewpoint::{Attributes, Environment, Viewpoint};
 
@@ -15,16 +15,15 @@ impl Organisation {
     /// Lists the documents that an embed user may open, and for each tile whether its query compiles. Any external id
     /// will do, since an embed sign-in makes the user that it names.
     pub(super) fn see(&self, external_id: &str, environment: &str) -> Value {
+        let user = self.embed_user_named(external_id);
         let mut documents: Vec<&Document> = self
             .documents
             .values()
-            .filter(|document| self.embed_user_may_open(document))
+            .filter(|document| self.embed_user_may_open(document, user))
             .collect();
         documents.sort_by_key(|document| (self.folder_of(document)["path"].to_string(), document.name.clone()));
         let unknown = Attributes::new();
-        let attributes = self
-            .embed_user_named(external_id)
-            .map_or(&unknown, |user| &user.attributes);
+        let attributes = user.map_or(&unknown, |user| &user.attributes);
         let viewpoint = Viewpoint::of(attributes).in_environment(Environment::Value(environment));
         let mut seen = Vec::new();
         for document in documents {
@@ -39,17 +38,9 @@ impl Organisation {
         json!({"as": external_id, "environment": environment, "documents": seen})
     }
 
-    fn embed_user_may_open(&self, document: &Document) -> bool {
-        let Some(group) = self.group_named(EMBED_GROUP) else {
-            return false;
-        };
-        let Some(folder) = document.folder_id.as_deref().filter(|_| document.deleted_at.is_none()) else {
-            return false;
-        };
-        let permits = self.permits_in_effect(folder);
-        let permit = permits.get(&Principal::Group(group.mini_uuid.clone()));
-        permit.is_some_and(|permit| permit.role != "NO_ACCESS")
-            && self.group_may_view(&group.mini_uuid, &document.shared_model_id)
+    /// The group of all embed users.
+    pub(super) fn embed_group(&self) -> Option<&str> {
+        self.group_named(EMBED_GROUP).map(|group| group.mini_uuid.as_str())
     }
 
     fn tiles_seen(&self, document: &Document, viewpoint: Viewpoint<'_>) -> Vec<Value> {

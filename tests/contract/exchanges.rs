@@ -6,8 +6,8 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 use wavepin::simulator::{
-    DEFAULT_API_KEY, DIFFERENCES, DocumentDefaults, EnvironmentsAnswer, Exchange, Fault, FaultKind, ImportAnswer,
-    ImportFolder, Knobs, PermissionsAnswer, SERVED, Simulator, SimulatorOptions, ValidateAnswer,
+    DEFAULT_API_KEY, DIFFERENCES, DocumentDefaults, DocumentLabels, EnvironmentsAnswer, Exchange, Fault, FaultKind,
+    ImportAnswer, ImportFolder, Knobs, PermissionsAnswer, SERVED, Simulator, SimulatorOptions, ValidateAnswer,
 };
 
 use super::check::{departures, explains, holds, is_of};
@@ -81,6 +81,8 @@ async fn every_call(caller: &Caller) {
     folders(caller).await;
     documents(caller).await;
     queries(caller).await;
+    labels(caller).await;
+    access(caller).await;
 }
 
 async fn membership(caller: &Caller) -> String {
@@ -176,6 +178,63 @@ async fn documents(caller: &Caller) {
     }
 }
 
+/// Labels, on documents and off again.
+async fn labels(caller: &Caller) {
+    let done = async |call: &str, body: Option<Value>| caller.done(call, body).await;
+    let new = json!({"name": "stable", "color": null, "description": "x", "homepage": false, "verified": true});
+    done("POST /api/v1/labels", Some(new)).await;
+    done("GET /api/v1/labels", None).await;
+    done("GET /api/v1/labels/stable", None).await;
+    done("PUT /api/v1/labels/stable", Some(json!({"color": "#00ff00"}))).await;
+    done("PUT /api/v1/documents/5e07c1d2/labels/stable", None).await;
+    done("DELETE /api/v1/documents/5e07c1d2/labels/stable", None).await;
+    let of_document = "PATCH /api/v1/documents/12db1a0a/labels";
+    done(of_document, Some(json!({"add": ["stable"], "remove": []}))).await;
+    let listed = done("GET /api/v1/documents?labels=stable&include=labels,_count", None).await;
+    assert_eq!(listed["records"].as_array().unwrap().len(), 1);
+    let validated = format!("GET /api/v1/models/{CLINICAL}/content-validator?labels=stable");
+    done(&validated, None).await;
+    assert_eq!(caller.send("DELETE /api/v1/labels/stable", None).await.0, 409);
+    assert_eq!(
+        caller
+            .send("POST /api/v1/labels", Some(json!({"name": "STABLE"})))
+            .await
+            .0,
+        409
+    );
+    done(of_document, Some(json!({"add": [], "remove": ["stable"]}))).await;
+    done("DELETE /api/v1/labels/stable", None).await;
+    assert_eq!(caller.send("GET /api/v1/labels/stable", None).await.0, 404);
+}
+
+/// Who may do what with a document, and whose favourite it is.
+async fn access(caller: &Caller) {
+    let done = async |call: String, body: Option<Value>| caller.done(&call, body).await;
+    let user = membership(caller).await;
+    let permissions = "/api/v1/documents/12db1a0a/permissions";
+    let permit = json!({"role": "VIEWER", "userGroupIds": [GROUP], "userIds": [], "accessBoost": true});
+    for method in ["POST", "PATCH"] {
+        done(format!("{method} {permissions}"), Some(permit.clone())).await;
+    }
+    done(
+        format!("PUT {permissions}"),
+        Some(json!({"canDownload": false, "organizationRole": "viewer"})),
+    )
+    .await;
+    done(format!("GET {permissions}?userId={user}"), None).await;
+    let list = "/api/v1/documents/12db1a0a/access-list?pageSize=2&accessSource=direct&type=userGroup";
+    done(format!("GET {list}"), None).await;
+    let whose = json!({"userGroupIds": [GROUP]});
+    done(format!("DELETE {permissions}"), Some(whose)).await;
+    for method in ["PUT", "DELETE"] {
+        done(
+            format!("{method} /api/v1/documents/12db1a0a/favorite?userId={user}"),
+            None,
+        )
+        .await;
+    }
+}
+
 /// A query as an embed user: planned, run, and waited for.
 async fn queries(caller: &Caller) {
     let done = async |call: String, body: Option<Value>| caller.done(&call, body).await;
@@ -235,6 +294,7 @@ async fn routes() -> Vec<Exchange> {
         knobs.permissions_answer = PermissionsAnswer::Principals;
         knobs.environments_answer = EnvironmentsAnswer::Data;
         knobs.document_defaults = DocumentDefaults::Documentation;
+        knobs.document_labels = DocumentLabels::Objects;
     });
     every_call(&caller).await;
     exchanges.extend(caller.simulator.exchanges());

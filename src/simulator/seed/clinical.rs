@@ -166,6 +166,7 @@ fn bare() -> Organisation {
         documents: BTreeMap::new(),
         redirects: BTreeMap::new(),
         embed_users: Vec::new(),
+        labels: Vec::new(),
         jobs: Vec::new(),
     }
 }

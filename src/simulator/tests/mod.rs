@@ -9,6 +9,8 @@ mod content;
 mod control;
 mod faults;
 mod knobs;
+mod labels;
+mod metadata;
 mod models;
 mod queries;
 mod seeded;

@@ -145,6 +145,7 @@ pub(super) fn knobs() -> Vec<Otherwise> {
         ("permissions_show_inherited", json!(false)),
         ("permissions_answer", json!("principals")),
         ("document_defaults", json!("documentation")),
+        ("document_labels", json!("objects")),
         ("environments_answer", json!("data")),
         ("move_by_post", json!(true)),
         ("model_name_unique", json!(true)),
