@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod breaking;
+mod carried;
 mod crashes;
 mod doubts;
 mod drift;
