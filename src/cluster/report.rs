@@ -53,6 +53,7 @@ impl ReportOf<ModelVersion> for VersionReport {
         if let Some(dashboards) = &self.dashboards {
             status.dashboards = Some(dashboards.clone());
             status.foreign_links.clone_from(&self.foreign_links);
+            status.not_carried.clone_from(&self.not_carried);
         }
     }
 }

@@ -113,7 +113,7 @@ impl IntentLine {
     }
 }
 
-/// A row of the dashboard table; `foreign_links` is a JSON list, `state` a JSON object.
+/// A row of the dashboard table; `foreign_links`, `renames` and `not_carried` are JSON lists, `state` a JSON object.
 #[derive(Debug)]
 pub(super) struct DashboardLine {
     slug: String,
@@ -123,15 +123,21 @@ pub(super) struct DashboardLine {
     source_identifier: String,
     foreign_links: String,
     state: Option<String>,
+    renames: Option<String>,
+    not_carried: Option<String>,
 }
 
-read_by_name!(DashboardLine { slug, identifier, document_id, dashboard_id, source_identifier, foreign_links, state } from PgRow, SqliteRow);
+read_by_name!(DashboardLine { slug, identifier, document_id, dashboard_id, source_identifier, foreign_links, state, renames, not_carried } from PgRow, SqliteRow);
 
 impl DashboardLine {
     pub(super) fn record(self) -> Result<DashboardRecord, MappingErrorKind> {
         let foreign_links = serde_json::from_str(&self.foreign_links)
             .map_err(|source| unreadable(&format!("the links of dashboard {:?}", self.slug), &source.to_string()))?;
         let state = read_json(self.state, || format!("the state of dashboard {:?}", self.slug))?;
+        let renames = read_json(self.renames, || format!("the renames of dashboard {:?}", self.slug))?;
+        let not_carried = read_json(self.not_carried, || {
+            format!("what dashboard {:?} does not carry", self.slug)
+        })?;
         Ok(DashboardRecord {
             slug: self.slug,
             ids: DashboardIds {
@@ -142,6 +148,8 @@ impl DashboardLine {
             source_identifier: self.source_identifier,
             foreign_links,
             state,
+            not_carried: not_carried.unwrap_or_default(),
+            renames: renames.unwrap_or_default(),
         })
     }
 }
@@ -219,13 +227,15 @@ impl EnvironmentView {
     }
 }
 
-const STEPS: [(IntentStep, &str); 6] = [
+const STEPS: [(IntentStep, &str); 8] = [
     (IntentStep::Model, "model"),
     (IntentStep::Branch, "branch"),
     (IntentStep::Folder, "folder"),
     (IntentStep::Closure, "closure"),
     (IntentStep::Identifiers, "identifiers"),
     (IntentStep::Import, "import"),
+    (IntentStep::Labels, "labels"),
+    (IntentStep::Queries, "queries"),
 ];
 
 const KINDS: [(PinEventKind, &str); 3] = [

@@ -7,6 +7,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::content::identifier::{LONGEST, Tag, is_slug};
+use super::content::renames;
 use super::edits;
 use crate::ports::{Failure, Object};
 use crate::resources::conditions::Reason;
@@ -217,6 +218,7 @@ fn check_cut(cut: &Cut) -> Result<(), String> {
             folder.parent_path
         ));
     }
+    renames::check(&cut.content.renames)?;
     check_slugs(
         "content.dashboards.add",
         cut.content.dashboards.add.iter().map(|added| added.slug.as_str()),
@@ -293,6 +295,14 @@ fn plan(version: i32, origin: &Origin) -> String {
                 .filter(|it| it.file_name.is_none() || it.yaml.is_none());
             // As JSON, which leaves out what is not said: a field that a later release adds changes no hash.
             let on_top: String = on_top.map(|it| format!(" {}", json!(it))).collect();
+            // Their order does not count: they are applied all at once.
+            let mut renames: Vec<String> = content
+                .renames
+                .iter()
+                .map(|it| format!(" rename {}", json!(it)))
+                .collect();
+            renames.sort();
+            let renames = renames.concat();
             let mut permissions: Vec<_> = content
                 .folder
                 .permissions
@@ -303,7 +313,7 @@ fn plan(version: i32, origin: &Origin) -> String {
             let mut exclude: Vec<_> = content.dashboards.exclude.iter().collect();
             exclude.sort();
             format!(
-                "1 {version} cut {} {:?} {:?} {roles:?} {edits:?} {:?} {:?} {permissions:?} {exclude:?}{on_top}",
+                "1 {version} cut {} {:?} {:?} {roles:?} {edits:?} {:?} {:?} {permissions:?} {exclude:?}{on_top}{renames}",
                 cut.from,
                 model.name,
                 model.copy,

@@ -10,12 +10,14 @@ use super::desired::{Cut, Desired, Origin};
 use super::edits::names_views;
 use super::observe::Observed;
 use crate::ports::{IntentStep, VersionRecord};
-use crate::resources::ContentValidation;
+use crate::resources::{ContentValidation, QueryMode, QueryValidation};
 
 /// Files of a model whose definition was not read yet.
 const UNREAD_FILES: usize = 20;
 /// Calls a dashboard: exported, imported, exported again; and its share of those whose tabs must be repaired.
 const CALLS_A_DASHBOARD: usize = 4;
+/// Tiles of a dashboard that was not read yet.
+const TILES_A_DASHBOARD: usize = 8;
 /// Dashboards a page of Omni's lists.
 const PAGE: usize = 100;
 /// How many names a step shows.
@@ -128,6 +130,9 @@ fn of_cut(
     if record.is_none_or(|record| record.evidence.is_none()) && cut.validation.content != ContentValidation::Skip {
         steps.push(step("validate the content of the version and of its source", 2));
     }
+    if let Some(queries) = &cut.validation.queries {
+        steps.push(query_plans(queries, &wanted));
+    }
     steps.push(step(
         format!("open the folder, write {} and the mark", rows(wanted.len())),
         4 + 2 * pages(wanted.len()),
@@ -151,6 +156,21 @@ fn definition(desired: &Desired, cut: &Cut, seen: &Observed) -> StepAhead {
     step(
         format!("copy the definition with {edits} edits, validate and merge it"),
         calls,
+    )
+}
+
+/// One call for each tile and each user; how many tiles there are is not known before dashboards are read.
+fn query_plans(queries: &QueryValidation, wanted: &BTreeSet<String>) -> StepAhead {
+    let tenants = queries.tenants.as_ref().map_or(0, |sample| usize::from(sample.max));
+    let users = (queries.as_users.len() + tenants).max(1) + queries.denied_to.len();
+    let tiles = wanted.len() * TILES_A_DASHBOARD;
+    let verb = match queries.mode {
+        QueryMode::PlanOnly => "plan",
+        QueryMode::Run => "run",
+    };
+    step(
+        format!("{verb} the queries of about {tiles} tiles, each as {users} users"),
+        tenants + wanted.len() + tiles * users,
     )
 }
 

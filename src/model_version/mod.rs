@@ -44,7 +44,7 @@ use urgency::Situation;
 
 use crate::ports::{Failure, LOOK_AGAIN, Lookup, Mapping, Next, Object, Omni, Reservation, Urgency, World};
 use crate::resources::conditions::{Finding, Reason};
-use crate::resources::{Dashboards, DashboardsStatus, ModelVersionSpec, OmniInstanceSpec};
+use crate::resources::{Dashboards, DashboardsStatus, ModelVersionSpec, OmniInstanceSpec, TenantPinSpec};
 
 /// How long a pass waits for the instance's own to recognise the organisation.
 const RECOGNIZED_WITHIN: Duration = Duration::from_secs(5);
@@ -68,6 +68,8 @@ pub struct VersionReport {
     pub dashboards: Option<DashboardsStatus>,
     /// Links that lead out of it.
     pub foreign_links: Vec<String>,
+    /// What its source's dashboards have and its own do not.
+    pub not_carried: Vec<String>,
     /// How many calls to Omni its cut may still cost, as far as is known; `None` where it is no cut in progress.
     pub calls_left: Option<u32>,
 }
@@ -273,6 +275,21 @@ fn urgency(world: &World, object: &Object<ModelVersionSpec>, seen: &Observed) ->
     .urgency()
 }
 
+/// The tenants who may stand for all where queries are validated as tenants.
+fn tenants_pinned(world: &World, object: &Object<ModelVersionSpec>) -> BTreeSet<String> {
+    let queries = object.spec.validation.as_ref().and_then(|it| it.queries.as_ref());
+    let Some(sample) = queries.and_then(|it| it.tenants.as_ref()) else {
+        return BTreeSet::new();
+    };
+    let instance = &object.spec.instance_ref.name;
+    let pins = world.objects.pins(&object.namespace, instance, &sample.environment);
+    let fits = |pin: &&Arc<Object<TenantPinSpec>>| {
+        let mut wanted = sample.match_labels.iter();
+        !pin.deleting && wanted.all(|(name, value)| pin.labels.get(name) == Some(value))
+    };
+    pins.iter().filter(fits).map(|pin| pin.spec.tenant.clone()).collect()
+}
+
 /// One pass with everything that it needs at hand.
 struct Pass<'a> {
     world: &'a World,
@@ -293,9 +310,10 @@ impl<'a> Pass<'a> {
         desired: Desired,
     ) -> Result<Self, Failure> {
         let (mapping, shape) = world.mapping(instance).await?;
-        let seen = Observed::ledger(&*mapping, shape, desired.version, desired.from())
+        let mut seen = Observed::ledger(&*mapping, shape, desired.version, desired.from())
             .await
             .map_err(|error| Failure::from(&error))?;
+        seen.tenants_pinned = tenants_pinned(world, object);
         let omni = world.omni(instance, urgency(world, object, &seen)).await?;
         Ok(Self {
             world,

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::content::state;
+use super::content::tiles::TileQuery;
+use super::content::{state, tiles};
 use crate::ports::{
     DashboardIds, DashboardRecord, DashboardRow, DocumentFindings, DocumentRecord, DocumentState, Exported, Failure,
     FolderPermit, FolderRecord, Intent, IntentStep, Mapping, MappingError, ModelFiles, ModelRecord, Omni, OmniError,
-    OmniErrorKind, RoleGrant, Shape, ValidationIssue, VersionRecord,
+    OmniErrorKind, QueryAnswer, QueryAsk, RoleGrant, Shape, ValidationIssue, VersionRecord,
 };
 use crate::resources::conditions::Reason;
 
@@ -90,6 +91,14 @@ pub struct Observed {
     pub found: BTreeMap<String, Option<Found>>,
     /// The content of documents that were added from elsewhere than the source's folder, read once more, by identifier.
     pub added: BTreeMap<String, Option<String>>,
+    /// The pinned tenants of whom a sample stands for all, where queries are to be validated as tenants.
+    pub tenants_pinned: BTreeSet<String>,
+    /// The membership ids of tenants' embed users; `None` for one whom Omni does not know.
+    pub embed_users: BTreeMap<String, Option<String>>,
+    /// The queries of the version's tiles, by slug, where they are to be validated.
+    pub tiles: BTreeMap<String, Vec<TileQuery>>,
+    /// What came of them, by slug, tile and user.
+    pub answers: BTreeMap<(String, String, Option<String>), QueryAnswer>,
     /// Changes by other hands that a person takes as they are.
     pub accepted: BTreeSet<String>,
 }
@@ -232,6 +241,24 @@ pub enum Look {
     },
     /// A document that was added from elsewhere than the source's folder, once more.
     Added(String),
+    /// The membership id of a tenant's embed user.
+    EmbedUser(String),
+    /// The queries of a dashboard's tiles.
+    Tiles {
+        /// The slug.
+        slug: String,
+        /// The identifier.
+        identifier: String,
+    },
+    /// What comes of a tile's query.
+    Query {
+        /// The slug.
+        slug: String,
+        /// The tile.
+        tile: String,
+        /// The query, and as whom.
+        ask: Box<QueryAsk>,
+    },
     /// Nothing more: a person takes these changes as they are.
     Accepted(BTreeSet<String>),
     /// The version's rows, once more.
@@ -287,6 +314,7 @@ impl Observed {
                 self.documents = None;
                 // One that was read by itself may have been changed since, by this pass too.
                 self.found.clear();
+                self.tiles.clear();
             }
             Again::ModelFiles => {
                 let own = own.and_then(|it| it.model_id.as_ref());
@@ -394,6 +422,14 @@ async fn look_at_omni(look: Look, omni: &dyn Omni, seen: &mut Observed) -> Resul
             seen.folders.insert(path, folder);
         }
         Look::Permits(folder) => drop(seen.permits.insert(folder.clone(), omni.folder_permits(&folder).await?)),
+        Look::EmbedUser(tenant) => {
+            let user = omni.embed_user(&tenant).await?;
+            seen.embed_users.insert(tenant, user);
+        }
+        Look::Query { slug, tile, ask } => {
+            let answer = omni.query(&ask).await?;
+            seen.answers.insert((slug, tile, ask.user), answer);
+        }
         documents => look_at_documents(documents, omni, seen).await?,
     }
     Ok(())
@@ -426,6 +462,11 @@ async fn look_at_documents(look: Look, omni: &dyn Omni, seen: &mut Observed) -> 
         Look::Document { slug, identifier } => {
             let found = omni.export(&identifier).await?.map(Found::from);
             seen.found.insert(slug, found);
+        }
+        Look::Tiles { slug, identifier } => {
+            let export = omni.export(&identifier).await?;
+            let queries = export.map_or_else(Vec::new, |it| tiles::queries(&it.body));
+            seen.tiles.insert(slug, queries);
         }
         Look::Added(identifier) => {
             let found = omni.export(&identifier).await?.map(Found::from);

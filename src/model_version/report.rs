@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::VersionReport;
-use super::decide::{Drift, Ending};
+use super::decide::{Drift, Ending, carry};
 use super::desired::{Desired, Origin};
 use super::forecast::{calls, forecast};
 use super::observe::Observed;
-use crate::ports::{Failure, VersionRecord};
+use crate::ports::{Failure, IntentStep, VersionRecord};
 use crate::resources::conditions::{
     ACCEPTED, CONTENT_READY, DRIFTED, Finding, IN_USE, MAPPED, MODEL_READY, READY, RECONCILING, Reason, STALLED,
     VALIDATED, Verdict,
@@ -85,6 +85,7 @@ pub fn report(spec_hash: &str, desired: &Desired, seen: &Observed, stage: Stage<
         plan: Some(desired.plan.clone()),
         dashboards: (total > 0).then(|| dashboards(seen, total, ready)),
         foreign_links: foreign_links(seen),
+        not_carried: not_carried(seen),
         calls_left: calls_left(desired, seen, complete),
     }
 }
@@ -206,7 +207,12 @@ fn part(condition: &'static str, there: bool, reason: Reason, text: &str, failur
 }
 
 fn validated(desired: &Desired, record: Option<&VersionRecord>, failure: Option<&Failure>) -> Finding {
-    let faults = [Reason::ModelInvalid, Reason::ContentInvalid];
+    let faults = [
+        Reason::ModelInvalid,
+        Reason::ContentInvalid,
+        Reason::QueriesInvalid,
+        Reason::RoutingWrong,
+    ];
     if let Some(it) = failure.filter(|it| faults.contains(&it.reason)) {
         return Finding::fails(VALIDATED, it.reason, it.message.clone());
     }
@@ -294,6 +300,18 @@ fn foreign_links(seen: &Observed) -> Vec<String> {
         .values()
         .flat_map(|it| it.foreign_links.iter().map(move |link| format!("{}: {link}", it.slug)));
     links.take(MOST_NAMES).collect()
+}
+
+/// What of the sources no copy has; labels too, where Omni did not let the key put them.
+fn not_carried(seen: &Observed) -> Vec<String> {
+    let lost = seen.dashboards.values().flat_map(|it| {
+        let intent = seen.intents.get(&(IntentStep::Labels, it.slug.clone()));
+        let refused = intent.and_then(|intent| intent.result.as_ref()?.strip_prefix(carry::REFUSED));
+        let labels = refused.map(|labels| format!("{}: labels {labels}, which the key may not put", it.slug));
+        let lost = it.not_carried.iter().map(move |what| format!("{}: {what}", it.slug));
+        lost.chain(labels)
+    });
+    lost.take(MOST_NAMES).collect()
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Lists of documents, and moving one.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
 use super::OmniClient;
@@ -10,14 +12,16 @@ use crate::ports::{DocumentRecord, OmniError, OmniErrorKind};
 
 impl OmniClient {
     pub(super) async fn list_documents(&self, folder_id: &str) -> Result<Vec<DocumentRecord>, OmniError> {
-        let call = sorted(format!("folder {folder_id}")).query("folderId", folder_id);
+        let call = sorted(format!("folder {folder_id}"))
+            .query("folderId", folder_id)
+            .query("include", "_count,labels");
         let mut documents = self.all_pages(&call, record).await?;
         documents.retain(|document| !document.deleted);
         Ok(once_each(documents))
     }
 
     pub(super) async fn list_all_documents(&self, most_pages: usize) -> Result<Option<Vec<DocumentRecord>>, OmniError> {
-        let call = sorted("the organisation".to_owned()).query("include", "includeDeleted");
+        let call = sorted("the organisation".to_owned()).query("include", "includeDeleted,_count,labels");
         let first = self.page(&call, None, record).await?;
         let mut documents = first.records;
         if let Some(cursor) = first.next {
@@ -32,6 +36,17 @@ impl OmniClient {
             }
         }
         Ok(Some(once_each(documents)))
+    }
+
+    /// Adding is by name and takes nothing away, so that twice is once.
+    pub(super) async fn patch_labels(&self, identifier: &str, labels: &BTreeSet<String>) -> Result<(), OmniError> {
+        let call = Call::new(
+            "PATCH /v1/documents/{identifier}/labels",
+            format!("labels of document {identifier}"),
+        )
+        .segment(identifier)
+        .body(json!({"add": labels}));
+        self.send(&call).await.map(drop)
     }
 
     /// `PUT` is what live instances take, `POST` what the specification has had; moving twice is moving once.
@@ -82,5 +97,20 @@ fn record(document: &Field<'_>) -> Result<DocumentRecord, Drift> {
         folder_path: folder_path.map(|path| path.trim_matches('/').to_owned()),
         updated_at: document.text("updatedAt")?,
         deleted: document.flag("deleted")?.unwrap_or(false),
+        labels: match document.get("labels") {
+            Some(labels) => labels.items()?.iter().map(label).collect::<Result<_, _>>()?,
+            None => BTreeSet::new(),
+        },
+        description: document.text("description")?.filter(|it| !it.is_empty()),
+        // People's own marks: an answer without them is no worse.
+        favorites: document
+            .at(&["_count", "favorites"])
+            .and_then(|it| it.as_count().ok())
+            .unwrap_or(0),
     })
+}
+
+/// By its name, which may stand in an object that says more.
+fn label(label: &Field<'_>) -> Result<String, Drift> {
+    label.as_text().or_else(|_| label.need_text("name"))
 }

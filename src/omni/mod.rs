@@ -17,6 +17,7 @@ mod limiter;
 mod migration;
 mod models;
 mod paging;
+mod queries;
 mod redact;
 mod refusal;
 mod roles;
@@ -34,7 +35,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::ports::{
     Connection, Contract, DocumentFindings, DocumentRecord, Exported, FolderPermit, FolderRecord, Identity,
     ImportRequest, Imported, MappingError, Merge, ModelFile, ModelFiles, ModelRecord, NewModel, Omni, OmniError,
-    Reservation, RoleGrant, Standing, Urgency, ValidationIssue,
+    QueryAnswer, QueryAsk, Reservation, RoleGrant, Standing, Urgency, ValidationIssue,
 };
 use crate::telemetry::Measures;
 pub use limiter::{Limiter, Limiters, Shared, Slot};
@@ -240,6 +241,18 @@ impl Omni for OmniClient {
 
     async fn validate_content(&self, model_id: &str) -> Result<Vec<DocumentFindings>, OmniError> {
         self.get_content_validation(model_id).await
+    }
+
+    async fn query(&self, ask: &QueryAsk) -> Result<QueryAnswer, OmniError> {
+        self.post_query(ask).await
+    }
+
+    async fn embed_user(&self, external_id: &str) -> Result<Option<String>, OmniError> {
+        self.get_embed_user(external_id).await
+    }
+
+    async fn label_document(&self, identifier: &str, labels: &BTreeSet<String>) -> Result<(), OmniError> {
+        self.patch_labels(identifier, labels).await
     }
 
     async fn group_roles(&self, user_group: &str) -> Result<Vec<RoleGrant>, OmniError> {

@@ -39,6 +39,7 @@ pub(super) struct Call {
     body: Option<Value>,
     below: &'static str,
     is_long: bool,
+    is_lines: bool,
 }
 
 impl Call {
@@ -52,6 +53,7 @@ impl Call {
             body: None,
             below: "/api",
             is_long: false,
+            is_lines: false,
         }
     }
 
@@ -64,6 +66,12 @@ impl Call {
     /// The answer may be as long as any: it holds files.
     pub(super) const fn long(mut self) -> Self {
         self.is_long = true;
+        self
+    }
+
+    /// The answer is a line of JSON after the other, read as a list of them.
+    pub(super) const fn lines(mut self) -> Self {
+        self.is_lines = true;
         self
     }
 
@@ -274,7 +282,7 @@ impl OmniClient {
         }
         slot.accepted();
         drop(slot);
-        self.classify(received).map_err(Failure::Final)
+        self.classify(received, call.is_lines).map_err(Failure::Final)
     }
 
     fn request(&self, call: &Call, path: &str) -> RequestBuilder {
@@ -336,7 +344,7 @@ impl OmniClient {
         }
     }
 
-    fn classify(&self, received: Received) -> Result<Answer, OmniErrorKind> {
+    fn classify(&self, received: Received, is_lines: bool) -> Result<Answer, OmniErrorKind> {
         let Received { status, headers, body } = received;
         let bytes = match body {
             Body::Whole(bytes) => bytes,
@@ -349,6 +357,11 @@ impl OmniClient {
         };
         let text = String::from_utf8_lossy(&bytes[..bytes.len().min(LOOKED_AT)]);
         let excerpt = redact(&text, &self.api_key, EXCERPT_LIMIT);
+        if is_lines && status.is_success() {
+            let lines = serde_json::Deserializer::from_slice(&bytes).into_iter::<Value>();
+            let lines = lines.collect::<Result<Vec<_>, _>>().ok();
+            return self.success(status, lines.map(Value::Array), false, excerpt);
+        }
         let json = serde_json::from_slice::<Value>(&bytes).ok();
         if status.is_success() {
             return self.success(status, json, bytes.is_empty(), excerpt);

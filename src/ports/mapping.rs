@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use snafu::Snafu;
 
-use crate::resources::PinDeletionPolicy;
+use crate::resources::{PinDeletionPolicy, RenameKind};
 
 /// What the tables look like, found when the mapping was prepared.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -136,6 +136,10 @@ pub enum IntentStep {
     Identifiers,
     /// A dashboard's import; the subject is its slug.
     Import,
+    /// A copy got its source's labels; the subject is its slug. Settled without being opened.
+    Labels,
+    /// The queries of a dashboard's tiles were found right; the subject is its slug. Settled without being opened.
+    Queries,
 }
 
 /// A mark made before a creating call is sent, and settled when its effect was seen.
@@ -175,6 +179,23 @@ pub struct DashboardRecord {
     pub foreign_links: Vec<String>,
     /// The document as it was when it was last known to be right; `None` where that was never looked at.
     pub state: Option<DocumentState>,
+    /// What the source has and the copy does not, since no export holds it.
+    pub not_carried: Vec<String>,
+    /// The renames that it was copied with; none where it was not copied, or none were asked for.
+    pub renames: Vec<AskedRename>,
+}
+
+/// A rename that a copy was made with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AskedRename {
+    /// What is named.
+    pub kind: RenameKind,
+    /// The source's name.
+    pub find: String,
+    /// The version's name.
+    pub replace: String,
+    /// The dashboard named it.
+    pub matched: bool,
 }
 
 /// One row of `dashboard_model`.

@@ -25,11 +25,11 @@ pub use clients::{Clients, ConnectError};
 pub use clock::{Clock, SystemClock};
 pub use contract::{Contract, Difference};
 pub use failure::{CREDENTIAL_PACE, Failure, LOOK_AGAIN, SECRET_PACE, newer_release};
-pub use findings::{ContentIssue, DocumentFindings, ValidationIssue};
+pub use findings::{ContentIssue, DocumentFindings, QueryAnswer, QueryAsk, ValidationIssue};
 pub use mapping::{
-    Claim, CompleteVersion, DashboardIds, DashboardRecord, DashboardRow, DocumentState, EnvironmentView, Evidence,
-    Flip, FlipOutcome, Intent, IntentStep, Mapping, MappingError, MappingErrorKind, ModelState, Move, Organization,
-    PinEvent, PinEventKind, RowRemoval, Shape, SourceStamp, VersionChange, VersionRecord,
+    AskedRename, Claim, CompleteVersion, DashboardIds, DashboardRecord, DashboardRow, DocumentState, EnvironmentView,
+    Evidence, Flip, FlipOutcome, Intent, IntentStep, Mapping, MappingError, MappingErrorKind, ModelState, Move,
+    Organization, PinEvent, PinEventKind, RowRemoval, Shape, SourceStamp, VersionChange, VersionRecord,
 };
 pub use objects::{Absence, Lookup, Object, Objects};
 pub use omni::{

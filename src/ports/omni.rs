@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 use snafu::Snafu;
 
-use super::{Contract, DocumentFindings, MappingError, Standing, ValidationIssue};
+use super::{Contract, DocumentFindings, MappingError, QueryAnswer, QueryAsk, Standing, ValidationIssue};
 
 /// Whose key it is and what it may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -150,6 +150,12 @@ pub struct DocumentRecord {
     pub updated_at: Option<String>,
     /// It is in the trash.
     pub deleted: bool,
+    /// Its labels, where they were asked for.
+    pub labels: BTreeSet<String>,
+    /// What people read of it in lists.
+    pub description: Option<String>,
+    /// How many people keep it among their favourites, where that was asked for.
+    pub favorites: u64,
 }
 
 /// One exported document: the whole body, and what every use of it needs.
@@ -411,6 +417,13 @@ pub trait Omni: Send + Sync {
     /// Omni's findings about every saved document on a shared model that has a query, queries planned too; trash left
     /// out. `GET /v1/models/{id}/content-validator?force_full_validation=true`.
     async fn validate_content(&self, model_id: &str) -> Result<Vec<DocumentFindings>, OmniError>;
+    /// Plans a query, or runs it for one row and waits for its end. What Omni refuses to plan is an answer and no error.
+    /// `POST /v1/query/run`, `GET /v1/query/wait`.
+    async fn query(&self, ask: &QueryAsk) -> Result<QueryAnswer, OmniError>;
+    /// The membership id of the embed user with this external id. `GET /scim/v2/embed/Users?filter=`.
+    async fn embed_user(&self, external_id: &str) -> Result<Option<String>, OmniError>;
+    /// Puts labels on a document, which keeps those that it has. `PATCH /v1/documents/{identifier}/labels`.
+    async fn label_document(&self, identifier: &str, labels: &BTreeSet<String>) -> Result<(), OmniError>;
     /// Merges a branch into its shared model and deletes it. `POST /v1/models/{id}/branch/{name}/merge`.
     async fn merge_branch(&self, model_id: &str, branch_name: &str, message: &str) -> Result<Merge, OmniError>;
 

@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
     selectable = ".spec.version",
     validation = Rule::new("!has(oldSelf.status) || !has(oldSelf.status.sealed) || !oldSelf.status.sealed || (has(self.spec.model) == has(oldSelf.spec.model) && (!has(self.spec.model) || self.spec.model == oldSelf.spec.model))")
         .message("the version is complete and sealed: model cannot be changed; cut a new version from it"),
-    validation = Rule::new("!has(oldSelf.status) || !has(oldSelf.status.sealed) || !oldSelf.status.sealed || (has(self.spec.content) == has(oldSelf.spec.content) && (!has(self.spec.content) || (self.spec.content.method == oldSelf.spec.content.method && self.spec.content.folder == oldSelf.spec.content.folder && self.spec.content.dashboards.exclude == oldSelf.spec.content.dashboards.exclude && oldSelf.spec.content.dashboards.add.all(was, was in self.spec.content.dashboards.add))))")
+    validation = Rule::new("!has(oldSelf.status) || !has(oldSelf.status.sealed) || !oldSelf.status.sealed || (has(self.spec.content) == has(oldSelf.spec.content) && (!has(self.spec.content) || (self.spec.content.method == oldSelf.spec.content.method && self.spec.content.folder == oldSelf.spec.content.folder && has(self.spec.content.renames) == has(oldSelf.spec.content.renames) && (!has(self.spec.content.renames) || self.spec.content.renames == oldSelf.spec.content.renames) && self.spec.content.dashboards.exclude == oldSelf.spec.content.dashboards.exclude && oldSelf.spec.content.dashboards.add.all(was, was in self.spec.content.dashboards.add))))")
         .message("the version is complete and sealed: of content only drift may change and dashboards.add may grow; cut a new version for anything else"),
     printcolumn(name = "Version", type_ = "integer", json_path = ".spec.version", description = "The number in the mapping"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status", description = "Complete and, as far as can be seen, still so"),
@@ -222,9 +222,45 @@ pub struct Content {
     /// Which dashboards the version has; absent: exactly those of its source.
     #[serde(default)]
     pub dashboards: Dashboards,
+    // No default in the schema: it would show on objects that were stored before there was this field.
+    /// Names that differ between the source's model and this version's: wherever a copied dashboard names the field, the view or the topic, it names the other one. The source is not touched. All at once: what one of them gives is not looked up again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 200), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["kind", "find"]))]
+    pub renames: Vec<Rename>,
     /// What follows when other hands change the complete version in Omni. May be changed at any time. Report: it is told. Mend: besides, dashboards that were moved out are moved back, and permissions of the folder that were taken away are granted again; edits are told only.
     #[serde(default)]
     pub drift: DriftPolicy,
+}
+
+/// A name that differs between the source's model and this version's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = Rule::new("(self.kind == 'Field') == self.find.contains('.') && (self.kind == 'Field') == self.replace.contains('.')")
+    .message("a Field is named by view and field, as in patients.dob; a View and a Topic by their name alone"))]
+#[x_kube(validation = Rule::new("self.find != self.replace").message("find and replace are the same"))]
+pub struct Rename {
+    /// What is named.
+    pub kind: RenameKind,
+    /// Its name in the source's dashboards: `patients.dob`, or `patients`.
+    #[schemars(length(min = 1, max = 200), regex(pattern = r"^[A-Za-z0-9_/]+(\.[A-Za-z0-9_]+)?$"))]
+    pub find: String,
+    /// Its name in this version's.
+    #[schemars(length(min = 1, max = 200), regex(pattern = r"^[A-Za-z0-9_/]+(\.[A-Za-z0-9_]+)?$"))]
+    pub replace: String,
+    /// True: no dashboard need name it. Else a rename that finds nothing stops the version before tenants can see it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub optional: bool,
+}
+
+/// What a rename is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum RenameKind {
+    /// A field, by view and field; with a timeframe behind it too.
+    Field,
+    /// A view, and the fields that are named with it. Its fields that have a rename of their own go by that one.
+    View,
+    /// A topic.
+    Topic,
 }
 
 /// What follows when other hands change a complete version in Omni.
@@ -357,6 +393,69 @@ pub struct Validation {
     /// What Omni's content validation, in full, may find in the version's dashboards. NewIssuesOnly: what it finds in the source's too. Required: nothing. Skip: it is not asked.
     #[serde(default)]
     pub content: ContentValidation,
+    // No default in the schema: it would show on objects that were stored before there was this field.
+    /// Every tile's query is planned, or run, before the version is complete. Absent: none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queries: Option<QueryValidation>,
+}
+
+/// How the queries of a version's tiles are validated: a call for each tile and each user.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = Rule::new("!has(self.expectSchema) || has(self.tenants)").message("expectSchema goes with tenants"))]
+pub struct QueryValidation {
+    /// PlanOnly: Omni compiles each query and asks no warehouse. Run: it is run, for one row.
+    #[serde(default)]
+    pub mode: QueryMode,
+    /// As whom, by their membership ids in Omni. With neither this nor `tenants`: as the owner of the instance's key.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20), inner(length(min = 1, max = 64)), extend("x-kubernetes-list-type" = "set"))]
+    pub as_users: Vec<String>,
+    /// As a sample of the tenants that are pinned, each as the embed user whose external id is the tenant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenants: Option<TenantSample>,
+    /// The schema that a tenant's queries must read: `TENANT_{tenant}`, or with its database: `PRODUCTION.TENANT_{tenant}`. Letters of either case, and `-` and `_`, are the same. A query that does not name it, or names another tenant's, stops the version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 200))]
+    pub expect_schema: Option<String>,
+    /// Schemas that hold nobody's data in particular, with their databases or without: a query that reads these alone need not name the tenant's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50), inner(length(min = 1, max = 128)), extend("x-kubernetes-list-type" = "set"))]
+    pub shared_schemas: Vec<String>,
+    /// Users who must get nothing, by their membership ids: those without the attribute that leads a tenant to its data. A query that can be planned for one of them, and reads more than `sharedSchemas`, stops the version.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20), inner(length(min = 1, max = 64)), extend("x-kubernetes-list-type" = "set"))]
+    pub denied_to: Vec<String>,
+}
+
+/// Whether queries are planned or run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum QueryMode {
+    /// Omni compiles them; no warehouse is asked.
+    #[default]
+    PlanOnly,
+    /// They are run, for one row.
+    Run,
+}
+
+/// Which tenants stand for all.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TenantSample {
+    /// The environment whose TenantPins are looked at.
+    #[schemars(length(min = 1, max = 63))]
+    pub environment: String,
+    /// Labels that a pin must have; absent: any.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub match_labels: BTreeMap<String, String>,
+    /// How many tenants at most, the first by name that have an embed user.
+    #[serde(default = "three")]
+    #[schemars(range(min = 1, max = 50))]
+    pub max: u8,
+}
+
+const fn three() -> u8 {
+    3
 }
 
 /// What Omni's content validation may find in a version's dashboards.
@@ -407,6 +506,9 @@ pub struct ModelVersionStatus {
     /// Links in the version's dashboards that lead to documents outside of it: at most 20, as `<slug>: <link>`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub foreign_links: Vec<String>,
+    /// What the source's dashboards have and this version's do not, since no copy can: at most 20, as `<slug>: <what>`. Schedules and permissions of single dashboards are not looked at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_carried: Vec<String>,
     /// Accepted, ModelReady, ContentReady, Validated, Mapped, InUse, Ready; Reconciling and Stalled while they are true.
     #[serde(default)]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]

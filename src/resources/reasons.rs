@@ -224,6 +224,16 @@ reasons! {
         cause: "`model.edits` has an error; the message names the edit.",
         remedy: "Correct the edit.",
     }
+    /// A rename of `content.renames` cannot be done: two names of a dashboard would become one.
+    RenameRefused {
+        cause: "A dashboard of the source names both what is renamed and what it is renamed to, side by side.",
+        remedy: "Take one of the two out of the source's dashboard, take the rename out, or leave the dashboard out.",
+    }
+    /// A rename of `content.renames` found no dashboard that names what it is about.
+    RenameUnmatched {
+        cause: "A typing error, or a name that no dashboard of the source uses.",
+        remedy: "Correct the name, take the rename out, or say `optional: true`.",
+    }
     /// Omni's model validation finds errors; the model stays unmerged.
     ModelInvalid {
         cause: "The edits, or the source itself, refer to what is not there.",
@@ -293,6 +303,21 @@ reasons! {
     EvidenceHolds {
         cause: "Omni validated model and dashboards, and nothing that this rests on has moved since.",
         remedy: "Nothing.",
+    }
+    /// The query of a tile cannot be planned, or not whole; the message names dashboard, tile and user.
+    QueriesInvalid {
+        cause: "A query refers to what is not there or what its user may not see; in dashboards Omni plans the rest of it without a word.",
+        remedy: "Correct the edits, leave the dashboard out, or give the user the right that is missing.",
+    }
+    /// A tenant's query reads another schema than the tenant's, or one who must get nothing gets something.
+    RoutingWrong {
+        cause: "The user attribute, the connection environment or `dynamic_schemas` that leads a tenant to its data leads elsewhere, or is missing.",
+        remedy: "Correct them in Omni; or `expectSchema`, `sharedSchemas` and `deniedTo` of `validation.queries`, where these are wrong.",
+    }
+    /// No pinned tenant has an embed user in Omni as whom queries could be planned.
+    NoTenantToAsk {
+        cause: "`validation.queries.tenants` selects no pin, or tenants who never opened a dashboard.",
+        remedy: "Pin a tenant, let one open a dashboard, correct the selector, or take `tenants` out.",
     }
     /// The evidence for the wished version does not hold any more: something that it rests on was changed in Omni.
     EvidenceVoid {

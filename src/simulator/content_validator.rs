@@ -4,9 +4,11 @@ use serde_json::{Value, json};
 
 use super::documents::{tile_query, tiles};
 use super::http::{Answer, Call, Reply};
-use super::layers::{Layers, Viewpoint};
+use super::labels::has_one_of;
+use super::layers::Layers;
 use super::organisation::{Document, Model, ModelKind, Organisation};
 use super::query::{Plan, plan};
+use super::viewpoint::Viewpoint;
 
 impl Organisation {
     pub(super) fn validate_content(&self, call: &Call, model_id: &str) -> Reply {
@@ -21,12 +23,7 @@ impl Organisation {
                 "Both 'find' and 'find_type' parameters must be provided together",
             ));
         }
-        if let Some(label) = call.param("labels") {
-            return Err(Answer::refusal(
-                400,
-                format!("Bad Request: labels: Unknown label {label}"),
-            ));
-        }
+        let labels = self.wanted_labels(call)?;
         let branch = self.named_branch(model, call.param("branch_id"))?;
         let full = call.flag("force_full_validation");
         let folders: Vec<&str> = call
@@ -39,7 +36,8 @@ impl Organisation {
             .values()
             .filter(|document| document.shared_model_id == model.id)
         {
-            if document.deleted_at.is_some() || !self.lies_in(document, &folders) {
+            let wanted = self.lies_in(document, &folders) && has_one_of(document, labels.as_deref());
+            if document.deleted_at.is_some() || !wanted {
                 continue;
             }
             let (record, has_issues) = self.content_record(document, branch, full)?;
@@ -70,14 +68,14 @@ impl Organisation {
 
     fn content_record(&self, document: &Document, branch: Option<&Model>, full: bool) -> Result<(Value, bool), Answer> {
         let workbook = self.model(&document.workbook_model_id)?;
-        let own = self.layers(workbook, branch, Viewpoint::Caller)?;
+        let own = self.layers(workbook, branch, Viewpoint::CALLER)?;
         let mut queries = Vec::new();
         for (index, tile) in tiles(&document.dashboard).enumerate() {
             let Some(query) = tile_query(tile) else { continue };
             let tab = query.get("model_extension_id").and_then(Value::as_str);
             let tab = tab.filter(|id| *id != workbook.id).and_then(|id| self.models.get(id));
             let plan = match tab {
-                Some(tab) => plan(&self.layers(tab, branch, Viewpoint::Caller)?, query),
+                Some(tab) => plan(&self.layers(tab, branch, Viewpoint::CALLER)?, query),
                 None => plan(&own, query),
             };
             queries.push(json!({
@@ -107,6 +105,7 @@ fn issues_of(plan: &Plan, full: bool) -> Vec<String> {
         Plan::Planned {
             missing,
             invalid_calculations,
+            ..
         } => missing
             .iter()
             .map(|field| format!("Field {field} does not exist"))
@@ -118,7 +117,7 @@ fn issues_of(plan: &Plan, full: bool) -> Vec<String> {
             .collect(),
         Plan::Refused(reason) => vec![reason.clone()],
         Plan::Failed(reason) if full => vec![reason.clone()],
-        Plan::Failed(_) => Vec::new(),
+        Plan::Failed(_) | Plan::Unscoped(_) => Vec::new(),
     }
 }
 

@@ -11,7 +11,7 @@ use super::knobs::{Knobs, OpenapiDocument};
 
 /// The calls that the simulator serves: method and path, with parameters named as Omni's contract names them. A test
 /// holds that the router answers these and no other call of the contract.
-pub const SERVED: [(&str, &str); 36] = [
+pub const SERVED: [(&str, &str); 55] = [
     ("GET", "/api/v1/models"),
     ("POST", "/api/v1/models"),
     ("GET", "/api/v1/models/{modelId}/yaml"),
@@ -34,6 +34,22 @@ pub const SERVED: [(&str, &str); 36] = [
     ("GET", "/api/v1/documents"),
     ("GET", "/api/v1/documents/{identifier}"),
     ("DELETE", "/api/v1/documents/{identifier}"),
+    ("GET", "/api/v1/documents/{identifier}/permissions"),
+    ("PUT", "/api/v1/documents/{identifier}/permissions"),
+    ("POST", "/api/v1/documents/{identifier}/permissions"),
+    ("PATCH", "/api/v1/documents/{identifier}/permissions"),
+    ("DELETE", "/api/v1/documents/{identifier}/permissions"),
+    ("GET", "/api/v1/documents/{identifier}/access-list"),
+    ("PUT", "/api/v1/documents/{identifier}/favorite"),
+    ("DELETE", "/api/v1/documents/{identifier}/favorite"),
+    ("PATCH", "/api/v1/documents/{identifier}/labels"),
+    ("PUT", "/api/v1/documents/{identifier}/labels/{labelName}"),
+    ("DELETE", "/api/v1/documents/{identifier}/labels/{labelName}"),
+    ("GET", "/api/v1/labels"),
+    ("POST", "/api/v1/labels"),
+    ("GET", "/api/v1/labels/{name}"),
+    ("PUT", "/api/v1/labels/{name}"),
+    ("DELETE", "/api/v1/labels/{name}"),
     ("GET", "/api/v1/documents/{identifier}/queries"),
     ("PUT", "/api/v1/documents/{identifier}/move"),
     ("POST", "/api/v1/documents/{identifier}/move"),
@@ -43,7 +59,10 @@ pub const SERVED: [(&str, &str); 36] = [
     ("GET", "/api/v1/connections"),
     ("GET", "/api/v1/connection-environments"),
     ("GET", "/api/v1/user-attributes"),
+    ("GET", "/api/scim/v2/embed/Users"),
+    ("GET", "/api/scim/v2/embed/users"),
     ("POST", "/api/v1/query/run"),
+    ("GET", "/api/v1/query/wait"),
     ("GET", "/api/v1/user-groups/{id}/model-roles"),
     ("POST", "/api/v1/user-groups/{id}/model-roles"),
     ("GET", "/api/v1/users/{id}/model-roles"),

@@ -30,7 +30,7 @@ const fn difference(
 
 /// Every known difference that the simulator shows or a request of Wavepin makes. A test holds that no exchange parts
 /// from the contract elsewhere, and that every entry is needed.
-pub const DIFFERENCES: [Difference; 19] = [
+pub const DIFFERENCES: [Difference; 24] = [
     difference(
         "*",
         "status 400",
@@ -72,6 +72,12 @@ pub const DIFFERENCES: [Difference; 19] = [
         "answer /connectionEnvironments",
         "`data`, with values in one text",
         "Omni's documentation; knob `environments_answer`",
+    ),
+    difference(
+        "GET /api/v1/documents",
+        "answer /records/*/labels/*",
+        "`name` and `verified` of each; the contract has names",
+        "Omni's documentation; knob `document_labels`",
     ),
     difference(
         "GET /api/v1/folders/{folderId}/permissions",
@@ -137,6 +143,36 @@ pub const DIFFERENCES: [Difference; 19] = [
         "POST /api/v1/query/run",
         "answer text/ndjson",
         "a line for each step, not one JSON object",
+        "Omni's documentation",
+    ),
+    difference(
+        "GET /api/scim/v2/embed/users",
+        "call",
+        "`users` in small letters; the contract has `Users`",
+        "Omni's documentation",
+    ),
+    difference(
+        "GET /api/v1/query/wait",
+        "answer text/ndjson",
+        "a line for each job, not one JSON object",
+        "Omni's documentation",
+    ),
+    difference(
+        "GET /api/v1/query/wait",
+        "answer /results",
+        "while no job has ended, one line alone, which names those that are left",
+        "Omni's documentation",
+    ),
+    difference(
+        "POST /api/v1/query/run",
+        "body /cache",
+        "`Standard`, `SkipRequery`, `SkipCache`, `SkipCacheAndRebuildExtracts`; refuses the contract's words",
+        "Omni's command line from 1.3.1 on and clients of live instances",
+    ),
+    difference(
+        "POST /api/v1/query/run",
+        "query userId",
+        "the user in whose name it asks; in the body it is an older way",
         "Omni's documentation",
     ),
     difference(

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::http::{Answer, Call, Object, Reply, optional_text, paged};
 use super::knobs::DocumentDefaults;
+use super::labels::has_one_of;
 use super::organisation::{Document, Organisation};
 
 /// One tile of a document, as its dashboard holds it.
@@ -59,12 +60,10 @@ impl Organisation {
         if included.contains(&"onlySharedWithMe") && call.param("userId").is_none() {
             return Err(Answer::refusal(400, "onlySharedWithMe requires userId"));
         }
-        if let Some(label) = call.param("labels") {
-            return Err(Answer::refusal(
-                400,
-                format!("Bad Request: labels: Unknown label {label}"),
-            ));
-        }
+        let labels = self.wanted_labels(call)?;
+        self.check_member(call)?;
+        let user = call.param("userId").and_then(|id| self.embed_user(id));
+        let who = call.param("userId").unwrap_or(&self.owner.membership_id);
         let mut found: Vec<_> = self
             .documents
             .values()
@@ -75,10 +74,14 @@ impl Organisation {
                 call.param("folderId")
                     .is_none_or(|id| document.folder_id.as_deref() == Some(id))
             })
+            .filter(|document| has_one_of(document, labels.as_deref()))
+            .filter(|document| user.is_none() || self.embed_user_may_open(document, user))
+            .filter(|document| !included.contains(&"onlyFavorites") || document.metadata.favorites.contains(who))
             .filter(|_| call.param("creatorId").is_none_or(|id| id == self.owner.membership_id))
             .collect();
         match call.param("sortField").unwrap_or("name") {
-            "name" | "favorites" | "visits" => found.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id))),
+            "favorites" => found.sort_by_key(|document| (document.metadata.favorites.len(), document.name.clone())),
+            "name" | "visits" => found.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id))),
             "updatedAt" => found.sort_by_key(|document| document.updated_at),
             other => {
                 return Err(Answer::bad(
@@ -94,21 +97,32 @@ impl Organisation {
             found.reverse();
         }
         Ok(paged(
-            found.iter().map(|document| self.document_record(document)).collect(),
+            found
+                .iter()
+                .map(|document| self.document_record(document, &included))
+                .collect(),
             size,
             from,
         ))
     }
 
     /// What lists tell of a document: no word of its model.
-    fn document_record(&self, document: &Document) -> Value {
-        json!({
-            "identifier": document.identifier, "name": document.name, "description": null, "type": "document",
+    fn document_record(&self, document: &Document, included: &[&str]) -> Value {
+        let mut record = json!({
+            "identifier": document.identifier, "name": document.name, "type": "document",
+            "description": document.metadata.description,
             "connectionId": self.models.get(&document.shared_model_id).map(|model| &model.connection_id),
             "folder": self.folder_of(document), "owner": {"id": self.owner.membership_id, "name": self.owner.name},
             "scope": document.scope, "hasDashboard": true, "deleted": document.deleted_at.is_some(),
             "updatedAt": document.updated_at.to_string(), "url": format!("/dashboards/{}", document.identifier),
-        })
+        });
+        if included.contains(&"labels") {
+            record["labels"] = self.labels_shown(document);
+        }
+        if included.contains(&"_count") {
+            record["_count"] = json!({"favorites": document.metadata.favorites.len(), "views": 0});
+        }
+        record
     }
 
     /// The folder of a document as records show it.
@@ -125,8 +139,8 @@ impl Organisation {
         let document = self.document(identifier)?;
         let collection = &document.dashboard["queryPresentationCollection"];
         Ok(Answer::ok(json!({
-            "modelId": document.shared_model_id, "name": document.name, "description": null,
-            "identifier": document.identifier, "facetFilters": document.dashboard["facetFilters"],
+            "modelId": document.shared_model_id, "name": document.name,
+            "description": document.metadata.description, "identifier": document.identifier, "facetFilters": document.dashboard["facetFilters"],
             "filterConfig": collection["filterConfig"], "filterOrder": collection["filterOrder"],
             "queryPresentations": tiles(&document.dashboard).collect::<Vec<_>>(),
             "refreshInterval": document.dashboard["refreshInterval"],

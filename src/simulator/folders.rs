@@ -314,7 +314,7 @@ impl Organisation {
         Ok(Answer::ok(json!({"success": true})))
     }
 
-    fn principals(&self, body: &Object) -> Result<Vec<Principal>, Answer> {
+    pub(super) fn principals(&self, body: &Object) -> Result<Vec<Principal>, Answer> {
         let users = optional_texts(body, "userIds")?;
         let groups = optional_texts(body, "userGroupIds")?;
         if users.is_empty() && groups.is_empty() {
@@ -325,7 +325,7 @@ impl Organisation {
         }
         for user in &users {
             uuid("userIds", user)?;
-            if *user != self.owner.membership_id {
+            if !self.is_member(user) {
                 return Err(Answer::not_found(format!("User with id {user} does not exist")));
             }
         }

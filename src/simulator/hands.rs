@@ -4,11 +4,12 @@ use serde_json::json;
 
 use super::folders::CONTENT_ROLES;
 use super::http::{Answer, Object, Reply, optional_text, optional_texts, required_text};
+use super::metadata::Metadata;
 use super::organisation::{Document, File, Files, Model, ModelKind, Organisation, Permit, Principal};
 use super::renew::{DashboardIds, NewIds, rehash};
 
 /// Every action with its fields.
-const ACTIONS: [(&str, &[&str]); 14] = [
+const ACTIONS: [(&str, &[&str]); 18] = [
     ("rename_document", &["identifier", "name", "new_identifier"]),
     ("move_document", &["identifier", "folder_path"]),
     ("delete_document", &["identifier"]),
@@ -26,6 +27,10 @@ const ACTIONS: [(&str, &[&str]); 14] = [
     ("rename_folder", &["path", "name", "new_path"]),
     ("delete_folder", &["path"]),
     ("set_permit", &["path", "user_group", "role"]),
+    ("set_user", &["external_id", "name", "attributes"]),
+    ("remove_attribute", &["external_id", "attribute"]),
+    ("remove_user", &["external_id"]),
+    ("describe_document", &["identifier", "description"]),
 ];
 
 impl Organisation {
@@ -47,6 +52,10 @@ impl Organisation {
             "create_folder" => self.hand_create_folder(body),
             "rename_folder" => self.hand_rename_folder(body),
             "delete_folder" => self.hand_delete_folder(body),
+            "set_user" => self.hand_set_user(body),
+            "remove_attribute" => self.hand_remove_attribute(body),
+            "remove_user" => self.hand_remove_user(body),
+            "describe_document" => self.hand_describe(body),
             _ => self.hand_set_permit(body),
         }
     }
@@ -197,6 +206,7 @@ impl Organisation {
             query_model_ids: query_models.into_values().collect(),
             dashboard: plan.body,
             file_uploads: plan.file_uploads,
+            metadata: Metadata::default(),
             created_at: now,
             updated_at: now,
             published_at: now,

@@ -130,12 +130,17 @@ fn unrecognized(key: &str) -> String {
 
 /// Cuts one page out of all records, in Omni's envelope.
 pub(super) fn paged(records: Vec<Value>, size: usize, from: usize) -> Answer {
+    paged_as("records", records, size, from)
+}
+
+/// The same under another name of the list.
+pub(super) fn paged_as(list: &str, records: Vec<Value>, size: usize, from: usize) -> Answer {
     let total = records.len();
     let end = (from + size).min(total);
     let page: Vec<Value> = records.into_iter().skip(from).take(size).collect();
     let next = (end < total).then(|| encode_cursor(end));
     Answer::ok(json!({
-        "records": page,
+        list: page,
         "pageInfo": {"hasNextPage": next.is_some(), "nextCursor": next, "pageSize": size, "totalRecords": total},
     }))
 }
@@ -173,6 +178,14 @@ impl Answer {
 
     pub(super) fn ok(body: Value) -> Self {
         Self::json(200, body)
+    }
+
+    /// 204, without a body.
+    pub(super) fn empty() -> Self {
+        Self {
+            body: String::new(),
+            ..Self::json(204, Value::Null)
+        }
     }
 
     /// An error in the usual shape, `{"detail", "status"}`.

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::export::decompile;
 use super::http::{Answer, Call, Object, Reply, kind_of, optional_text, required_text, uuid};
 use super::knobs::{IdentifierClash, ImportAnswer, ImportFolder};
+use super::metadata::Metadata;
 use super::organisation::{Document, Files, ModelKind, Organisation};
 use super::renew::{DashboardIds, NewIds, renew_uploads};
 
@@ -206,6 +207,7 @@ impl Organisation {
             query_model_ids: query_models.into_values().collect(),
             dashboard: parcel.dashboard,
             file_uploads: renew_uploads(parcel.file_uploads, &new_ids.uploads),
+            metadata: Metadata::default(),
             created_at: now,
             updated_at: now,
             published_at: now,

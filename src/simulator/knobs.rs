@@ -41,6 +41,8 @@ pub struct Knobs {
     pub permissions_answer: PermissionsAnswer,
     /// The page size and the direction of a list of documents that asks for neither.
     pub document_defaults: DocumentDefaults,
+    /// The shape of the labels in a list of documents.
+    pub document_labels: DocumentLabels,
     /// The shape of the list of connection environments.
     pub environments_answer: EnvironmentsAnswer,
     /// Whether documents move by POST, as the specification of May 2026 says, instead of PUT.
@@ -59,6 +61,12 @@ pub struct Knobs {
     pub branch_schema_refresh: bool,
     /// The key owner's value of the attribute that drives the environments; none makes reads fail.
     pub caller_attribute: Option<String>,
+    /// Whether the environment of a query with `userId` is the one of that user's attribute, instead of the key owner's.
+    pub query_user_routes: bool,
+    /// What a view of a dynamic schema comes to for a user without a value of the attribute that names the schema.
+    pub unset_schema_attribute: UnsetSchemaAttribute,
+    /// How often a run of a query times out before it is done: first in the call, then while it is waited for.
+    pub run_timeouts: u32,
     /// Whether the main key is a personal one instead of an organization key.
     pub key_is_personal: bool,
     /// The status that a key gets which is not known: 403, or 401 as the specification says.
@@ -103,6 +111,7 @@ impl Default for Knobs {
             permissions_show_inherited: true,
             permissions_answer: PermissionsAnswer::Permits,
             document_defaults: DocumentDefaults::Specification,
+            document_labels: DocumentLabels::Names,
             environments_answer: EnvironmentsAnswer::ConnectionEnvironments,
             move_by_post: false,
             another_organisation: false,
@@ -113,6 +122,9 @@ impl Default for Knobs {
             failed_drafts: 0,
             branch_schema_refresh: false,
             caller_attribute: Some("staging".to_owned()),
+            query_user_routes: true,
+            unset_schema_attribute: UnsetSchemaAttribute::ReadsFromSchema,
+            run_timeouts: 0,
             key_is_personal: false,
             bad_key_status: 403,
             connection_admin: true,
@@ -252,6 +264,16 @@ pub enum SchemaModel {
     Absent,
 }
 
+/// What becomes of a query over a dynamic schema for a user without a value of its attribute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnsetSchemaAttribute {
+    /// It silently reads the schema that the dynamic one is made from, which is everybody's.
+    ReadsFromSchema,
+    /// It cannot be planned.
+    Fails,
+}
+
 /// The shape in which the permissions of a folder are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -271,6 +293,16 @@ pub enum DocumentDefaults {
     Specification,
     /// 20 by name, descending.
     Documentation,
+}
+
+/// The shape of the labels in a list of documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DocumentLabels {
+    /// Names, as the specification has it.
+    Names,
+    /// `{name, verified}`, as the documentation has it.
+    Objects,
 }
 
 /// The shape of the list of connection environments.

@@ -7,8 +7,8 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::http::{Answer, Object};
-use super::knobs::SchemaModel;
-use super::organisation::{Connection, Files, Model, ModelKind, Organisation};
+use super::organisation::{Files, Model, ModelKind, Organisation};
+use super::viewpoint::Viewpoint;
 
 /// The files of one layer, with what is needed to tell its views apart.
 type Layer<'a> = (ModelKind, &'a Files);
@@ -19,6 +19,10 @@ pub(super) struct Layers {
     pub(super) views: BTreeMap<String, View>,
     pub(super) topics: BTreeMap<String, Arc<Value>>,
     pub(super) relationships: Vec<Relationship>,
+    /// The database that it reads, as who asks is led to it.
+    pub(super) database: String,
+    /// The schema of views that name none.
+    pub(super) default_schema: String,
     ignored_views: BTreeSet<String>,
 }
 
@@ -31,6 +35,25 @@ pub(super) struct View {
     pub(super) aliases_only: bool,
     /// The name of the topmost file that says something about it.
     pub(super) file_name: String,
+    /// Of a view of a dynamic schema: where it reads for who asks.
+    pub(super) scope: Option<Scope>,
+}
+
+/// What a user's attribute makes of a dynamic schema.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// It reads this one.
+    Schema(String),
+    /// It reads none, since this attribute has no value.
+    Unset(String),
+}
+
+/// A virtual schema of a model file: a copy of the views of one schema, that reads the one which a user's attribute
+/// names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct DynamicSchema {
+    pub(super) from_schema: String,
+    pub(super) user_attribute: String,
 }
 
 /// One join between two views.
@@ -115,6 +138,23 @@ impl Layers {
         }
     }
 
+    /// Adds the views of a dynamic schema, `<name>__<view>`, as copies of those of the schema that it is made from.
+    fn add_dynamic(&mut self, name: &str, schema: &DynamicSchema, scope: &Scope) {
+        let made_from = |view: &View| view.body.get("schema").and_then(Value::as_str) == Some(&schema.from_schema);
+        let prefix = format!("{}__", schema.from_schema.to_lowercase());
+        let copies: Vec<(String, View)> = self
+            .views
+            .iter()
+            .filter(|(_, view)| view.scope.is_none() && made_from(view))
+            .map(|(view, found)| {
+                let bare = view.strip_prefix(&prefix).unwrap_or(view);
+                let scope = Some(scope.clone());
+                (format!("{name}__{bare}"), View { scope, ..found.clone() })
+            })
+            .collect();
+        self.views.extend(copies);
+    }
+
     fn add_relationships(&mut self, parsed: &Value, local: bool) {
         let text = |entry: &Value, key: &str| entry.get(key).and_then(Value::as_str).map(str::to_owned);
         for entry in parsed.as_array().into_iter().flatten() {
@@ -181,6 +221,20 @@ impl Layers {
     }
 }
 
+/// The dynamic schemas of a model file; one without a schema or an attribute is none.
+fn dynamic_schemas(files: &Files) -> impl Iterator<Item = (&String, DynamicSchema)> {
+    let declared = files.get("model").and_then(|file| file.parsed.get("dynamic_schemas"));
+    let declared = declared.and_then(Value::as_object).into_iter().flatten();
+    declared.filter_map(|(name, schema)| {
+        let text = |key| schema.get(key).and_then(Value::as_str).map(str::to_owned);
+        let schema = DynamicSchema {
+            from_schema: text("from_schema")?,
+            user_attribute: text("user_attribute")?,
+        };
+        Some((name, schema))
+    })
+}
+
 /// All views that a nested map of joins names.
 pub(super) fn collect_joins(joins: &Value, into: &mut BTreeSet<String>) {
     for (view, nested) in joins.as_object().into_iter().flatten() {
@@ -223,70 +277,7 @@ pub(super) fn raw_references(sql: &str) -> Vec<(Option<String>, String)> {
         .collect()
 }
 
-/// Who asks, as far as it decides which environment's schema is under the model.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Viewpoint<'a> {
-    /// The key's owner, with the attribute that the knob gives.
-    Caller,
-    /// Somebody with this value of the attribute.
-    Value(&'a str),
-    /// This environment, whoever asks.
-    Environment(&'a str),
-}
-
 impl Organisation {
-    /// The physical connection under a base connection as this viewpoint sees it.
-    ///
-    /// # Errors
-    /// The connection is dynamic and the caller has no value for its attribute.
-    fn physical_connection(&self, base: &Connection, viewpoint: Viewpoint<'_>) -> Result<String, Answer> {
-        if base.environment_attribute.is_none() {
-            return Ok(base.id.clone());
-        }
-        let mut environments = self
-            .environments
-            .iter()
-            .filter(|found| found.base_connection_id == base.id);
-        let value = match viewpoint {
-            Viewpoint::Environment(id) => {
-                return environments
-                    .find(|found| found.id == id || found.connection_id == id)
-                    .map_or_else(
-                        || {
-                            Err(Answer::not_found(format!(
-                                "Connection environment with id {id} does not exist"
-                            )))
-                        },
-                        |found| Ok(found.connection_id.clone()),
-                    );
-            }
-            Viewpoint::Value(value) => value,
-            Viewpoint::Caller => self.knobs.caller_attribute.as_deref().ok_or_else(|| {
-                Answer::refusal(
-                    400,
-                    "This connection uses dynamic environments and you don't have a value set for the required user \
-                     attribute",
-                )
-            })?,
-        };
-        let found = environments.find(|found| found.values.iter().any(|known| known == value));
-        Ok(found.map_or_else(|| base.id.clone(), |found| found.connection_id.clone()))
-    }
-
-    /// The schema layer under a model.
-    pub(super) fn schema_files(&self, connection_id: &str, viewpoint: Viewpoint<'_>) -> Result<&Files, Answer> {
-        static NONE: Files = Files::new();
-        let Some(base) = self.connection(connection_id) else {
-            return Ok(&NONE);
-        };
-        let refreshed = self.knobs.schema_model == SchemaModel::Ready;
-        let physical = self.physical_connection(base, viewpoint)?;
-        let schema = self.models.values().find(|model| {
-            model.kind == ModelKind::Schema && model.deleted_at.is_none() && model.connection_id == physical
-        });
-        Ok(schema.filter(|_| refreshed).map_or(&NONE, |model| &model.files))
-    }
-
     /// Everything that lies below a model's own files, lowest first; `branch` takes its shared model's place.
     pub(super) fn layers_below<'a>(
         &'a self,
@@ -329,14 +320,27 @@ impl Organisation {
         branch: Option<&Model>,
         viewpoint: Viewpoint<'_>,
     ) -> Result<Layers, Answer> {
-        let mut layers = Layers::default();
-        for layer in self.layers_below(model, branch, viewpoint)? {
-            layers.add(layer);
-        }
+        let mut stack = self.layers_below(model, branch, viewpoint)?;
         let own = branch
             .filter(|branch| branch.base_model_id.as_deref() == Some(model.id.as_str()))
             .map_or(&model.files, |branch| &branch.files);
-        layers.add((model.kind, own));
+        stack.push((model.kind, own));
+        let mut layers = Layers::default();
+        if let Some(base) = self.connection(&model.connection_id) {
+            let physical = self.physical_connection(base, viewpoint)?;
+            layers.database.clone_from(&physical.database);
+            layers.default_schema.clone_from(&physical.default_schema);
+        }
+        let dynamic: BTreeMap<&String, DynamicSchema> =
+            stack.iter().flat_map(|(_, files)| dynamic_schemas(files)).collect();
+        for layer in stack {
+            layers.add(layer);
+            if layer.0 == ModelKind::Schema {
+                for (name, schema) in &dynamic {
+                    layers.add_dynamic(name, schema, &self.scope_of(schema, viewpoint));
+                }
+            }
+        }
         Ok(layers.settle())
     }
 }

@@ -26,30 +26,38 @@ mod content_validator;
 mod contract;
 mod control;
 mod differences;
+mod document_access;
 mod documents;
+mod embed_users;
 mod export;
 mod faults;
 mod folders;
 mod hands;
 mod http;
 mod identity;
+mod ids;
 mod import;
 mod knobs;
+mod labels;
 mod layers;
 mod line;
+mod metadata;
 mod models;
 mod organisation;
 mod query;
 mod renew;
 mod roles;
 mod routes;
+mod run;
 mod see;
 mod seed;
 mod sending;
+mod sql;
 mod state;
 #[cfg(test)]
 mod tests;
 mod validate;
+mod viewpoint;
 mod world;
 mod yaml;
 
@@ -57,8 +65,8 @@ pub use contract::SERVED;
 pub use differences::{DIFFERENCES, Difference};
 pub use faults::{Fault, FaultKind};
 pub use knobs::{
-    DocumentDefaults, EnvironmentsAnswer, FolderClash, IdentifierClash, ImportAnswer, ImportFolder, Knobs,
-    OpenapiDocument, PermissionsAnswer, SchemaModel, ValidateAnswer,
+    DocumentDefaults, DocumentLabels, EnvironmentsAnswer, FolderClash, IdentifierClash, ImportAnswer, ImportFolder,
+    Knobs, OpenapiDocument, PermissionsAnswer, SchemaModel, UnsetSchemaAttribute, ValidateAnswer,
 };
 pub use seed::Seed;
 pub use world::{Exchange, LoggedRequest};

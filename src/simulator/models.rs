@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::canonical::canonical;
 use super::http::{Answer, Call, Reply, optional_flag, optional_text, paged, required_text, uuid};
 use super::knobs::SchemaModel;
-use super::layers::Viewpoint;
 use super::organisation::{Files, Model, ModelKind, Organisation};
+use super::viewpoint::Viewpoint;
 
 static BRANCH_NAME: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^[\w\-/]+$").expect("a fixed pattern"));
 
@@ -265,8 +265,8 @@ impl Organisation {
         let delete = optional_flag(&body, "delete_branch")?.unwrap_or(false);
         let (shared, branch) = self.branch_of(model_id, name)?;
         let merged = merged_files(shared, branch)?;
-        let combined = self.layers(shared, Some(branch), Viewpoint::Caller)?;
-        let schema = self.schema_files(&shared.connection_id, Viewpoint::Caller)?;
+        let combined = self.layers(shared, Some(branch), Viewpoint::CALLER)?;
+        let schema = self.schema_files(&shared.connection_id, Viewpoint::CALLER)?;
         let files = canonical(&merged, schema, &combined);
         let branch_id = branch.id.clone();
         let now = self.clock.stamp();

@@ -8,10 +8,14 @@ use base64::Engine as _;
 use jiff::{Timestamp, ToSpan};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use uuid::Uuid;
 
+use super::embed_users::EmbedUser;
 use super::http::Answer;
+use super::ids::Ids;
 use super::knobs::Knobs;
+use super::labels::Label;
+use super::metadata::Metadata;
+use super::run::Job;
 
 /// The whole organisation.
 #[derive(Debug)]
@@ -33,6 +37,11 @@ pub(super) struct Organisation {
     pub(super) documents: BTreeMap<String, Document>,
     /// Identifiers that documents had before, and whose they were.
     pub(super) redirects: BTreeMap<String, String>,
+    /// In the order in which they came.
+    pub(super) embed_users: Vec<EmbedUser>,
+    pub(super) labels: Vec<Label>,
+    /// Runs that timed out and were not waited for yet.
+    pub(super) jobs: Vec<Job>,
 }
 
 /// The user in whose name the key acts.
@@ -212,6 +221,8 @@ pub(super) struct Document {
     pub(super) dashboard: Value,
     /// The `fileUploads` of an export.
     pub(super) file_uploads: Value,
+    /// What no export has of it.
+    pub(super) metadata: Metadata,
     pub(super) created_at: Timestamp,
     pub(super) updated_at: Timestamp,
     pub(super) published_at: Timestamp,
@@ -255,38 +266,6 @@ impl Clock {
 
     pub(super) fn advance(&mut self, seconds: i64) {
         self.ahead_seconds = self.ahead_seconds.saturating_add(seconds);
-    }
-}
-
-/// Gives out ids: the n-th is always the same, so that runs can be compared.
-#[derive(Debug, Default)]
-pub(super) struct Ids {
-    given: u64,
-}
-
-impl Ids {
-    const SPACE: Uuid = Uuid::from_u128(0x7b1d_6a0e_52c4_4f0b_9d3e_0a6f_51c8_2e47);
-
-    pub(super) fn uuid(&mut self) -> String {
-        self.given += 1;
-        Uuid::new_v5(&Self::SPACE, &self.given.to_be_bytes()).to_string()
-    }
-
-    /// Eight letters and digits, as tiles have them.
-    pub(super) fn mini_uuid(&mut self) -> String {
-        const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-        self.given += 1;
-        let digest = Sha256::digest(self.given.to_be_bytes());
-        digest
-            .iter()
-            .take(8)
-            .map(|byte| char::from(ALPHABET[usize::from(*byte) % 62]))
-            .collect()
-    }
-
-    /// Eight hexadecimal digits, as identifiers have them that nobody chose.
-    pub(super) fn identifier(&mut self) -> String {
-        self.uuid().chars().take(8).collect()
     }
 }
 

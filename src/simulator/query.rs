@@ -1,12 +1,14 @@
-//! Queries: planned against the combined model, never run.
+//! Queries: planned against the combined model.
 
 use std::collections::BTreeSet;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::http::{Answer, Call, Object, Reply, optional_flag, optional_text, uuid};
-use super::layers::{Layers, Viewpoint, raw_references, references};
+use super::http::{Answer, Object};
+use super::layers::{Layers, raw_references, references};
 use super::organisation::{ModelKind, Organisation};
+use super::sql::Select;
+use super::viewpoint::Viewpoint;
 
 /// What planning a query comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,9 +19,13 @@ pub(super) enum Plan {
         missing: Vec<String>,
         /// Calculations that name a field that does not exist.
         invalid_calculations: Vec<String>,
+        /// Its text.
+        sql: String,
     },
     /// It cannot be planned.
     Failed(String),
+    /// It cannot be planned for who asks; a validation, which asks for nobody, has nothing to say against it.
+    Unscoped(String),
     /// Nothing is left of it that could be planned.
     Refused(String),
 }
@@ -31,17 +37,18 @@ impl Plan {
             Self::Planned {
                 missing,
                 invalid_calculations,
+                ..
             } => {
                 let gone: Vec<&str> = missing.iter().chain(invalid_calculations).map(String::as_str).collect();
                 (!gone.is_empty()).then(|| format!("no such field: {}", gone.join(", ")))
             }
-            Self::Failed(reason) | Self::Refused(reason) => Some(reason.clone()),
+            Self::Failed(reason) | Self::Unscoped(reason) | Self::Refused(reason) => Some(reason.clone()),
         }
     }
 }
 
 /// `view.field` of `view.field[month]`.
-fn split(field: &str) -> Option<(&str, &str)> {
+pub(super) fn split(field: &str) -> Option<(&str, &str)> {
     field.split('[').next().and_then(|bare| bare.split_once('.'))
 }
 
@@ -52,22 +59,16 @@ pub(super) fn plan(layers: &Layers, query: &Object) -> Plan {
         return Plan::Planned {
             missing: Vec::new(),
             invalid_calculations: Vec::new(),
+            sql: sql.to_owned(),
         };
     }
     let table = query.get("table").and_then(Value::as_str).unwrap_or_default();
     if !layers.views.contains_key(table) {
         return Plan::Failed(format!("Failed to plan query: view \"{table}\" does not exist"));
     }
-    let topic_name = query
-        .get("join_paths_from_topic_name")
-        .and_then(Value::as_str)
-        .filter(|name| !name.is_empty());
-    let topic = match topic_name {
-        None => None,
-        Some(name) => match layers.topics.get(name) {
-            None => return Plan::Failed(format!("Failed to plan query: topic \"{name}\" does not exist")),
-            Some(topic) => Some(topic.as_ref()),
-        },
+    let topic = match topic_of(layers, query) {
+        Ok(topic) => topic,
+        Err(reason) => return Plan::Failed(reason),
     };
     let base = topic
         .and_then(|topic| topic.get("base_view"))
@@ -79,9 +80,11 @@ pub(super) fn plan(layers: &Layers, query: &Object) -> Plan {
     };
     let fields: Vec<&str> = texts(query.get("fields")).collect();
     let calculations = calculation_names(query);
-    let missing: BTreeSet<String> = named_fields(query)
-        .into_iter()
-        .filter(|field| !calculations.contains(field) && !exists(field))
+    let used = named_fields(query);
+    let missing: BTreeSet<String> = used
+        .iter()
+        .filter(|field| !calculations.contains(*field) && !exists(field))
+        .cloned()
         .collect();
     if !fields.is_empty() && fields.iter().all(|field| missing.contains(*field)) {
         return Plan::Refused(format!("Bad Request: query: no such field: {}", fields.join(", ")));
@@ -95,11 +98,36 @@ pub(super) fn plan(layers: &Layers, query: &Object) -> Plan {
     if let Err(reason) = check_joins(layers, &fields) {
         return Plan::Failed(format!("Failed to plan query: {reason}"));
     }
-    let invalid = invalid_calculations(query, &exists);
-    Plan::Planned {
-        missing: missing.into_iter().collect(),
-        invalid_calculations: invalid,
+    let select = Select {
+        layers,
+        base,
+        topic,
+        columns: fields.into_iter().filter(|field| !missing.contains(*field)).collect(),
+        besides: used.iter().map(String::as_str).collect(),
+        limit: query.get("limit").and_then(Value::as_u64),
+    };
+    match select.text() {
+        Err(reason) => Plan::Unscoped(format!("Failed to plan query: {reason}")),
+        Ok(sql) => Plan::Planned {
+            invalid_calculations: invalid_calculations(query, &exists),
+            missing: missing.into_iter().collect(),
+            sql,
+        },
     }
+}
+
+/// The topic that a query names, if it names one.
+fn topic_of<'a>(layers: &'a Layers, query: &Object) -> Result<Option<&'a Value>, String> {
+    let named = query.get("join_paths_from_topic_name").and_then(Value::as_str);
+    let Some(name) = named.filter(|name| !name.is_empty()) else {
+        return Ok(None);
+    };
+    let missing = || format!("Failed to plan query: topic \"{name}\" does not exist");
+    layers
+        .topics
+        .get(name)
+        .map(|topic| Some(topic.as_ref()))
+        .ok_or_else(missing)
 }
 
 fn texts(list: Option<&Value>) -> impl Iterator<Item = &str> {
@@ -237,55 +265,7 @@ fn check_joins(layers: &Layers, fields: &[&str]) -> Result<(), String> {
     Ok(())
 }
 
-const RUN_KEYS: [&str; 10] = [
-    "query",
-    "branchId",
-    "cache",
-    "connectionEnvironmentId",
-    "formatResults",
-    "planOnly",
-    "resultType",
-    "timezone",
-    "userId",
-    "workbookUrl",
-];
-
 impl Organisation {
-    pub(super) fn run_query(&mut self, call: &Call) -> Reply {
-        let body = call.body(&RUN_KEYS)?;
-        let Some(Value::Object(query)) = body.get("query") else {
-            return Err(Answer::bad("query", "Required"));
-        };
-        if !query.contains_key("fields") {
-            return Err(Answer::bad("query.fields", "Required"));
-        }
-        if optional_flag(&body, "planOnly")? != Some(true) {
-            return Err(Answer::bad(
-                "planOnly",
-                "this organisation has no warehouse behind it; only plans can be had",
-            ));
-        }
-        let model_id = optional_text(query, "modelId")?.ok_or_else(|| Answer::bad("query.modelId", "Required"))?;
-        uuid("modelId", model_id)?;
-        let user = call.param("userId").or(optional_text(&body, "userId")?);
-        if let Some(user) = user.filter(|user| *user != self.owner.membership_id) {
-            return Err(Answer::not_found(format!("User with id {user} does not exist")));
-        }
-        let environment = optional_text(&body, "connectionEnvironmentId")?;
-        let viewpoint = environment.map_or(Viewpoint::Caller, Viewpoint::Environment);
-        let layers = self.layers_of_query(model_id, query, optional_text(&body, "branchId")?, viewpoint)?;
-        let plan = plan(&layers, query);
-        if let Plan::Refused(reason) = plan {
-            return Err(Answer::refusal(400, reason));
-        }
-        let (job, client) = (self.ids.uuid(), self.ids.uuid());
-        Ok(Answer::lines(&[
-            json!({"jobs_submitted": {&job: &client}}),
-            plan_line(&job, &client, query, &plan),
-            json!({"remaining_job_ids": [], "timed_out": "false"}),
-        ]))
-    }
-
     /// The combined model under a query: its tab's model where it has one, else the model that it names.
     pub(super) fn layers_of_query(
         &self,
@@ -305,31 +285,5 @@ impl Organisation {
             _ => None,
         };
         self.layers(tab.unwrap_or(model), branch, viewpoint)
-    }
-}
-
-fn plan_line(job: &str, client: &str, query: &Object, plan: &Plan) -> Value {
-    match plan {
-        Plan::Planned {
-            missing,
-            invalid_calculations,
-        } => {
-            let invalid: Object = invalid_calculations
-                .iter()
-                .map(|name| (name.clone(), json!("references a missing field")))
-                .collect();
-            let table = query.get("table").and_then(Value::as_str).unwrap_or_default();
-            json!({
-                "job_id": job, "client_result_id": client, "status": "PLANNED",
-                "summary": {
-                    "display_sql": format!("SELECT … FROM {table}"), "missing_fields": missing,
-                    "invalid_calculations": invalid,
-                },
-            })
-        }
-        Plan::Failed(reason) | Plan::Refused(reason) => json!({
-            "job_id": job, "client_result_id": client, "status": "ERROR", "error_message": reason,
-            "summary": {"display_sql": reason, "missing_fields": [], "invalid_calculations": {}},
-        }),
     }
 }

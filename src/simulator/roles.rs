@@ -34,7 +34,7 @@ impl Organisation {
             return Ok(Principal::Group(id.to_owned()));
         }
         uuid("id", id)?;
-        if id != self.owner.membership_id {
+        if !self.is_member(id) {
             return Err(Answer::not_found(format!("User with id {id} does not exist")));
         }
         Ok(Principal::User(id.to_owned()))

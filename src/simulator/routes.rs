@@ -16,7 +16,11 @@ pub(super) fn answer(organisation: &mut Organisation, call: &Call, scope: KeySco
         ["api", "unstable", "models", id, "yaml"] => models(organisation, call, method, &[id, "yaml"]),
         ["api", "v1", "folders", rest @ ..] => folders(organisation, call, method, rest),
         ["api", "v1", "documents", rest @ ..] => documents(organisation, call, method, rest),
+        ["api", "v1", "labels", rest @ ..] => labels(organisation, call, method, rest, scope),
         ["api", "unstable", "documents", rest @ ..] => migration(organisation, call, method, rest, scope),
+        ["api", "scim", "v2", "embed", "Users" | "users"] if method == "GET" => {
+            Some(organisation.list_embed_users(call, scope))
+        }
         ["api", "v1", rest @ ..] => others(organisation, call, method, rest, scope),
         _ => None,
     };
@@ -66,8 +70,30 @@ fn documents(organisation: &mut Organisation, call: &Call, method: &str, rest: &
         ("GET", [identifier]) => organisation.read_document(identifier),
         ("DELETE", [identifier]) => organisation.delete_document(identifier),
         ("PUT" | "PATCH", [identifier]) => Err(gone("2026-07-31", &format!("/api/v2/documents/{identifier}/draft"))),
+        ("GET", [identifier, "permissions"]) => organisation.read_document_permits(call, identifier),
+        ("PUT", [identifier, "permissions"]) => organisation.set_document_settings(call, identifier),
+        ("POST", [identifier, "permissions"]) => organisation.add_document_permits(call, identifier),
+        ("PATCH", [identifier, "permissions"]) => organisation.change_document_permits(call, identifier),
+        ("DELETE", [identifier, "permissions"]) => organisation.revoke_document_permits(call, identifier),
+        ("GET", [identifier, "access-list"]) => organisation.list_document_access(call, identifier),
+        ("PUT", [identifier, "favorite"]) => organisation.mark_favorite(call, identifier, true),
+        ("DELETE", [identifier, "favorite"]) => organisation.mark_favorite(call, identifier, false),
+        ("PATCH", [identifier, "labels"]) => organisation.change_document_labels(call, identifier),
+        ("PUT", [identifier, "labels", name]) => organisation.label_document(call, identifier, name, true),
+        ("DELETE", [identifier, "labels", name]) => organisation.label_document(call, identifier, name, false),
         ("GET", [identifier, "queries"]) => organisation.document_queries(identifier),
         (method, [identifier, "move"]) if method == move_method => organisation.move_document(call, identifier),
+        _ => return None,
+    })
+}
+
+fn labels(organisation: &mut Organisation, call: &Call, method: &str, rest: &[&str], scope: KeyScope) -> Option<Reply> {
+    Some(match (method, rest) {
+        ("GET", []) => organisation.list_labels(),
+        ("POST", []) => organisation.create_label(call, scope),
+        ("GET", [name]) => organisation.read_label(name),
+        ("PUT", [name]) => organisation.change_label(call, scope, name),
+        ("DELETE", [name]) => organisation.delete_label(call, name),
         _ => return None,
     })
 }
@@ -98,7 +124,8 @@ fn others(organisation: &mut Organisation, call: &Call, method: &str, rest: &[&s
         ("GET", ["connections"]) => organisation.list_connections(call),
         ("GET", ["connection-environments"]) => organisation.list_environments(),
         ("GET", ["user-attributes"]) => organisation.list_attributes(),
-        ("POST", ["query", "run"]) => organisation.run_query(call),
+        ("POST", ["query", "run"]) => organisation.run_query(call, scope),
+        ("GET", ["query", "wait"]) => organisation.wait_for_queries(call),
         ("GET", ["user-groups", id, "model-roles"]) => organisation.read_roles(call, true, id),
         ("POST", ["user-groups", id, "model-roles"]) => organisation.assign_role(call, true, id),
         ("GET", ["users", id, "model-roles"]) => organisation.read_roles(call, false, id),

@@ -23,6 +23,10 @@ impl Organisation {
             })).collect::<Vec<_>>(),
             "documents": self.documents.values().map(|document| self.document_state(document)).collect::<Vec<_>>(),
             "redirects": self.redirects,
+            "labels": self.labels.iter().map(|label| &label.name).collect::<Vec<_>>(),
+            "embedUsers": self.embed_users.iter().map(|user| json!({
+                "externalId": user.external_id, "id": user.id, "name": user.name, "attributes": user.attributes,
+            })).collect::<Vec<_>>(),
             "groups": self.groups.iter().map(|group| json!({"id": group.mini_uuid, "name": group.name}))
                 .collect::<Vec<_>>(),
             "roles": self.roles.iter().map(|grant| {
@@ -51,7 +55,7 @@ impl Organisation {
     }
 
     fn document_state(&self, document: &Document) -> Value {
-        json!({
+        let mut state = json!({
             "identifier": document.identifier, "documentId": document.id, "name": document.name,
             "dashboardId": document.dashboard_id,
             "folderPath": document.folder_id.as_ref().and_then(|id| self.folders.get(id)).map(|folder| &folder.path),
@@ -59,7 +63,11 @@ impl Organisation {
             "workbookModelId": document.workbook_model_id, "queryModelIds": document.query_model_ids,
             "export": self.export_body(document), "deleted": document.deleted_at.is_some(),
             "updatedAt": document.updated_at.to_string(),
-        })
+        });
+        if let (Value::Object(state), Value::Object(metadata)) = (&mut state, self.metadata_state(&document.metadata)) {
+            state.extend(metadata);
+        }
+        state
     }
 
     fn principal_state(&self, principal: &Principal) -> Object {
@@ -79,7 +87,7 @@ impl Organisation {
         entry
     }
 
-    fn permit_state(&self, principal: &Principal, permit: &Permit) -> Value {
+    pub(super) fn permit_state(&self, principal: &Principal, permit: &Permit) -> Value {
         let mut entry = self.principal_state(principal);
         entry.insert("role".into(), json!(permit.role));
         entry.insert("accessBoost".into(), json!(permit.access_boost));

@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 use super::canonical::topic_views;
 use super::http::{Answer, Call, Object, Reply};
 use super::knobs::ValidateAnswer;
-use super::layers::{Layers, Viewpoint, references, topic_name, view_name};
+use super::layers::{Layers, references, topic_name, view_name};
 use super::organisation::{Files, ModelKind, Organisation};
+use super::viewpoint::Viewpoint;
 
 /// One finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +43,7 @@ impl Organisation {
     pub(super) fn validate_model(&self, call: &Call, model_id: &str) -> Reply {
         let model = self.model(model_id)?;
         let branch = self.named_branch(model, call.param("branchId"))?;
-        let layers = self.layers(model, branch, Viewpoint::Caller)?;
+        let layers = self.layers(model, branch, Viewpoint::CALLER)?;
         let mut issues = find_issues(&branch.unwrap_or(model).files, &layers);
         if let Some(limit) = call.param("limit").and_then(|limit| limit.parse().ok()) {
             issues.truncate(limit);

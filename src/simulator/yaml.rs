@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 
 use super::canonical::to_yaml;
 use super::http::{Answer, Call, Object, Reply, optional_flag, optional_text, required_text, uuid};
-use super::layers::{Viewpoint, merge, view_name};
+use super::layers::{merge, view_name};
 use super::organisation::{File, Files, Model, ModelKind, Organisation, checksum};
+use super::viewpoint::Viewpoint;
 
 const MODES: [&str; 5] = ["combined", "extension", "staged", "merged", "history"];
 
@@ -53,7 +54,7 @@ impl Organisation {
             ));
         }
         // A read fails for a caller without the attribute even where the schema is not part of the answer.
-        self.schema_files(&model.connection_id, Viewpoint::Caller)?;
+        self.schema_files(&model.connection_id, Viewpoint::CALLER)?;
         let mut files = if extension {
             authored(model, branch)
         } else {
@@ -76,7 +77,7 @@ impl Organisation {
             .filter(|branch| branch.base_model_id.as_deref() == Some(model.id.as_str()))
             .map_or(&model.files, |branch| &branch.files);
         let mut layers: Vec<&Files> = self
-            .layers_below(model, branch, Viewpoint::Caller)?
+            .layers_below(model, branch, Viewpoint::CALLER)?
             .into_iter()
             .map(|(_, files)| files)
             .collect();
@@ -161,7 +162,7 @@ impl Organisation {
             return Ok(Some(file));
         }
         // The whole view was meant: what the layers below have and the text has not is from now on ignored.
-        let below = self.layers(model, branch, Viewpoint::Caller)?;
+        let below = self.layers(model, branch, Viewpoint::CALLER)?;
         let view = view_name(file_name)
             .and_then(|view| below.views.get(&view).cloned())
             .unwrap_or_default();

@@ -101,6 +101,7 @@ impl Statuses {
         if report.dashboards.is_some() {
             status.dashboards.clone_from(&report.dashboards);
             status.foreign_links.clone_from(&report.foreign_links);
+            status.not_carried.clone_from(&report.not_carried);
         }
         let subject = Subject::new("ModelVersion", id);
         take(&mut status.conditions, &report.findings, &subject, observer);

@@ -6,8 +6,8 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 use wavepin::simulator::{
-    DEFAULT_API_KEY, DIFFERENCES, DocumentDefaults, EnvironmentsAnswer, Exchange, Fault, FaultKind, ImportAnswer,
-    ImportFolder, Knobs, PermissionsAnswer, SERVED, Simulator, SimulatorOptions, ValidateAnswer,
+    DEFAULT_API_KEY, DIFFERENCES, DocumentDefaults, DocumentLabels, EnvironmentsAnswer, Exchange, Fault, FaultKind,
+    ImportAnswer, ImportFolder, Knobs, PermissionsAnswer, SERVED, Simulator, SimulatorOptions, ValidateAnswer,
 };
 
 use super::check::{departures, explains, holds, is_of};
@@ -80,6 +80,9 @@ async fn every_call(caller: &Caller) {
     }
     folders(caller).await;
     documents(caller).await;
+    queries(caller).await;
+    labels(caller).await;
+    access(caller).await;
 }
 
 async fn membership(caller: &Caller) -> String {
@@ -175,6 +178,97 @@ async fn documents(caller: &Caller) {
     }
 }
 
+/// Labels, on documents and off again.
+async fn labels(caller: &Caller) {
+    let done = async |call: &str, body: Option<Value>| caller.done(call, body).await;
+    let new = json!({"name": "stable", "color": null, "description": "x", "homepage": false, "verified": true});
+    done("POST /api/v1/labels", Some(new)).await;
+    done("GET /api/v1/labels", None).await;
+    done("GET /api/v1/labels/stable", None).await;
+    done("PUT /api/v1/labels/stable", Some(json!({"color": "#00ff00"}))).await;
+    done("PUT /api/v1/documents/5e07c1d2/labels/stable", None).await;
+    done("DELETE /api/v1/documents/5e07c1d2/labels/stable", None).await;
+    let of_document = "PATCH /api/v1/documents/12db1a0a/labels";
+    done(of_document, Some(json!({"add": ["stable"], "remove": []}))).await;
+    let listed = done("GET /api/v1/documents?labels=stable&include=labels,_count", None).await;
+    assert_eq!(listed["records"].as_array().unwrap().len(), 1);
+    let validated = format!("GET /api/v1/models/{CLINICAL}/content-validator?labels=stable");
+    done(&validated, None).await;
+    assert_eq!(caller.send("DELETE /api/v1/labels/stable", None).await.0, 409);
+    assert_eq!(
+        caller
+            .send("POST /api/v1/labels", Some(json!({"name": "STABLE"})))
+            .await
+            .0,
+        409
+    );
+    done(of_document, Some(json!({"add": [], "remove": ["stable"]}))).await;
+    done("DELETE /api/v1/labels/stable", None).await;
+    assert_eq!(caller.send("GET /api/v1/labels/stable", None).await.0, 404);
+}
+
+/// Who may do what with a document, and whose favourite it is.
+async fn access(caller: &Caller) {
+    let done = async |call: String, body: Option<Value>| caller.done(&call, body).await;
+    let user = membership(caller).await;
+    let permissions = "/api/v1/documents/12db1a0a/permissions";
+    let permit = json!({"role": "VIEWER", "userGroupIds": [GROUP], "userIds": [], "accessBoost": true});
+    for method in ["POST", "PATCH"] {
+        done(format!("{method} {permissions}"), Some(permit.clone())).await;
+    }
+    done(
+        format!("PUT {permissions}"),
+        Some(json!({"canDownload": false, "organizationRole": "viewer"})),
+    )
+    .await;
+    done(format!("GET {permissions}?userId={user}"), None).await;
+    let list = "/api/v1/documents/12db1a0a/access-list?pageSize=2&accessSource=direct&type=userGroup";
+    done(format!("GET {list}"), None).await;
+    let whose = json!({"userGroupIds": [GROUP]});
+    done(format!("DELETE {permissions}"), Some(whose)).await;
+    for method in ["PUT", "DELETE"] {
+        done(
+            format!("{method} /api/v1/documents/12db1a0a/favorite?userId={user}"),
+            None,
+        )
+        .await;
+    }
+}
+
+/// A query as an embed user: planned, run, and waited for.
+async fn queries(caller: &Caller) {
+    let done = async |call: String, body: Option<Value>| caller.done(&call, body).await;
+    let filter = "filter=embedExternalId%20eq%20%22acme-corp%22";
+    let listed = done(format!("GET /api/scim/v2/embed/users?{filter}"), None).await;
+    let again = done(
+        format!("GET /api/scim/v2/embed/Users?{filter}&count=1&startIndex=1"),
+        None,
+    )
+    .await;
+    assert_eq!(listed, again, "one call, spelt in two ways");
+    let user = listed["Resources"][0]["id"].as_str().unwrap();
+    let query = json!({"modelId": CLINICAL, "table": "patients", "fields": ["patients.count"]});
+    let plan = json!({"query": query, "planOnly": true, "cache": "SkipCache"});
+    done(format!("POST /api/v1/query/run?userId={user}"), Some(plan)).await;
+    done(
+        "POST /api/v1/query/run".to_owned(),
+        Some(json!({"query": query, "userId": user})),
+    )
+    .await;
+    caller.simulator.turn(|knobs| knobs.run_timeouts = 2);
+    let run = Some(json!({"query": query}));
+    let lines = done("POST /api/v1/query/run".to_owned(), run).await;
+    let last = lines.as_str().unwrap().lines().last().unwrap();
+    let last: Value = serde_json::from_str(last).unwrap();
+    let job = last["remaining_job_ids"][0].as_str().unwrap();
+    for _ in 0..2 {
+        done(format!("GET /api/v1/query/wait?jobIds={job}"), None).await;
+    }
+    let timed_out = json!({"query": query, "resultType": "json"});
+    assert_eq!(caller.send("POST /api/v1/query/run", Some(timed_out)).await.0, 408);
+    caller.simulator.turn(|knobs| knobs.run_timeouts = 0);
+}
+
 /// What every call may answer, whatever the contract says of it.
 async fn refusals(caller: &mut Caller) {
     assert_eq!(caller.send("GET /api/v1/models?cursor=nonsense", None).await.0, 400);
@@ -200,6 +294,7 @@ async fn routes() -> Vec<Exchange> {
         knobs.permissions_answer = PermissionsAnswer::Principals;
         knobs.environments_answer = EnvironmentsAnswer::Data;
         knobs.document_defaults = DocumentDefaults::Documentation;
+        knobs.document_labels = DocumentLabels::Objects;
     });
     every_call(&caller).await;
     exchanges.extend(caller.simulator.exchanges());

@@ -16,8 +16,8 @@ use wavepin::ports::{
     Ask, Budget, Claim, CompleteVersion, Connection, Contract, DashboardRecord, DashboardRow, DocumentFindings,
     DocumentRecord, EnvironmentView, Exported, Flip, FlipOutcome, FolderPermit, FolderRecord, Identity, ImportRequest,
     Imported, Intent, IntentStep, Mapping, MappingError, MappingErrorKind, Merge, ModelFile, ModelFiles, ModelRecord,
-    NewModel, Omni, OmniError, OmniErrorKind, Organization, Place, Reservation, Return, RoleGrant, RowRemoval, Shape,
-    Standing, Told, ValidationIssue, VersionChange, VersionRecord,
+    NewModel, Omni, OmniError, OmniErrorKind, Organization, Place, QueryAnswer, QueryAsk, Reservation, Return,
+    RoleGrant, RowRemoval, Shape, Standing, Told, ValidationIssue, VersionChange, VersionRecord,
 };
 
 /// Where in a call a process is stopped.
@@ -276,6 +276,9 @@ behind_a_fuse! {
     fn put_model_file(model_id: &str, branch_id: Option<&str>, file_name: &str, file: &ModelFile) -> Result<(), OmniError>;
     fn validate_model(model_id: &str, branch_id: Option<&str>) -> Result<Vec<ValidationIssue>, OmniError>;
     fn validate_content(model_id: &str) -> Result<Vec<DocumentFindings>, OmniError>;
+    fn query(ask: &QueryAsk) -> Result<QueryAnswer, OmniError>;
+    fn label_document(identifier: &str, labels: &BTreeSet<String>) -> Result<(), OmniError>;
+    fn embed_user(external_id: &str) -> Result<Option<String>, OmniError>;
     fn merge_branch(model_id: &str, branch_name: &str, message: &str) -> Result<Merge, OmniError>;
     fn group_roles(user_group: &str) -> Result<Vec<RoleGrant>, OmniError>;
     fn grant_role(user_group: &str, model_id: &str, role: &str) -> Result<(), OmniError>;

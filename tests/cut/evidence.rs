@@ -1,5 +1,6 @@
 //! Whether a version is fit for viewers: judged before any sees it, by name; and again once what that rests on has moved.
 
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use wavepin::environment::{self, EnvironmentKey, PinReport};
 use wavepin::model_version::VersionReport;
@@ -240,4 +241,42 @@ async fn forward(bench: &Bench, world: &World) -> PinReport {
         .into_iter()
         .find(|pin| pin.name == "acme-corp-production")
         .unwrap()
+}
+
+/// Version 2 without the measure and, at first, without the dashboard that shows it.
+fn without_its_dashboard(add: &'static str) -> impl Fn(&str, String) -> String {
+    move |file, text| match file {
+        "clinical-v2.yaml" => {
+            let text = without_beds(file, text);
+            format!("{text}    dashboards: {{exclude: [ward-capacity], add: [{add}]}}\n")
+        }
+        _ => text,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_an_added_dashboard_keeps_no_other_row_from_being_mended() {
+    let bench = Bench::new(without_its_dashboard("")).await;
+    ready(&bench.both().await.1);
+    bench.declare(without_its_dashboard("{slug: beds, identifier: 8a41f9b3}"));
+    let unfit = ["ContentInvalid", "beds: tile \"Days in bed by ward\""];
+    says(&stalled(&bench.again("clinical-v2").await), &unfit);
+
+    let url = bench.database();
+    let pool = sqlx::SqlitePool::connect(url.expose_secret()).await.unwrap();
+    let delete = "DELETE FROM dashboard_model WHERE model_version_id = 2 AND dashboard_slug = 'patient-summary'";
+    let deleted = sqlx::query(delete).execute(&pool).await.unwrap();
+    assert_eq!(deleted.rows_affected(), 1);
+    says(&stalled(&bench.again("clinical-v2").await), &unfit);
+    let slugs = "SELECT dashboard_slug FROM dashboard_model WHERE model_version_id = 2 ORDER BY dashboard_slug";
+    let slugs: Vec<String> = sqlx::query_scalar(slugs).fetch_all(&pool).await.unwrap();
+    assert_eq!(
+        slugs,
+        [
+            "billing-overview",
+            "medication-review",
+            "patient-summary",
+            "readmission-risk"
+        ]
+    );
 }

@@ -2,11 +2,11 @@
 
 use jiff::Timestamp;
 use wavepin::ports::{
-    Claim, CompleteVersion, DashboardIds, DashboardRecord, DashboardRow, DocumentState, Flip, FlipOutcome, Intent,
-    IntentStep, Mapping, MappingError, MappingErrorKind, ModelState, Move, Organization, PinEventKind, RowRemoval,
-    SourceStamp, VersionChange,
+    AskedRename, Claim, CompleteVersion, DashboardIds, DashboardRecord, DashboardRow, DocumentState, Flip, FlipOutcome,
+    Intent, IntentStep, Mapping, MappingError, MappingErrorKind, ModelState, Move, Organization, PinEventKind,
+    RowRemoval, SourceStamp, VersionChange,
 };
-use wavepin::resources::PinDeletionPolicy;
+use wavepin::resources::{PinDeletionPolicy, RenameKind};
 
 use super::bed::Bed;
 
@@ -46,6 +46,13 @@ fn dashboard(version: i32, slug: &str) -> DashboardRecord {
             dashboard_id: id(version, slug),
         },
         source_identifier: format!("{slug}-v{}", version - 1),
+        not_carried: vec!["2 favourites".to_owned()],
+        renames: vec![AskedRename {
+            kind: RenameKind::Field,
+            find: "a.b".to_owned(),
+            replace: "a.c".to_owned(),
+            matched: true,
+        }],
         foreign_links: vec!["/dashboards/other".to_owned()],
         state: None,
     }
@@ -288,6 +295,8 @@ pub(crate) async fn intents_are_opened_settled_and_dropped(bed: Bed) {
         IntentStep::Closure,
         IntentStep::Identifiers,
         IntentStep::Import,
+        IntentStep::Labels,
+        IntentStep::Queries,
     ];
     for step in steps {
         mapping.open_intent(2, step, "it", AT).await.unwrap();

@@ -198,12 +198,12 @@ impl PgMapping {
         }
         statement(
             "INSERT INTO wavepin.dashboard \
-             (version, slug, identifier, document_id, dashboard_id, source_identifier, foreign_links, state) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
+             (version, slug, identifier, document_id, dashboard_id, source_identifier, foreign_links, state, renames, not_carried) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
              ON CONFLICT (version, slug) DO UPDATE SET \
              identifier = excluded.identifier, document_id = excluded.document_id, \
              dashboard_id = excluded.dashboard_id, source_identifier = excluded.source_identifier, \
-             foreign_links = excluded.foreign_links, state = excluded.state",
+             foreign_links = excluded.foreign_links, state = excluded.state, renames = excluded.renames, not_carried = excluded.not_carried",
         )
         .bind(version)
         .bind(&dashboard.slug)
@@ -213,6 +213,8 @@ impl PgMapping {
         .bind(&dashboard.source_identifier)
         .bind(json_text(&dashboard.foreign_links))
         .bind(dashboard.state.as_ref().map(json_text))
+        .bind((!dashboard.renames.is_empty()).then(|| json_text(&dashboard.renames)))
+        .bind((!dashboard.not_carried.is_empty()).then(|| json_text(&dashboard.not_carried)))
         .execute(session.on())
         .await?;
         session.commit().await
@@ -297,7 +299,7 @@ async fn dashboard_lines(
     slug: Option<&str>,
 ) -> Result<Vec<DashboardLine>, Failure> {
     Ok(lines(
-        "SELECT slug, identifier, document_id, dashboard_id, source_identifier, foreign_links, state \
+        "SELECT slug, identifier, document_id, dashboard_id, source_identifier, foreign_links, state, renames, not_carried \
          FROM wavepin.dashboard WHERE version = $1 AND slug = coalesce($2, slug)",
     )
     .bind(version)

@@ -198,12 +198,12 @@ impl SqliteMapping {
         }
         sqlx::query(
             "INSERT INTO wavepin_dashboard \
-             (version, slug, identifier, document_id, dashboard_id, source_identifier, foreign_links, state) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?) \
+             (version, slug, identifier, document_id, dashboard_id, source_identifier, foreign_links, state, renames, not_carried) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
              ON CONFLICT (version, slug) DO UPDATE SET \
              identifier = excluded.identifier, document_id = excluded.document_id, \
              dashboard_id = excluded.dashboard_id, source_identifier = excluded.source_identifier, \
-             foreign_links = excluded.foreign_links, state = excluded.state",
+             foreign_links = excluded.foreign_links, state = excluded.state, renames = excluded.renames, not_carried = excluded.not_carried",
         )
         .bind(version)
         .bind(&dashboard.slug)
@@ -213,6 +213,8 @@ impl SqliteMapping {
         .bind(&dashboard.source_identifier)
         .bind(json_text(&dashboard.foreign_links))
         .bind(dashboard.state.as_ref().map(json_text))
+        .bind((!dashboard.renames.is_empty()).then(|| json_text(&dashboard.renames)))
+        .bind((!dashboard.not_carried.is_empty()).then(|| json_text(&dashboard.not_carried)))
         .execute(&mut *transaction)
         .await?;
         transaction.commit().await?;
@@ -298,7 +300,7 @@ pub(super) async fn dashboard_lines(
     slug: Option<&str>,
 ) -> Result<Vec<DashboardLine>, Failure> {
     Ok(sqlx::query_as(
-        "SELECT slug, identifier, document_id, dashboard_id, source_identifier, foreign_links, state \
+        "SELECT slug, identifier, document_id, dashboard_id, source_identifier, foreign_links, state, renames, not_carried \
          FROM wavepin_dashboard WHERE version = ? AND slug = coalesce(?, slug)",
     )
     .bind(version)

@@ -2,6 +2,7 @@
 
 use super::create::SENDS;
 use super::{Effect, Hands, MERGED};
+use crate::model_version::decide::carry;
 use crate::model_version::observe::Observed;
 use crate::ports::{Failure, FolderPermit, IntentStep, ModelFile, OmniError, OmniErrorKind, Reservation, RoleGrant};
 
@@ -102,6 +103,32 @@ impl Hands<'_> {
         let (user_group, user) = (Some(group.clone()), None);
         own_permits(seen, folder, &group).push(FolderPermit { user_group, user, role });
         Ok(())
+    }
+
+    /// Labels, and the mark that they were put. A key that may not put them, as `verified` wants an administrator's, is no
+    /// reason to keep a version from its tenants: they are told as not carried.
+    pub(super) async fn label(&mut self, effect: Effect, seen: &mut Observed) -> Result<(), Failure> {
+        let Effect::Label {
+            slug,
+            identifier,
+            labels,
+        } = effect
+        else {
+            return Ok(());
+        };
+        let refused = match self.omni.label_document(&identifier, &labels).await {
+            Ok(()) => "",
+            Err(error) if matches!(error.kind, OmniErrorKind::Refused { .. }) => carry::REFUSED,
+            Err(error) => return Err(Failure::from(&error)),
+        };
+        let settle = Effect::SettleIntent {
+            step: IntentStep::Labels,
+            subject: slug,
+            result: format!("{refused}{}", carry::named(&labels)),
+        };
+        self.write_down(settle, seen)
+            .await
+            .map_err(|error| Failure::from(&error))
     }
 
     /// The merge, and the mark that it was: what still differs after it is for a person to look at, not for another.

@@ -5,6 +5,8 @@
 mod change;
 mod create;
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use super::decide::SENT_WITHIN;
@@ -123,6 +125,15 @@ pub enum Effect {
         /// The folder's path.
         folder: String,
     },
+    /// Put labels on a dashboard.
+    Label {
+        /// Its slug.
+        slug: String,
+        /// Its identifier.
+        identifier: String,
+        /// The labels.
+        labels: BTreeSet<String>,
+    },
     /// Mark a dashboard as whole.
     RecordDashboard(Box<DashboardRecord>),
     /// Write the rows and the mark.
@@ -147,6 +158,7 @@ impl Effect {
             Self::RevokeFolder { .. } => "revoke_folder",
             Self::Import { .. } => "import",
             Self::Move { .. } => "move",
+            Self::Label { .. } => "label",
             Self::RecordDashboard(_) => "record_dashboard",
             Self::Complete(_) => "complete",
         }
@@ -157,7 +169,13 @@ impl Effect {
     pub const fn keeps_progress(&self) -> bool {
         matches!(
             self,
-            Self::Change(_) | Self::RecordDashboard(_) | Self::PutFile { branch: Some(_), .. }
+            Self::Change(_)
+                | Self::RecordDashboard(_)
+                | Self::PutFile { branch: Some(_), .. }
+                | Self::SettleIntent {
+                    step: IntentStep::Queries,
+                    ..
+                }
         )
     }
 }
@@ -187,6 +205,7 @@ impl Hands<'_> {
             }
             Effect::GrantFolder { .. } => self.grant_folder(effect, seen).await,
             Effect::Merge { .. } => self.merge(effect, seen).await,
+            Effect::Label { .. } => self.label(effect, seen).await,
             ledger => self
                 .write_down(ledger, seen)
                 .await

@@ -228,6 +228,7 @@ fn brief(value: &Value) -> String {
 mod tests {
     use super::super::links::LinkMap;
     use super::super::pairing::pair;
+    use super::super::renames::Renames;
     use super::super::transform::{Rebinding, rebind};
     use super::*;
 
@@ -281,6 +282,7 @@ mod tests {
                 from_model: "old",
                 to_model: "new",
                 links: &links,
+                renames: &Renames::default(),
             },
         );
         let pairing = pair(&rebound, copy, &BTreeMap::new()).unwrap();

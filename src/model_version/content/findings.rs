@@ -14,6 +14,8 @@ use crate::ports::DocumentFindings;
 pub struct Finding {
     /// The dashboard.
     pub slug: String,
+    /// The tile, by its name; `None` where it is about the dashboard as a whole.
+    pub tile: Option<String>,
     /// Where in it and what: `tile "Admissions": Field wards.name does not exist`.
     pub text: String,
     /// The name.
@@ -42,6 +44,7 @@ pub fn of(
             let place = issue.tile.as_deref();
             findings.insert(Finding {
                 slug: (*slug).to_owned(),
+                tile: issue.tile.clone(),
                 text: match place {
                     Some(tile) => format!("tile {tile:?}: {}", issue.message),
                     None => issue.message.clone(),

@@ -17,5 +17,8 @@ pub mod identifier;
 pub mod links;
 pub mod pairing;
 pub mod query_views;
+pub mod renames;
 pub mod state;
+pub mod tables;
+pub mod tiles;
 pub mod transform;

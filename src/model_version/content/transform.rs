@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::links::LinkMap;
+use super::renames::{Renamed, Renames};
 
 /// What an import takes of an export; it refuses other keys.
 const BODY: [&str; 6] = [
@@ -26,10 +27,12 @@ pub struct Rebinding<'a> {
     pub to_model: &'a str,
     /// Where links lead.
     pub links: &'a LinkMap,
+    /// What has another name in the copy.
+    pub renames: &'a Renames,
 }
 
-/// The body to import: bound to the new model by property, never by equal text elsewhere, and with its links led into
-/// the new version.
+/// The body to import: bound to the new model by property, never by equal text elsewhere, with its links led into the new
+/// version and its names changed.
 #[must_use]
 pub fn import_body(export: &Value, rebinding: &Rebinding<'_>) -> Value {
     let mut body = Map::new();
@@ -44,14 +47,15 @@ pub fn import_body(export: &Value, rebinding: &Rebinding<'_>) -> Value {
     body
 }
 
-/// Binds models and links anew, in place. Also what a source must look like to be compared with its copy.
-pub fn rebind(body: &mut Value, rebinding: &Rebinding<'_>) {
+/// Binds models and links anew and changes names, in place. Also what a source must look like to be compared with its copy.
+pub fn rebind(body: &mut Value, rebinding: &Rebinding<'_>) -> Renamed {
     for part in ["dashboard", "workbookModel", "queryModels"] {
         if let Some(part) = body.get_mut(part) {
             rebind_models(part, rebinding);
             rebinding.links.rewrite_value(part);
         }
     }
+    rebinding.renames.body(body)
 }
 
 fn rebind_models(value: &mut Value, rebinding: &Rebinding<'_>) {
@@ -94,6 +98,7 @@ mod tests {
                 from_model: "old",
                 to_model: "new",
                 links: &links,
+                renames: &Renames::default(),
             },
         );
         assert_eq!(body["dashboard"]["model"]["baseModelId"], "new");

@@ -115,6 +115,8 @@ fn record(view: View<'_>, adopt: &Adopt, model: &ModelRecord, folder: &FolderRec
             source_identifier: it.identifier.clone(),
             foreign_links: foreign.clone(),
             state: Some(state.clone()),
+            not_carried: Vec::new(),
+            renames: Vec::new(),
         }))));
     }
     None

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::dashboard::Dashboard;
-use super::{Ending, IntentState, Step, View, halt};
+use super::{Ending, IntentState, Step, View, halt, names};
 use crate::model_version::act::Effect;
 use crate::model_version::desired::Cut;
 use crate::model_version::observe::Look;
@@ -68,10 +68,14 @@ pub(super) fn content(view: View<'_>, cut: &Cut) -> Option<Step> {
         return Some(step);
     }
     let wanted = view.wanted(cut);
+    let whole = |slug: &String| {
+        view.seen
+            .dashboards
+            .get(slug)
+            .is_some_and(|it| !names::outdated(view, cut, it))
+    };
     let left = |slug: &String| {
-        !view.seen.dashboards.contains_key(slug)
-            && !view.seen.set_aside.contains_key(slug)
-            && !view.seen.awaited.contains_key(slug)
+        !whole(slug) && !view.seen.set_aside.contains_key(slug) && !view.seen.awaited.contains_key(slug)
     };
     let in_hand = view
         .seen

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::content::{LISTED, most_pages, taken_text};
-use super::{IntentState, Step, View, origin};
+use super::{IntentState, Step, View, carry, origin};
 use crate::model_version::act::{Effect, UNREAD};
 use crate::model_version::content::compare::compare;
 use crate::model_version::content::pairing::pair;
 use crate::model_version::content::query_views::Aliases;
+use crate::model_version::content::renames::{self, Renamed};
 use crate::model_version::content::state;
 use crate::model_version::content::transform::{Rebinding, import_body, rebind};
 use crate::model_version::definition;
@@ -220,17 +221,21 @@ impl<'a> Dashboard<'a> {
         if let Some(step) = self.stamped(source) {
             return step;
         }
+        if let Some(step) = self.unfit(&self.rebound(source).1) {
+            return step;
+        }
         if intent != IntentState::Unsent || self.view.stale(IntentStep::Import, self.slug) {
             return Step::Do(Effect::OpenIntent {
                 step: IntentStep::Import,
                 subject: self.slug.to_owned(),
             });
         }
-        let links = self.view.links(self.cut);
+        let (links, renames) = (self.view.links(self.cut), self.view.renames(self.cut));
         let rebinding = Rebinding {
             from_model: self.source_model,
             to_model: self.model,
             links: &links,
+            renames: &renames,
         };
         Step::Do(Effect::Import {
             slug: self.slug.to_owned(),
@@ -293,34 +298,51 @@ impl<'a> Dashboard<'a> {
         self.compared(source, copy)
     }
 
-    /// The source as its copy shall be, but for ids.
-    fn rebound(&self, source: &Exported) -> Value {
-        let links = self.view.links(self.cut);
+    /// A name that cannot be changed as it is declared.
+    fn unfit(&self, renamed: &Renamed) -> Option<Step> {
+        let clashes: Vec<&str> = renamed.clashes.iter().take(3).map(String::as_str).collect();
+        (!clashes.is_empty()).then(|| {
+            let why = clashes.join("; ");
+            self.set_aside(Reason::RenameRefused, format!("content.renames: {why}"))
+        })
+    }
+
+    /// The source as its copy shall be, but for ids; and what came of the renames.
+    fn rebound(&self, source: &Exported) -> (Value, Renamed) {
+        let (links, renames) = (self.view.links(self.cut), self.view.renames(self.cut));
         let mut rebound = source.body.clone();
-        rebind(
+        let renamed = rebind(
             &mut rebound,
             &Rebinding {
                 from_model: self.source_model,
                 to_model: self.model,
                 links: &links,
+                renames: &renames,
             },
         );
         for (id, model) in rebound["queryModels"].as_object_mut().into_iter().flatten() {
             if let Some(files) = self.view.seen.files.get(&(id.clone(), None)) {
-                Aliases::of(&definition::desired(definition::authored(files), &links)).rewrite_model(model);
+                let files = definition::desired(definition::authored(files), &links);
+                Aliases::of(&renames.files(files)).rewrite_model(model);
             }
         }
-        rebound
+        (rebound, renamed)
     }
 
     /// The copy in its folder, held against its source.
     fn compared(&self, source: &Exported, copy: &Exported) -> Step {
-        let rebound = self.rebound(source);
+        let (rebound, renamed) = self.rebound(source);
+        if let Some(step) = self.unfit(&renamed) {
+            return step;
+        }
         let no_tiles = BTreeMap::new();
         let tiles = self.work.map_or(&no_tiles, |work| &work.tiles);
         let pairing = match pair(&rebound, &copy.body, tiles) {
             Ok(pairing) => pairing,
-            Err(doubt) => return self.set_aside(Reason::TilesUnpaired, doubt),
+            Err(doubt) => {
+                let doubt = format!("{doubt}{}", self.how_to_copy_anew());
+                return self.set_aside(Reason::TilesUnpaired, doubt);
+            }
         };
         let differences = compare(&rebound, &copy.body, &pairing);
         if !differences.places.is_empty() {
@@ -328,9 +350,10 @@ impl<'a> Dashboard<'a> {
             return self.set_aside(
                 Reason::CopyDiffers,
                 format!(
-                    "the copy differs from its source in {} places: {}",
+                    "the copy differs from its source in {} places: {}{}",
                     differences.places.len(),
-                    places.join("; ")
+                    places.join("; "),
+                    self.how_to_copy_anew()
                 ),
             );
         }
@@ -340,7 +363,7 @@ impl<'a> Dashboard<'a> {
             .find_map(|(old, new)| self.mend(old, new))
         {
             Some(step) => step,
-            None if differences.is_empty() => self.whole(copy),
+            None if differences.is_empty() => self.whole(copy, &renamed),
             None if self.work.is_some_and(|work| work.exports < 2) => self.look_at_copy(),
             None => {
                 let models: Vec<&str> = differences.local_models.values().map(String::as_str).collect();
@@ -355,6 +378,17 @@ impl<'a> Dashboard<'a> {
         }
     }
 
+    /// A copy that was whole, and for which the renames have changed since.
+    fn how_to_copy_anew(&self) -> String {
+        let known = self.view.seen.dashboards.get(self.slug);
+        known.map_or_else(String::new, |_| {
+            format!(
+                ". It was made with other renames than are declared now: delete {:?} in Omni for good, and it is copied anew",
+                self.to
+            )
+        })
+    }
+
     /// An import makes the models of tabs anew and empty: their authored files are written again.
     fn mend(&self, old: &str, new: &str) -> Option<Step> {
         let files = |model: &str| self.view.seen.files.get(&(model.to_owned(), None));
@@ -367,6 +401,7 @@ impl<'a> Dashboard<'a> {
         let Some(theirs) = files(old) else { return look(old) };
         let Some(ours) = files(new) else { return look(new) };
         let desired = definition::desired(definition::authored(theirs), &self.view.links(self.cut));
+        let desired = self.view.renames(self.cut).files(desired);
         let desired = Aliases::of(&desired).rewrite(desired);
         // Nothing is removed from a local model: what an import carried over by itself stays.
         let wanted = ModelFiles {
@@ -387,7 +422,7 @@ impl<'a> Dashboard<'a> {
         }))
     }
 
-    fn whole(&self, copy: &Exported) -> Step {
+    fn whole(&self, copy: &Exported, renamed: &Renamed) -> Step {
         let mut known = self.view.links(self.cut);
         known.0 = known.0.into_values().map(|to| (to.clone(), to)).collect();
         let foreign = known.foreign(&parts(&copy.body)).into_iter().collect();
@@ -401,6 +436,8 @@ impl<'a> Dashboard<'a> {
             source_identifier: self.from.to_owned(),
             foreign_links: foreign,
             state: Some(state::of(copy)),
+            not_carried: carry::lost(self.view, self.from),
+            renames: renames::asked(&self.cut.content.renames, renamed),
         })))
     }
 }

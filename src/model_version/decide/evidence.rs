@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use super::queries::{self, Fault};
 use super::{Drift, Step, View, halt};
 use crate::model_version::act::Effect;
 use crate::model_version::content::findings::{self, Finding};
@@ -27,11 +28,11 @@ pub(super) fn gathered(view: View<'_>, cut: &Cut) -> Option<Step> {
     if holds(view, &basis) {
         return None;
     }
-    match judged(view, cut) {
-        Err(step) => Some(step),
-        Ok(Judgement { unfit, .. }) if !unfit.is_empty() => Some(halt(Reason::ContentInvalid, told(cut, &unfit))),
-        Ok(Judgement { known, .. }) => Some(keep(basis, None, known)),
-    }
+    Some(match verdict(view, cut) {
+        Err(step) => step,
+        Ok(Err((reason, told))) => halt(reason, told),
+        Ok(Ok(known)) => keep(basis, None, known),
+    })
 }
 
 /// Of a complete version: its evidence is void while other hands' changes harm it, and gathered again when what it rests
@@ -56,17 +57,61 @@ pub(super) fn renewed(view: View<'_>, cut: &Cut, drift: Option<&Drift>) -> Resul
     if holds(view, &basis) {
         return Ok(None);
     }
-    let Judgement { unfit, known } = judged(view, cut)?;
-    if unfit.is_empty() {
-        return Err(keep(basis, None, known));
-    }
-    void(Reason::ContentInvalid)?;
+    let (reason, message) = match verdict(view, cut)? {
+        Ok(known) => return Err(keep(basis, None, known)),
+        Err(unfit) => unfit,
+    };
+    void(reason)?;
     Ok(Some(Drift {
-        reason: Reason::ContentInvalid,
-        message: told(cut, &unfit),
+        reason,
+        message,
         model: false,
         content: true,
     }))
+}
+
+/// The names of what was let pass; or why the version is not fit.
+type Verdict = Result<Option<BTreeSet<String>>, (Reason, String)>;
+
+/// Content first: it costs two calls, and queries one for each tile and user.
+fn verdict(view: View<'_>, cut: &Cut) -> Result<Verdict, Step> {
+    let Judgement { unfit, known, excused } = judged(view, cut)?;
+    if !unfit.is_empty() {
+        return Ok(Err((Reason::ContentInvalid, told(cut, &unfit))));
+    }
+    let faults = queries::checked(view, cut, &excused)?;
+    // That somebody reads another's data is worse than that somebody reads none.
+    let worst = faults
+        .iter()
+        .find(|it| it.reason == Reason::RoutingWrong)
+        .or(faults.first());
+    Ok(match worst {
+        None => Ok(known),
+        Some(worst) => Err((worst.reason, told_of_queries(worst.reason, &faults))),
+    })
+}
+
+fn told_of_queries(reason: Reason, faults: &[Fault]) -> String {
+    let of_it: Vec<&str> = faults
+        .iter()
+        .filter(|it| it.reason == reason)
+        .map(|it| it.text.as_str())
+        .collect();
+    let more = match of_it.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    let way_out = match reason {
+        Reason::RoutingWrong => {
+            "Correct dynamic_schemas, the connection's environments or the users' attributes, or validation.queries"
+        }
+        _ => "Correct model.edits, leave these dashboards out, or take validation.queries out",
+    };
+    let shown = of_it[..of_it.len().min(NAMED)].join("; ");
+    format!(
+        "{} of the tiles' queries are not as they must be: {shown}{more}. {way_out}",
+        of_it.len()
+    )
 }
 
 fn keep(basis: String, void: Option<String>, known: Option<BTreeSet<String>>) -> Step {
@@ -99,6 +144,8 @@ pub(super) fn basis(view: View<'_>, cut: &Cut) -> String {
 struct Judgement {
     unfit: Vec<Finding>,
     known: Option<BTreeSet<String>>,
+    /// Tiles of which something was let pass, by slug and name.
+    excused: BTreeSet<(String, String)>,
 }
 
 fn judged(view: View<'_>, cut: &Cut) -> Result<Judgement, Step> {
@@ -107,6 +154,7 @@ fn judged(view: View<'_>, cut: &Cut) -> Result<Judgement, Step> {
         return Ok(Judgement {
             unfit: Vec::new(),
             known: before.and_then(|it| it.known.clone()),
+            excused: BTreeSet::new(),
         });
     }
     let of_model = |id: Option<&String>| -> Result<&[DocumentFindings], Step> {
@@ -145,16 +193,25 @@ fn judged(view: View<'_>, cut: &Cut) -> Result<Judgement, Step> {
             return Ok(Judgement {
                 unfit: Vec::new(),
                 known,
+                excused: tiles_of(&found, |_| true),
             });
         }
     } else {
         allowed.clear();
     }
+    let excused = tiles_of(&found, |it| allowed.contains(&it.fingerprint));
     let unfit = found
         .into_iter()
         .filter(|it| !allowed.contains(&it.fingerprint))
         .collect();
-    Ok(Judgement { unfit, known })
+    Ok(Judgement { unfit, known, excused })
+}
+
+fn tiles_of(found: &BTreeSet<Finding>, is_it: impl Fn(&Finding) -> bool) -> BTreeSet<(String, String)> {
+    let tiles = found.iter().filter(|it| is_it(it));
+    tiles
+        .filter_map(|it| Some((it.slug.clone(), it.tile.clone()?)))
+        .collect()
 }
 
 /// The dashboard was there when the version became complete, or when it was added to it.

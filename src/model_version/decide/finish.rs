@@ -112,13 +112,18 @@ fn conflict(view: View<'_>, rows: &[DashboardRow], there: &[DashboardRow]) -> Op
 
 /// All rows and the mark at once, then read back.
 pub(super) fn map(view: View<'_>) -> Option<Step> {
+    map_but(view, &BTreeSet::new())
+}
+
+fn map_but(view: View<'_>, left_out: &BTreeSet<&str>) -> Option<Step> {
     let Some(there) = &view.seen.rows else {
         return Some(Step::Look(Look::Rows));
     };
-    let rows = match rows(view, there) {
+    let mut rows = match rows(view, there) {
         Ok(rows) => rows,
         Err(step) => return Some(step),
     };
+    rows.retain(|row| !left_out.contains(row.slug.as_str()));
     if let Some(step) = conflict(view, &rows, there) {
         return Some(step);
     }
@@ -222,8 +227,15 @@ fn added_fit(view: View<'_>) -> Option<Step> {
     let has_row = |slug: &String| rows.iter().any(|row| row.slug == *slug);
     let added = view.cut()?.content.dashboards.add.iter();
     let unmapped = |it: &AddedDashboard| view.seen.dashboards.contains_key(&it.slug) && !has_row(&it.slug);
-    let is_new = added.into_iter().any(unmapped);
-    is_new.then(|| evidence::gathered(view, view.cut()?)).flatten()
+    let new: BTreeSet<&str> = added.filter(|it| unmapped(it)).map(|it| it.slug.as_str()).collect();
+    if new.is_empty() {
+        return None;
+    }
+    let judged = evidence::gathered(view, view.cut()?)?;
+    // What is wrong with a new dashboard keeps no other's row from being mended.
+    let others = matches!(judged, Step::End(_)).then(|| map_but(view, &new)).flatten();
+    let mended = others.filter(|step| matches!(step, Step::Do(_)));
+    Some(mended.unwrap_or(judged))
 }
 
 fn sealed(view: View<'_>, what: &str) -> Step {

@@ -9,12 +9,16 @@
 //! | `folder` | the folder, and who may see it when |
 //! | `content` | all dashboards, one after the other |
 //! | `dashboard` | one dashboard |
+//! | `carry` | what of a dashboard no export holds |
+//! | `names` | that every rename found the name that it is about |
+//! | `queries` | that tiles' queries can be planned for those who ask them, and read what is theirs |
 //! | `evidence` | that its dashboards are fit for viewers, and whether that still holds |
 //! | `finish` | the last look, the rows, the mark; and what a complete version needs |
 //! | `drift` | what other hands did to a version in Omni |
 //! | `mend` | what of it is put back |
 
 mod adopt;
+pub(super) mod carry;
 mod content;
 mod dashboard;
 mod drift;
@@ -26,7 +30,9 @@ mod known;
 mod laws;
 mod mend;
 mod model;
+mod names;
 mod origin;
+mod queries;
 #[cfg(test)]
 mod scene;
 #[cfg(test)]
@@ -42,6 +48,7 @@ use jiff::Timestamp;
 use super::act::Effect;
 use super::content::identifier::Tag;
 use super::content::links::LinkMap;
+use super::content::renames::Renames;
 use super::desired::{Cut, Desired, Origin};
 use super::observe::{Look, Observed};
 use crate::ports::{Failure, Intent, IntentStep, VersionRecord};
@@ -123,6 +130,8 @@ pub fn decide(desired: &Desired, seen: &Observed, now: Timestamp, request_timeou
             .or_else(|| model::model(view, cut))
             .or_else(|| folder::folder(view, cut))
             .or_else(|| content::content(view, cut))
+            .or_else(|| names::matched(view, cut))
+            .or_else(|| carry::labels(view, cut))
             .or_else(|| finish::last_look(view, cut))
             .or_else(|| finish::rows_fit(view))
             .or_else(|| evidence::gathered(view, cut))
@@ -183,6 +192,11 @@ impl<'a> View<'a> {
         let tag = self.tag(connection);
         let to = |(slug, from): (String, String)| (from, tag.identifier(&slug, self.desired.version));
         LinkMap(self.wanted(cut).into_iter().map(to).collect())
+    }
+
+    /// What has another name in the version than in its source.
+    pub(super) fn renames(self, cut: &Cut) -> Renames {
+        Renames::of(&cut.content.renames)
     }
 
     /// Where the creating call of an intent stands.

@@ -74,6 +74,8 @@ pub(super) fn dashboard(slug: &str, identifier: &str, source: &str) -> Dashboard
             name: identifier.to_owned(),
             content: "as it was".to_owned(),
         }),
+        not_carried: Vec::new(),
+        renames: Vec::new(),
     }
 }
 
@@ -84,6 +86,9 @@ pub(super) fn document(identifier: &str, path: &str) -> DocumentRecord {
         folder_path: Some(path.to_owned()),
         updated_at: Some("then".to_owned()),
         deleted: false,
+        labels: BTreeSet::new(),
+        description: None,
+        favorites: 0,
     }
 }
 

@@ -115,6 +115,28 @@ pub(super) const RELIED: &[Relied] = &[
         needs: &["content[].identifier", "content[].queries_and_issues"],
         words: &[("query content_filter_mode", &["ALL"])],
     },
+    // The description speaks of another answer than the lines that instances send: nothing of it can be relied on.
+    Relied {
+        operation: "POST /v1/query/run",
+        query: &["userId"],
+        sends: &["query", "planOnly"],
+        needs: &[],
+        words: &[],
+    },
+    Relied {
+        operation: "GET /v1/query/wait",
+        query: &["jobIds"],
+        sends: &[],
+        needs: &[],
+        words: &[],
+    },
+    Relied {
+        operation: "GET /scim/v2/embed/Users",
+        query: &["filter", "count"],
+        sends: &[],
+        needs: &["Resources[].id"],
+        words: &[],
+    },
     Relied {
         operation: "GET /v1/user-groups/{id}/model-roles",
         query: &[],
@@ -192,10 +214,18 @@ pub(super) const RELIED: &[Relied] = &[
             "records[].folder.path",
             "records[].updatedAt",
             "records[].deleted",
+            "records[].labels",
             PAGE[0],
             PAGE[1],
         ],
         words: &NAME_ASCENDING,
+    },
+    Relied {
+        operation: "PATCH /v1/documents/{identifier}/labels",
+        query: &[],
+        sends: &["add"],
+        needs: &[],
+        words: &[],
     },
     Relied {
         operation: "GET /unstable/documents/{identifier}/export",
@@ -260,6 +290,11 @@ pub(super) const KNOWN: &[(&str, &str, &str)] = &[
         "GET /v1/models/{id}/content-validator",
         "the query parameter force_full_validation is gone",
         "Omni's own command line sends it since its release 1.3.1",
+    ),
+    (
+        "POST /v1/query/run",
+        "the query parameter userId is gone",
+        "Omni's documentation and its command line name the user there; the description has it in the body, its older place",
     ),
     (
         "PUT /v1/documents/{identifier}/move",

@@ -1,5 +1,7 @@
 //! Folders and documents: what is sent, to the byte, and every shape of the answer.
 
+use std::collections::BTreeSet;
+
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -130,8 +132,34 @@ async fn documents_of_a_folder_come_once_each_and_without_the_trash() {
     let identifiers: Vec<_> = documents.iter().map(|document| document.identifier.as_str()).collect();
     assert_eq!(identifiers, ["a", "c"]);
     assert_eq!(documents[0].folder_path.as_deref(), Some("clinical/v2"));
-    let line = "GET /api/v1/documents?sortField=name&sortDirection=asc&folderId=f&pageSize=100&cursor=2";
+    let line = "GET /api/v1/documents?sortField=name&sortDirection=asc&folderId=f&include=_count%2Clabels&pageSize=100&cursor=2";
     assert_eq!(last(&server).0, line);
+}
+
+#[tokio::test]
+async fn what_no_export_holds_is_read_out_of_lists_and_labels_are_added() {
+    let mut with = document("a", false);
+    with["labels"] = json!(["verified", {"name": "Clinical"}]);
+    with["description"] = json!("By ward");
+    with["_count"] = json!({"favorites": 3, "views": 9});
+    let (server, client) = serving([
+        page(json!([with, document("b", false)]), None, 2),
+        json!({"labels": ["Clinical", "verified"]}),
+    ]);
+    let documents = client.documents("f").await.unwrap();
+    let labels = BTreeSet::from(["Clinical".to_owned(), "verified".to_owned()]);
+    assert_eq!(documents[0].labels, labels);
+    assert_eq!(
+        (documents[0].description.as_deref(), documents[0].favorites),
+        (Some("By ward"), 3)
+    );
+    assert_eq!((documents[1].description.as_deref(), documents[1].favorites), (None, 0));
+    client.label_document("a v2", &labels).await.unwrap();
+    let body = json!({"add": ["Clinical", "verified"]});
+    assert_eq!(
+        last(&server),
+        ("PATCH /api/v1/documents/a%20v2/labels".to_owned(), body)
+    );
 }
 
 #[tokio::test]

@@ -5,3 +5,4 @@ mod classification;
 mod content;
 mod models;
 mod places;
+mod queries;

@@ -125,6 +125,8 @@ async fn with_a_dashboard(id: &str) -> (House, Arc<dyn Mapping>) {
             dashboard_id: "dashboard".to_owned(),
         },
         source_identifier: "12db1a0a".to_owned(),
+        not_carried: Vec::new(),
+        renames: Vec::new(),
         foreign_links: Vec::new(),
         state: None,
     };

@@ -19,9 +19,11 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{DashboardPlan, expand};
+use crate::simulator::embed_users::EmbedUser;
+use crate::simulator::ids::Ids;
 use crate::simulator::knobs::Knobs;
 use crate::simulator::organisation::{
-    Clock, Connection, ConnectionEnvironment, File, Files, Folder, Ids, Member, Model, ModelKind, Organisation, Permit,
+    Clock, Connection, ConnectionEnvironment, File, Files, Folder, Member, Model, ModelKind, Organisation, Permit,
     Principal, RoleGrant, UserGroup,
 };
 use crate::simulator::see::EMBED_GROUP;
@@ -36,6 +38,7 @@ const FOLDER_V1: &str = "5a4f0a37-0c4d-4d0b-8b2d-4a9e0d9a6e11";
 const FOLDER_REFERENCE: &str = "5a4f0a37-0c4d-4d0b-8b2d-4a9e0d9a6e12";
 const EMBED_GROUP_ID: &str = "eV7kQ2mX";
 const ANALYSTS_GROUP_ID: &str = "aN3pT9sL";
+const TENANTS: [&str; 3] = ["acme-corp", "globex", "initech"];
 const UPLOAD: &str = "b7c1d8e2-3f40-4a51-9c62-7d8390a1b2c3";
 
 const SCHEMA: &str = include_str!("clinical/schema.yaml");
@@ -106,6 +109,7 @@ pub(super) fn organisation(dashboards: usize, raw_query_columns: bool) -> Organi
     let mut organisation = bare();
     add_models(&mut organisation);
     add_folders(&mut organisation);
+    add_embed_users(&mut organisation);
     for number in 0..dashboards {
         let plan = dashboard(&mut organisation, number, raw_query_columns);
         organisation.add_document(plan, SHARED_MODEL, CONNECTION, Some(FOLDER_V1.to_owned()));
@@ -135,9 +139,14 @@ fn bare() -> Organisation {
         clock: Clock::default(),
         ids: Ids::default(),
         connections: vec![
-            connection(CONNECTION, "Clinical Snowflake", Some("environment")),
-            connection(STAGING, "Clinical Snowflake (staging)", None),
-            connection(PRODUCTION, "Clinical Snowflake (production)", None),
+            connection(CONNECTION, "Clinical Snowflake", "CLINICAL", Some("environment")),
+            connection(STAGING, "Clinical Snowflake (staging)", "CLINICAL_STAGING", None),
+            connection(
+                PRODUCTION,
+                "Clinical Snowflake (production)",
+                "CLINICAL_PRODUCTION",
+                None,
+            ),
         ],
         environments: vec![
             environment("7a6b5c4d-3e2f-4a1b-8c9d-0e1f2a3b4c01", STAGING, "staging"),
@@ -156,14 +165,17 @@ fn bare() -> Organisation {
         folders: BTreeMap::new(),
         documents: BTreeMap::new(),
         redirects: BTreeMap::new(),
+        embed_users: Vec::new(),
+        labels: Vec::new(),
+        jobs: Vec::new(),
     }
 }
 
-fn connection(id: &str, name: &str, attribute: Option<&str>) -> Connection {
+fn connection(id: &str, name: &str, database: &str, attribute: Option<&str>) -> Connection {
     Connection {
         id: id.to_owned(),
         name: name.to_owned(),
-        database: "CLINICAL".to_owned(),
+        database: database.to_owned(),
         default_schema: "CLINICAL".to_owned(),
         base_role: "NO_ACCESS".to_owned(),
         environment_attribute: attribute.map(str::to_owned),
@@ -307,6 +319,20 @@ fn add_models(organisation: &mut Organisation) {
             version: 1,
         };
         organisation.models.insert(id, model);
+    }
+}
+
+/// Two embed users a tenant: one to look at production, under the tenant's name, and one to look at staging.
+fn add_embed_users(organisation: &mut Organisation) {
+    for (suffix, environment) in [("", "production"), ("-staging", "staging")] {
+        for tenant in TENANTS {
+            let attributes = [("environment", environment), ("tenant_id", tenant)];
+            let attributes = attributes.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            let external_id = format!("{tenant}{suffix}");
+            let now = organisation.clock.stamp();
+            let user = EmbedUser::new(&external_id, &external_id, attributes.into(), now);
+            organisation.embed_users.push(user);
+        }
     }
 }
 

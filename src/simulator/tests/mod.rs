@@ -9,7 +9,10 @@ mod content;
 mod control;
 mod faults;
 mod knobs;
+mod labels;
+mod metadata;
 mod models;
+mod queries;
 mod seeded;
 
 const CONNECTION: &str = "c0f12353-4817-4398-bcc0-d501e6dd2f64";
