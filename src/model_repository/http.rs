@@ -108,7 +108,9 @@ impl Http {
             .headers()
             .get(CONTENT_TYPE)
             .and_then(|value| value.to_str().ok());
-        if content_type != Some(expected.as_str()) {
+        // Parameters may follow the type.
+        let plain = content_type.and_then(|value| value.split(';').next()).map(str::trim);
+        if plain != Some(expected.as_str()) {
             let content_type = content_type.unwrap_or("nothing").to_owned();
             return Err(not_git(format!("it is {content_type:?} in place of {expected:?}")));
         }
