@@ -233,14 +233,15 @@ impl SshLine<'_> {
                     self.said.extend_from_slice(&data[..data.len().min(room)]);
                 }
                 Some(ChannelMsg::Failure) => return Err(self.refusal()),
-                Some(ChannelMsg::Close) | None if end == End::Close && !self.received.is_empty() => {
+                Some(ChannelMsg::Close) if end == End::Close && !self.received.is_empty() => {
                     return Ok(std::mem::take(&mut self.received));
                 }
                 // A service that breaks off says why in a packet, without the end that its answer would have.
-                Some(ChannelMsg::Close) | None if self.received.get(4..8) == Some(b"ERR ") => {
+                Some(ChannelMsg::Close) if self.received.get(4..8) == Some(b"ERR ") => {
                     return Ok(std::mem::take(&mut self.received));
                 }
-                Some(ChannelMsg::Close) | None => return Err(self.refusal()),
+                Some(ChannelMsg::Close) => return Err(self.refusal()),
+                None => return Err(unreachable("the connection broke")),
                 Some(_) => {}
             }
             if self.received.len() > limit {

@@ -1,13 +1,16 @@
-//! Others push too.
+//! Others push too, and answers are lost.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
-use wavepin::model_repository::GitOptions;
+use wavepin::model_repository::{GitCredential, GitOptions, GitRepository, destination};
 use wavepin::ports::{ModelRepository as _, RepositoryErrorKind};
 
-use super::{Way, options, request, told, with_model};
+use super::{Way, key, options, request, token, told, with_model};
 use crate::parts::git::{GitServer, file};
+use crate::parts::{Line, Proxy};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn in_fifty_races_both_commits_are_there_in_order() {
@@ -114,5 +117,73 @@ async fn a_race_may_be_lost_often_on_one_connection() {
             "{way:?}: {said}"
         );
         assert_eq!(repository.git(&["rev-list", "--count", "main"]), "13", "{way:?}");
+    }
+}
+
+/// The line is cut when the server has moved the branch and not yet said so.
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_lost_answer_doing_it_again_makes_no_second_commit() {
+    let repository = with_model("lost-answer");
+    for (number, (address, credential)) in [(repository.https(), token()), (repository.ssh(), key())]
+        .into_iter()
+        .enumerate()
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let (moved, on) = (folder.path().join("moved"), folder.path().join("on"));
+        // It looks a minute long, so that it ends where the test does not let it go on.
+        let wait = format!(
+            "for i in $(seq 600); do [ -e {} ] && exit; sleep 0.1; done",
+            on.display()
+        );
+        let script = format!("[ \"$1\" = committed ] || exit 0\ntouch {}\n{wait}", moved.display());
+        repository.hook("reference-transaction", &script);
+        let port = destination(&address).unwrap().1;
+        let proxy = Proxy::to(port).await;
+        let near = address.replace(&format!(":{port}/"), &format!(":{}/", proxy.port()));
+        let git = GitRepository::new(&near, &knowing(&credential, port, proxy.port()), options()).unwrap();
+        let mut request = request();
+        request.to = format!("omni/copy-{number}");
+        let (copied, ()) = tokio::join!(git.copy_directory(&request), async {
+            appears(&moved).await;
+            proxy.turn(Line::Cut);
+        });
+        let error = copied.unwrap_err();
+        assert!(
+            matches!(error.kind, RepositoryErrorKind::Unreachable { .. }),
+            "{}",
+            told(&error)
+        );
+        std::fs::write(&on, "").unwrap();
+        let git = GitRepository::new(&address, &credential, options()).unwrap();
+        let again = git.copy_directory(&request).await.unwrap();
+        assert!(!again.changed);
+        assert_eq!(again.commit, repository.git(&["rev-parse", "main"]));
+        assert_eq!(
+            repository.git(&["rev-list", "main", "--count"]),
+            (number + 2).to_string()
+        );
+    }
+}
+
+/// The same credential, for a server that is seen at another port.
+fn knowing(credential: &GitCredential, port: u16, seen: u16) -> GitCredential {
+    match credential.clone() {
+        GitCredential::Key {
+            private_key,
+            known_hosts,
+        } => GitCredential::Key {
+            private_key,
+            known_hosts: known_hosts.replace(&format!(":{port} "), &format!(":{seen} ")),
+        },
+        token => token,
+    }
+}
+
+/// Waits until a file is there.
+async fn appears(path: &Path) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !path.exists() {
+        assert!(Instant::now() < deadline, "{} does not appear", path.display());
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
