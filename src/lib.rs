@@ -17,7 +17,8 @@
 //!   └──────────────────────────────────────────────────────────────┘
 //!        │ `ports`: what the reconcilers need of the world
 //!        ▼
-//!   `omni` (REST)     `mapping` (PostgreSQL, SQLite)     `clients` (which key, which database)
+//!   `omni` (REST)     `mapping` (PostgreSQL, SQLite)     `model_repository` (Git)
+//!   `clients` (which key, which database)
 //! ```
 //!
 //! `simulator` is an Omni organisation in memory that plays the other side in demos and tests.
@@ -27,6 +28,7 @@ pub mod clients;
 pub mod cluster;
 pub mod environment;
 pub mod mapping;
+pub mod model_repository;
 pub mod model_version;
 pub mod omni;
 pub mod omni_instance;

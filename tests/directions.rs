@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Each room and the rooms that it may know besides itself.
-const ROOMS: [(&str, &[&str]); 13] = [
+const ROOMS: [(&str, &[&str]); 14] = [
     ("resources", &[]),
     ("ports", &["resources"]),
     ("omni_instance", &["ports", "resources"]),
@@ -12,6 +12,7 @@ const ROOMS: [(&str, &[&str]); 13] = [
     ("environment", &["ports", "resources"]),
     ("omni", &["ports", "resources", "telemetry"]),
     ("mapping", &["ports", "resources", "telemetry"]),
+    ("model_repository", &["ports", "resources"]),
     ("clients", &["mapping", "omni", "ports", "resources", "telemetry"]),
     (
         "cluster",

@@ -21,6 +21,7 @@ mod parts;
 mod promises;
 mod quick_start;
 mod reasons;
+mod repository;
 mod sentinel;
 mod standalone;
 mod watched;

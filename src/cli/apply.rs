@@ -55,9 +55,7 @@ pub(super) struct Pace {
 pub(super) fn world(declared: &Arc<Declared>, database_url: SecretString, pace: &Pace) -> World {
     let options = ClientOptions {
         default_database: Some(database_url),
-        budget_window: pace.budget_window.into(),
-        request_timeout: pace.request_timeout.into(),
-        ..ClientOptions::default()
+        ..pace.options()
     };
     world_of(declared, options).0
 }
@@ -75,6 +73,17 @@ pub(super) fn world_of(declared: &Arc<Declared>, options: ClientOptions) -> (Wor
         request_timeout,
     };
     (world, clients)
+}
+
+impl Pace {
+    /// Clients of this pace.
+    pub(super) fn options(&self) -> ClientOptions {
+        ClientOptions {
+            budget_window: self.budget_window.into(),
+            request_timeout: self.request_timeout.into(),
+            ..ClientOptions::default()
+        }
+    }
 }
 
 impl Default for Pace {

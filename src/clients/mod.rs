@@ -41,6 +41,8 @@ pub struct ClientOptions {
     pub require_hosts: bool,
     /// Mappings are only looked at: nothing is made, written or fenced there.
     pub read_only: bool,
+    /// Of mappings that are only looked at, the request budgets count all the same: for who reads from Omni.
+    pub takes_places: bool,
 }
 
 impl Default for ClientOptions {
@@ -52,6 +54,7 @@ impl Default for ClientOptions {
             measures: Arc::default(),
             require_hosts: false,
             read_only: false,
+            takes_places: false,
         }
     }
 }
@@ -225,6 +228,7 @@ impl ClientRegistry {
                 management: spec.management,
                 replaced: Arc::clone(&kept.replaced),
                 read_only: self.options.read_only,
+                takes_places: self.options.takes_places,
                 line: Arc::clone(&kept.line),
                 ..MappingOptions::default()
             };

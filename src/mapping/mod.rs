@@ -46,6 +46,9 @@ pub struct MappingOptions {
     /// Nothing is made, written or fenced: for looking at a mapping that another process may be working on. Where there
     /// is no ledger yet, an empty one is shown.
     pub read_only: bool,
+    /// Of what is read only, the request budgets are kept all the same, and without the fence: for who reads from Omni and
+    /// writes nowhere. Its calls count, and it shuts nobody out.
+    pub takes_places: bool,
     /// Where every call to the database is told.
     pub line: Arc<DatabaseLine>,
 }
@@ -70,6 +73,7 @@ impl Default for MappingOptions {
             statement_timeout: Duration::from_secs(30),
             replaced: Arc::default(),
             read_only: false,
+            takes_places: false,
             line: Arc::default(),
         }
     }

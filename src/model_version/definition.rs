@@ -153,16 +153,21 @@ pub fn same(name: &str, one: &str, other: &str) -> bool {
         (Ok(one), Ok(other)) => {
             let (mut one, mut other) = (canonical(&one), canonical(&other));
             if name.ends_with(".topic") {
-                let infers = one.get("joins").is_none() || other.get("joins").is_none();
-                for topic in [&mut one, &mut other] {
-                    if let (true, Some(fields)) = (infers, topic.as_object_mut()) {
-                        fields.remove("joins");
-                    }
-                }
+                leave_out_inferred_joins(&mut one, &mut other);
             }
             one == other
         }
         _ => one == other,
+    }
+}
+
+/// Joins count between two topics that both name theirs; those of a topic that names none are Omni's guess.
+pub(super) fn leave_out_inferred_joins(one: &mut Value, other: &mut Value) {
+    let infers = one.get("joins").is_none() || other.get("joins").is_none();
+    for topic in [one, other] {
+        if let (true, Some(fields)) = (infers, topic.as_object_mut()) {
+            fields.remove("joins");
+        }
     }
 }
 
@@ -196,7 +201,8 @@ pub(super) fn parse(yaml: &str) -> Result<Value, String> {
     })
 }
 
-fn canonical(value: &Value) -> Value {
+/// What a file means, by [`same`], as far as it can be said of one alone.
+pub(super) fn canonical(value: &Value) -> Value {
     match value {
         Value::Object(fields) => {
             let mut kept = Map::new();

@@ -12,6 +12,7 @@
 //! | [`definition`] | a model as a set of files; pure |
 //! | [`edits`] | what a spec asks to change in them; pure |
 //! | [`content`] | dashboards taken apart; pure |
+//! | [`diff`] | what differs between two versions; pure |
 //! | [`urgency`] | how much depends on a pass; pure |
 
 pub mod act;
@@ -19,6 +20,7 @@ pub mod content;
 pub mod decide;
 pub mod definition;
 pub mod desired;
+pub mod diff;
 pub mod edits;
 pub mod forecast;
 pub mod last_look;

@@ -9,8 +9,10 @@ mod report;
 #[cfg(test)]
 mod tests;
 
-use crate::ports::{Lookup, Next, World};
-use crate::resources::conditions::{Finding, MAPPING_READY, Verdict};
+use self::observe::{Keep, Parts};
+use crate::ports::{Failure, Lookup, Next, Object, World};
+use crate::resources::OmniInstanceSpec;
+use crate::resources::conditions::{Finding, MAPPING_READY, Reason, Verdict};
 
 /// What came of one pass over an instance.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,6 +56,28 @@ pub async fn reconcile(world: &World, namespace: &str, name: &str) -> Option<Ins
     if let Some(refusal) = decide::refusal(&instance.spec) {
         return Some(report::refused(&instance, &refusal));
     }
-    let seen = observe::observe(world, &instance).await;
+    let seen = observe::observe(world, &instance, Keep::News).await;
     Some(report::report(&instance, &seen))
+}
+
+/// The same steps for somebody who only reads: nothing is kept, and nothing is said but what is in the way.
+///
+/// # Errors
+/// Why nothing may be read from the organisation, but what tells which one it is.
+pub async fn recognized(world: &World, instance: &Object<OmniInstanceSpec>) -> Result<(), Failure> {
+    if instance.spec.suspend {
+        let why = format!(
+            "OmniInstance {}: spec.suspend is true, so nothing is sent to Omni",
+            instance.key()
+        );
+        return Err(Failure::passing(Reason::Suspended, why));
+    }
+    if let Some(refusal) = decide::refusal(&instance.spec) {
+        let why = format!("OmniInstance {}: {refusal}", instance.key());
+        return Err(Failure::stalled(Reason::Invalid, why));
+    }
+    match observe::observe(world, instance, Keep::Nothing).await.parts {
+        Parts::Usable => Ok(()),
+        Parts::NoMapping(failure) | Parts::NoOmni(failure) | Parts::NotRecognized(failure) => Err(failure),
+    }
 }

@@ -45,8 +45,17 @@ impl Observed {
     }
 }
 
+/// What becomes of what is new of the organisation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// It is kept, so that the organisation is recognised by it from now on.
+    News,
+    /// The mapping is left as it is.
+    Nothing,
+}
+
 /// Prepares the mapping, then asks Omni.
-pub(super) async fn observe(world: &World, instance: &Object<OmniInstanceSpec>) -> Observed {
+pub(super) async fn observe(world: &World, instance: &Object<OmniInstanceSpec>, keep: Keep) -> Observed {
     let mapping = match world.mapping(instance).await {
         Ok((mapping, _)) => mapping,
         Err(failure) => return Observed::without(Parts::NoMapping(failure)),
@@ -60,6 +69,7 @@ pub(super) async fn observe(world: &World, instance: &Object<OmniInstanceSpec>) 
         instance,
         mapping,
         omni,
+        keep,
     };
     look.organization().await
 }
@@ -70,6 +80,7 @@ struct Look<'a> {
     instance: &'a Object<OmniInstanceSpec>,
     mapping: Arc<dyn Mapping>,
     omni: Arc<dyn Omni>,
+    keep: Keep,
 }
 
 impl Look<'_> {
@@ -154,7 +165,7 @@ impl Look<'_> {
                 Err(Failure::stalled(Reason::AnotherOrganization, message).next(Next::After(LOOK_AGAIN)))
             }
             Ok(Identity::Same { organization, news }) => {
-                if news {
+                if news && self.keep == Keep::News {
                     let kept = self.mapping.record_organization(&organization).await;
                     kept.map_err(|error| Failure::from(&error))?;
                 }

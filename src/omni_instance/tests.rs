@@ -9,7 +9,7 @@ use std::time::Duration;
 use rstest::rstest;
 use tempfile::TempDir;
 
-use super::{InstancePass, decide, reconcile};
+use super::{InstancePass, decide, recognized, reconcile};
 use crate::mapping::{MappingOptions, connect};
 use crate::omni::{Limiter, OmniClient, OmniOptions};
 use crate::ports::fakes::{Declared, Stage, Wired, instance};

@@ -109,7 +109,8 @@ pub struct Return {
 /// The windows of all keys, kept where every process that uses a key sees them.
 ///
 /// Both calls are one transaction each that begins with the fence, like everything that writes to the mapping: who has
-/// lost the lead gets no place, and so sends nothing.
+/// lost the lead gets no place, and so sends nothing. Who writes nothing else, neither here nor in Omni, has no lead to
+/// lose and takes its places without.
 #[async_trait]
 pub trait Budget: Send + Sync {
     /// Takes a place, if there is one.

@@ -16,6 +16,7 @@ mod findings;
 mod mapping;
 mod objects;
 mod omni;
+mod repository;
 mod secrets;
 mod standing;
 pub mod window;
@@ -36,6 +37,10 @@ pub use omni::{
     Branch, Connection, DocumentRecord, Exported, FolderPermit, FolderRecord, Identity, ImportRequest, Imported,
     KeyScope, Merge, ModelFile, ModelFiles, ModelKind, ModelRecord, NewModel, Omni, OmniError, OmniErrorKind,
     Reservation, RoleGrant,
+};
+pub use repository::{
+    Author, Copied, CopyRequest, Directory, ModelRepository, RepositoryError, RepositoryErrorKind, Revision,
+    Whereabouts,
 };
 pub use secrets::{SecretError, SecretRecord, Secrets};
 pub use standing::Standing;

@@ -11,7 +11,7 @@ use super::knobs::{Knobs, OpenapiDocument};
 
 /// The calls that the simulator serves: method and path, with parameters named as Omni's contract names them. A test
 /// holds that the router answers these and no other call of the contract.
-pub const SERVED: [(&str, &str); 55] = [
+pub const SERVED: [(&str, &str); 60] = [
     ("GET", "/api/v1/models"),
     ("POST", "/api/v1/models"),
     ("GET", "/api/v1/models/{modelId}/yaml"),
@@ -19,6 +19,11 @@ pub const SERVED: [(&str, &str); 55] = [
     ("DELETE", "/api/v1/models/{modelId}/yaml"),
     ("GET", "/api/v1/models/{modelId}/validate"),
     ("GET", "/api/v1/models/{modelId}/content-validator"),
+    ("GET", "/api/v1/models/{modelId}/git"),
+    ("POST", "/api/v1/models/{modelId}/git"),
+    ("PATCH", "/api/v1/models/{modelId}/git"),
+    ("DELETE", "/api/v1/models/{modelId}/git"),
+    ("POST", "/api/v1/models/{modelId}/migrate"),
     ("POST", "/api/v1/models/{modelId}/branch/{branchName}/merge"),
     ("DELETE", "/api/v1/models/{modelId}/branch/{branchName}"),
     ("GET", "/api/unstable/models/{modelId}/yaml"),

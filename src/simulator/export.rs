@@ -47,8 +47,7 @@ impl Organisation {
             "updatedAt": document.updated_at.to_string(), "updater": updater,
         });
         if let Some(shared) = shared {
-            part["sharedModel"] =
-                json!({"id": shared.id, "name": shared.name, "hasGit": false, "pullRequestRequired": false});
+            part["sharedModel"] = json!({"id": shared.id, "name": shared.name, "hasGit": self.git.contains_key(&shared.id), "pullRequestRequired": false});
         }
         if let Some(connection) = connection {
             part["connectionId"] = json!(connection.id);

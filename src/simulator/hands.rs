@@ -9,7 +9,7 @@ use super::organisation::{Document, File, Files, Model, ModelKind, Organisation,
 use super::renew::{DashboardIds, NewIds, rehash};
 
 /// Every action with its fields.
-const ACTIONS: [(&str, &[&str]); 18] = [
+const ACTIONS: [(&str, &[&str]); 19] = [
     ("rename_document", &["identifier", "name", "new_identifier"]),
     ("move_document", &["identifier", "folder_path"]),
     ("delete_document", &["identifier"]),
@@ -31,6 +31,7 @@ const ACTIONS: [(&str, &[&str]); 18] = [
     ("remove_attribute", &["external_id", "attribute"]),
     ("remove_user", &["external_id"]),
     ("describe_document", &["identifier", "description"]),
+    ("set_git_ref", &["model", "git_ref"]),
 ];
 
 impl Organisation {
@@ -56,6 +57,7 @@ impl Organisation {
             "remove_attribute" => self.hand_remove_attribute(body),
             "remove_user" => self.hand_remove_user(body),
             "describe_document" => self.hand_describe(body),
+            "set_git_ref" => self.hand_set_ref(body),
             _ => self.hand_set_permit(body),
         }
     }
@@ -125,7 +127,7 @@ impl Organisation {
         Ok(Answer::ok(json!({"success": true})))
     }
 
-    fn model_called(&self, body: &Object) -> Result<&Model, Answer> {
+    pub(super) fn model_called(&self, body: &Object) -> Result<&Model, Answer> {
         let wanted = required_text(body, "model")?;
         let named = self.models.values().find(|model| {
             model.deleted_at.is_none() && model.kind == ModelKind::Shared && model.name.as_deref() == Some(wanted)

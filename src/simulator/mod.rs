@@ -32,6 +32,7 @@ mod embed_users;
 mod export;
 mod faults;
 mod folders;
+mod git_settings;
 mod hands;
 mod http;
 mod identity;

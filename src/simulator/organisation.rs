@@ -10,6 +10,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::embed_users::EmbedUser;
+use super::git_settings::GitSettings;
 use super::http::Answer;
 use super::ids::Ids;
 use super::knobs::Knobs;
@@ -40,6 +41,8 @@ pub(super) struct Organisation {
     /// In the order in which they came.
     pub(super) embed_users: Vec<EmbedUser>,
     pub(super) labels: Vec<Label>,
+    /// By the id of the shared model.
+    pub(super) git: BTreeMap<String, GitSettings>,
     /// Runs that timed out and were not waited for yet.
     pub(super) jobs: Vec<Job>,
 }

@@ -9,6 +9,7 @@ pub(super) fn answer(organisation: &mut Organisation, call: &Call, scope: KeySco
     let segments: Vec<&str> = call.segments.iter().map(String::as_str).collect();
     let method = call.method.as_str();
     let found = match segments.as_slice() {
+        ["api", "v1", "models", id, "migrate"] if method == "POST" => Some(organisation.migrate_model(call, id, scope)),
         ["api", "v1", "models", rest @ ..] => models(organisation, call, method, rest),
         ["api", "unstable", "models", id, "yaml"] if organisation.knobs.unstable_yaml_gone => {
             Some(Err(gone("2026-07-31", &format!("/api/v1/models/{id}/yaml"))))
@@ -44,6 +45,10 @@ fn models(organisation: &mut Organisation, call: &Call, method: &str, rest: &[&s
         ("DELETE", [id, "yaml"]) => organisation.delete_yaml(call, id),
         ("GET", [id, "validate"]) => organisation.validate_model(call, id),
         ("GET", [id, "content-validator"]) => organisation.validate_content(call, id),
+        ("GET", [id, "git"]) => organisation.read_git(call, id),
+        ("POST", [id, "git"]) => organisation.link_git(call, id),
+        ("PATCH", [id, "git"]) => organisation.change_git(call, id),
+        ("DELETE", [id, "git"]) => organisation.unlink_git(id),
         ("POST", [id, "branch", name, "merge"]) => organisation.merge_branch(call, id, name),
         ("DELETE", [id, "branch", name]) => organisation.delete_branch(id, name),
         _ => return None,

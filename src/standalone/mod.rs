@@ -8,6 +8,7 @@
 
 mod catalog;
 mod declared;
+mod diff;
 mod engine;
 pub mod example;
 mod lineage;
@@ -21,6 +22,7 @@ mod statuses;
 
 pub use catalog::{Catalog, CatalogOptions, Id};
 pub use declared::Declared;
+pub use diff::{Compared, Comparison, NotCompared, diff, instance};
 pub use engine::{Ended, Engine};
 pub use manifests::{Manifest, Place, ReadError, Reading, Refusal, files, read};
 pub use plan::{Ahead, EnvironmentAhead, VersionAhead, ahead};

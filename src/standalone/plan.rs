@@ -281,7 +281,8 @@ fn kept_back(findings: &[Finding]) -> String {
     kept.map_or_else(String::new, |it| it.reason.as_str().to_owned())
 }
 
-fn shown((namespace, name): &Id) -> String {
+/// An object's name, with its namespace where that is not the usual one.
+pub(super) fn shown((namespace, name): &Id) -> String {
     match namespace.as_str() {
         "default" => name.clone(),
         namespace => format!("{namespace}/{name}"),

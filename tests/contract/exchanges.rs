@@ -83,6 +83,7 @@ async fn every_call(caller: &Caller) {
     queries(caller).await;
     labels(caller).await;
     access(caller).await;
+    git(caller).await;
 }
 
 async fn membership(caller: &Caller) -> String {
@@ -233,6 +234,23 @@ async fn access(caller: &Caller) {
         )
         .await;
     }
+}
+
+/// Git settings, and a migration to a model that is new.
+async fn git(caller: &Caller) {
+    let done = async |call: String, body: Option<Value>| caller.done(&call, body).await;
+    let git = format!("/api/v1/models/{CLINICAL}/git");
+    let link = json!({"cloneUrl": "git@example.com:hospital/omni.git", "requirePullRequest": "users-only"});
+    done(format!("POST {git}"), Some(link.clone())).await;
+    assert_eq!(caller.send(&format!("POST {git}"), Some(link)).await.0, 409);
+    done(format!("PATCH {git}"), Some(json!({"baseBranch": "release"}))).await;
+    done(format!("GET {git}?include=webhookSecret"), None).await;
+    let new = json!({"connectionId": CONNECTION, "modelKind": "SHARED", "modelName": "migrated"});
+    let made = done("POST /api/v1/models".to_owned(), Some(new)).await;
+    let body = json!({"targetModelId": made["model"]["id"], "gitRef": "release"});
+    done(format!("POST /api/v1/models/{CLINICAL}/migrate"), Some(body)).await;
+    done(format!("DELETE {git}"), None).await;
+    assert_eq!(caller.send(&format!("GET {git}"), None).await.0, 404);
 }
 
 /// A query as an embed user: planned, run, and waited for.

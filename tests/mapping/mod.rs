@@ -49,6 +49,7 @@ mod lookers {
         looking:
         where_there_is_no_ledger_an_empty_one_is_shown_and_none_is_made
         looking_shows_what_is_there_and_shuts_nobody_out
+        who_reads_from_omni_is_counted_and_shuts_nobody_out
     }
 }
 

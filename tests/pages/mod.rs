@@ -1,5 +1,6 @@
 //! The commands of the pages in `docs/`, run as they stand there.
 
+mod diff;
 mod first_version;
 mod install;
 mod reference;

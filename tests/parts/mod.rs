@@ -1,8 +1,8 @@
-//! The real parts: a Kubernetes API server and a PostgreSQL, each started at its first use, shared by
+//! The real parts: a Kubernetes API server, a PostgreSQL and a Git server, each started at its first use, shared by
 //! every test of the binary, and gone with it.
 //!
 //! A test takes what it needs for itself alone: [`ApiServer::namespace`] and [`Postgres::database`] give
-//! fresh ones. A missing part fails the test and says how to get it; nothing is skipped.
+//! fresh ones, as does [`git::GitServer::repository`]. A missing part fails the test and says how to get it; nothing is skipped.
 //!
 //! Calls that run a program (`kubectl`, `psql`) block. A test whose own runtime must go on meanwhile, since
 //! it serves what they talk to, wants `#[tokio::test(flavor = "multi_thread")]`.
@@ -11,6 +11,8 @@ mod api_server;
 pub(crate) mod dice;
 mod family;
 pub(crate) mod generated;
+pub(crate) mod git;
+mod git_https;
 pub(crate) mod helm;
 mod one_secret;
 mod postgres;

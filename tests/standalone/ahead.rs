@@ -2,18 +2,10 @@
 
 use serde_json::Value;
 
-use super::bench::{Bench, run};
-
-fn ask(bench: &Bench, command: &str, more: &[&str]) -> super::bench::Ran {
-    let apply = bench.command(&[]);
-    let mut asked = std::process::Command::new(apply.get_program());
-    asked.arg(command).arg("-f").arg(bench.file("")).args(more);
-    asked.envs(apply.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    run(&mut asked)
-}
+use super::bench::Bench;
 
 fn json(bench: &Bench, command: &str) -> Value {
-    let told = ask(bench, command, &["-o", "json"]).ended_with(0).stdout;
+    let told = bench.look(command, &["-o", "json"]).ended_with(0).stdout;
     serde_json::from_str(&told).expect("it is JSON")
 }
 
@@ -39,7 +31,7 @@ async fn what_is_planned_comes_true_and_planning_changes_nothing() {
     let (contents, requests) = (bench.contents().await, bench.simulator.requests().len());
     let after = json(&bench, "plan");
     assert_eq!(planned(&after), 0);
-    let text = ask(&bench, "plan", &[]).ended_with(0).stdout;
+    let text = bench.look("plan", &[]).ended_with(0).stdout;
     for line in [
         "ModelVersion/clinical-v2: nothing to do",
         "environment production: nothing to do now",
@@ -52,10 +44,10 @@ async fn what_is_planned_comes_true_and_planning_changes_nothing() {
 
     // A promotion that is declared and not applied yet: one row, no call.
     bench.edit_pin("globex-production", "version: 1", "version: 2");
-    let text = ask(&bench, "plan", &[]).ended_with(0).stdout;
+    let text = bench.look("plan", &[]).ended_with(0).stdout;
     let line = "environment production: globex from version 1 to version 2, no call";
     assert!(text.contains(line), "{text}");
-    let table = ask(&bench, "get", &[]).ended_with(0).stdout;
+    let table = bench.look("get", &[]).ended_with(0).stdout;
     for word in ["BUDGET", "CALLS LEFT", "clinical-v2", "globex-production", "DONE IN"] {
         assert!(table.contains(word), "{word:?} in\n{table}");
     }
@@ -66,7 +58,7 @@ async fn what_is_planned_comes_true_and_planning_changes_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_says_each_step_with_its_calls() {
     let bench = Bench::clinical().await;
-    let text = ask(&bench, "plan", &[]).ended_with(0).stdout;
+    let text = bench.look("plan", &[]).ended_with(0).stdout;
     for part in [
         "ModelVersion/clinical-v1: about",
         "read model 3fb59130-54fc-4848-832f-d22f61933485 and folder \"clinical/v1\"",
@@ -82,20 +74,20 @@ async fn a_plan_says_each_step_with_its_calls() {
         "broken.yaml",
         "apiVersion: wavepin.dev/v1alpha1\nkind: ModelVersion\nmetadata: {name: x}\nspec: {}\n",
     );
-    ask(&bench, "plan", &[]).ended_with(2);
+    bench.look("plan", &[]).ended_with(2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_that_saw_nothing_fails_and_one_of_what_is_suspended_names_no_call() {
     let bench = Bench::clinical().await;
     bench.edit("clinical-v2.yaml", "spec:\n", "spec:\n  suspend: true\n");
-    let text = ask(&bench, "plan", &[]).ended_with(0).stdout;
+    let text = bench.look("plan", &[]).ended_with(0).stdout;
     let lines: Vec<&str> = text.lines().filter(|line| line.contains("clinical-v2")).collect();
     assert!(
         lines.len() == 1 && lines[0].starts_with("ModelVersion/clinical-v2: Suspended: "),
         "{text}"
     );
     bench.edit("instance.yaml", "name: omni\n", "name: another\n");
-    let text = ask(&bench, "plan", &[]).ended_with(1).stdout;
+    let text = bench.look("plan", &[]).ended_with(1).stdout;
     assert!(text.contains("its budget is not known: "), "{text}");
 }

@@ -51,7 +51,12 @@ pub(super) struct Bench {
 impl Bench {
     /// With the files of `examples/clinical`, led to the simulator.
     pub(super) async fn clinical() -> Self {
-        let bench = Self::empty().await;
+        Self::clinical_of(SimulatorOptions::default()).await
+    }
+
+    /// Likewise, of an organisation that is as these options say.
+    pub(super) async fn clinical_of(options: SimulatorOptions) -> Self {
+        let bench = Self::empty(options).await;
         let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/clinical");
         for entry in std::fs::read_dir(example).expect("the example folder is there") {
             let path = entry.expect("its entries can be listed").path();
@@ -68,13 +73,11 @@ impl Bench {
         bench
     }
 
-    pub(super) async fn empty() -> Self {
+    async fn empty(options: SimulatorOptions) -> Self {
         let home = tempfile::tempdir().expect("there is room for a folder");
         std::fs::create_dir(home.path().join("manifests")).expect("there is room for a folder");
         Self {
-            simulator: Held::start(SimulatorOptions::default())
-                .await
-                .expect("the loopback has a free port"),
+            simulator: Held::start(options).await.expect("the loopback has a free port"),
             home,
         }
     }
@@ -119,6 +122,16 @@ impl Bench {
         command.env("WAVEPIN_DATABASE_URL", format!("sqlite:{}", self.database().display()));
         command.stdin(Stdio::null());
         command
+    }
+
+    /// Runs a command that only looks at the folder.
+    #[track_caller]
+    pub(super) fn look(&self, command: &str, more: &[&str]) -> Ran {
+        let apply = self.command(&[]);
+        let mut asked = Command::new(apply.get_program());
+        asked.arg(command).arg("-f").arg(self.file("")).args(more);
+        asked.envs(apply.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        run(&mut asked)
     }
 
     /// Runs `wavepin apply` to its end, with everything logged; the key is told nowhere.

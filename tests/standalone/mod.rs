@@ -2,6 +2,7 @@
 
 mod ahead;
 mod bench;
+mod diff;
 mod full;
 mod refusals;
 mod watch;

@@ -66,7 +66,7 @@ RETURNING (extract(epoch FROM taken_at) * 1000000)::bigint, (extract(epoch FROM 
 
 impl PgMapping {
     pub(super) async fn take(&self, ask: &Ask) -> Result<Place, Failure> {
-        let mut session = self.transaction().await?;
+        let mut session = self.transaction_on_places().await?;
         let standing = lock_key(&mut session, &ask.key).await?;
         let line: PlacesLine = lines(TAKE)
             .bind(ask.key.clone())
@@ -92,7 +92,7 @@ impl PgMapping {
     }
 
     pub(super) async fn free(&self, place: &Return) -> Result<(), Failure> {
-        let mut session = self.transaction().await?;
+        let mut session = self.transaction_on_places().await?;
         let key = &place.ask.key;
         let told = if tells(place) {
             Some(lock_key(&mut session, key).await?)

@@ -151,6 +151,14 @@ impl PgMapping {
         Ok(session)
     }
 
+    /// A transaction for a place in the budget: behind the fence too, but for one who writes nothing else and has none.
+    async fn transaction_on_places(&self) -> Result<Session, Failure> {
+        if self.options.read_only && self.options.takes_places {
+            return self.unfenced().await;
+        }
+        self.transaction().await
+    }
+
     /// A transaction for writing that is still to take the fence.
     async fn unfenced(&self) -> Result<Session, Failure> {
         let committed = "ISOLATION LEVEL READ COMMITTED READ WRITE";

@@ -11,7 +11,7 @@ use crate::ports::{Ask, Place, Return, Told};
 
 impl SqliteMapping {
     pub(super) async fn take(&self, ask: &Ask) -> Result<Place, Failure> {
-        let mut transaction = self.transaction().await?;
+        let mut transaction = self.transaction_on_places().await?;
         let now = Timestamp::now().as_microsecond();
         let standing = standing(&mut transaction, &ask.key).await?;
         tidy(&mut transaction, ask, now).await?;
@@ -43,7 +43,7 @@ impl SqliteMapping {
     }
 
     pub(super) async fn free(&self, place: &Return) -> Result<(), Failure> {
-        let mut transaction = self.transaction().await?;
+        let mut transaction = self.transaction_on_places().await?;
         let (key, now) = (&place.ask.key, Timestamp::now().as_microsecond());
         let taken_at: Option<i64> = sqlx::query_scalar(
             "UPDATE wavepin_budget_slot SET answered = 1, free_at = ?3 WHERE key = ?1 AND id = ?2 RETURNING taken_at",

@@ -90,7 +90,7 @@ pub fn compare(rebound: &Value, copy: &Value, pairing: &Pairing) -> Differences 
 }
 
 /// The closed list of places, as one value.
-pub(super) fn whole(export: &Value, map: impl Fn(&Value) -> Value) -> Value {
+pub(in crate::model_version) fn whole(export: &Value, map: impl Fn(&Value) -> Value) -> Value {
     let dashboard = &export["dashboard"];
     let tiles: Vec<Value> = tiles(export)
         .into_iter()
@@ -120,7 +120,7 @@ pub(super) fn whole(export: &Value, map: impl Fn(&Value) -> Value) -> Value {
     }))
 }
 
-pub(super) fn local_model(model: &Value) -> Value {
+pub(in crate::model_version) fn local_model(model: &Value) -> Value {
     sorted_by_name(pick(model, &LOCAL_MODEL))
 }
 
@@ -170,7 +170,7 @@ fn settled(value: &Value) -> Value {
 }
 
 /// The value with every id of the source replaced by the copy's, where it stands as a whole value or as a key.
-pub(super) fn mapped(value: &Value, ids: &BTreeMap<String, String>) -> Value {
+pub(in crate::model_version) fn mapped(value: &Value, ids: &BTreeMap<String, String>) -> Value {
     match value {
         Value::String(text) => Value::String(ids.get(text).unwrap_or(text).clone()),
         Value::Array(items) => Value::Array(items.iter().map(|item| mapped(item, ids)).collect()),

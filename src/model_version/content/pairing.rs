@@ -66,6 +66,21 @@ const DOCUMENT_IDS: [&str; 13] = [
 /// Every id of a document's own, each with a name that is the same however often Omni makes the ids anew: publishing
 /// gives a document another workbook model.
 pub(super) fn settled_ids(export: &Value) -> BTreeMap<String, String> {
+    let numbers = |count: usize| (0..count).collect::<Vec<_>>();
+    named_ids(
+        export,
+        &numbers(tiles(export).len()),
+        &numbers(text_tiles(export).len()),
+    )
+}
+
+/// The same, with the tiles and the texts called by these numbers in place of their own: documents in which the same
+/// tiles stand in other places then have the same names for them.
+pub(in crate::model_version) fn named_ids(
+    export: &Value,
+    tile_numbers: &[usize],
+    text_numbers: &[usize],
+) -> BTreeMap<String, String> {
     let mut ids = BTreeMap::new();
     let mut take = |value: &Value, path: &str, name: String| {
         if let Some(id) = value.pointer(path).and_then(Value::as_str) {
@@ -75,13 +90,13 @@ pub(super) fn settled_ids(export: &Value) -> BTreeMap<String, String> {
     for path in DOCUMENT_IDS {
         take(export, path, format!("#{path}"));
     }
-    for (at, tile) in tiles(export).into_iter().enumerate() {
+    for (tile, number) in tiles(export).into_iter().zip(tile_numbers) {
         for path in TILE_IDS {
-            take(tile, path, format!("#{at}{path}"));
+            take(tile, path, format!("#{number}{path}"));
         }
     }
-    for (at, text) in text_tiles(export).iter().enumerate() {
-        take(text, "/id", format!("#text {at}"));
+    for (text, number) in text_tiles(export).iter().zip(text_numbers) {
+        take(text, "/id", format!("#text {number}"));
     }
     ids
 }

@@ -33,6 +33,19 @@ impl Aliases {
         Self(views.collect())
     }
 
+    /// Reads them out of a compiled local model.
+    #[must_use]
+    pub fn of_compiled(model: &Value) -> Self {
+        let views = model["views"].as_array().into_iter().flatten();
+        let views = views.filter_map(|view| {
+            let fields = view.pointer("/query/fields")?.as_object()?;
+            let alias = |(raw, alias): (&String, &Value)| Some((raw.clone(), alias.as_str()?.to_owned()));
+            let aliases = fields.iter().filter_map(alias).collect();
+            Some((view["name"].as_str()?.to_owned(), aliases))
+        });
+        Self(views.collect())
+    }
+
     /// The files, with aliases in place of raw columns.
     #[must_use]
     pub fn rewrite(&self, files: Files) -> Files {
@@ -97,6 +110,9 @@ mod tests {
             "- on_sql: ${cte.days} = \"table\".\"encounters.days\""
         );
         let mut model = serde_json::json!({"views": [{"name": "cte", "sql": "\"encounters.days\""}, {"name": "other", "sql": "\"encounters.days\""}]});
+        let fields = serde_json::json!({"encounters.days": "days"});
+        let compiled = serde_json::json!({"views": [{"name": "cte", "query": {"fields": fields}}, {"name": "other"}]});
+        assert_eq!(Aliases::of_compiled(&compiled), aliases);
         aliases.rewrite_model(&mut model);
         assert_eq!(model["views"][0]["sql"], "${cte.days}");
         assert_eq!(model["views"][1]["sql"], "\"encounters.days\"");

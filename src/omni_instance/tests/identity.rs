@@ -14,6 +14,26 @@ async fn before_the_first_look_nothing_is_written_and_after_it_everything_may_be
     assert!(!house.pass().await.opens, "nobody waits");
 }
 
+#[tokio::test]
+async fn who_only_reads_is_let_through_and_leaves_the_record_as_it_is() {
+    let house = House::new(DEFAULT_API_KEY).await;
+    let (mapping, _) = house.stage.world.mapping(&declared()).await.unwrap();
+    recognized(&house.stage.world, &declared()).await.unwrap();
+    assert!(house.standing().admits("GET /v1/models/{id}/yaml").is_ok());
+    assert_eq!(mapping.organization().await.unwrap(), None, "nothing is recorded");
+    house.pass().await;
+    house.simulator.turn(|knobs| knobs.another_organisation = true);
+    house.forget_standing();
+    let failure = recognized(&house.stage.world, &declared()).await.unwrap_err();
+    assert_eq!(failure.reason, Reason::AnotherOrganization);
+    assert!(house.standing().admits("GET /v1/models/{id}/yaml").is_err());
+    let mut suspended = declared();
+    suspended.spec.suspend = true;
+    let calls = house.calls().len();
+    let failure = recognized(&house.stage.world, &suspended).await.unwrap_err();
+    assert_eq!((failure.reason, house.calls().len()), (Reason::Suspended, calls));
+}
+
 #[rstest]
 #[case::of_a_running_process(false)]
 #[case::right_after_a_restart(true)]

@@ -5,12 +5,6 @@ use super::*;
 const PERMITS: &str = "/api/v1/documents/12db1a0a/permissions";
 const ANALYSTS: &str = "aN3pT9sL";
 
-async fn acme(omni: &Omni) -> String {
-    let path = "/api/scim/v2/embed/users?filter=embedExternalId%20eq%20%22acme-corp%22";
-    let found = omni.done("GET", path, None).await;
-    found["Resources"][0]["id"].as_str().unwrap().to_owned()
-}
-
 async fn sees(omni: &Omni, who: &str) -> bool {
     let seen = omni.done("GET", &format!("/_simulator/see?as={who}"), None).await;
     let mut documents = seen["documents"].as_array().unwrap().iter();
@@ -30,7 +24,7 @@ async fn a_documents_own_permits_stand_before_its_folders() {
     assert!(sees(&omni, "acme-corp").await);
     done("POST", json!({"role": "NO_ACCESS", "userGroupIds": [EMBED_GROUP]})).await;
     assert!(!sees(&omni, "acme-corp").await, "the folder's VIEWER does not help");
-    let user = acme(&omni).await;
+    let user = omni.member("acme-corp").await;
     done("POST", json!({"role": "VIEWER", "userIds": [user]})).await;
     assert!(sees(&omni, "acme-corp").await && !sees(&omni, "globex").await);
     done("POST", json!({"role": "EDITOR", "userIds": [user]})).await;
@@ -79,7 +73,7 @@ async fn permissions_are_read_for_a_user_and_as_a_list_of_all_who_have_some() {
     let omni = Omni::start().await;
     let permit = json!({"role": "EDITOR", "userGroupIds": [ANALYSTS], "accessBoost": true});
     omni.done("POST", PERMITS, Some(permit)).await;
-    let user = acme(&omni).await;
+    let user = omni.member("acme-corp").await;
     let read = omni.done("GET", &format!("{PERMITS}?userId={user}"), None).await;
     let folder = json!({"accessBoost": false, "isOwner": false, "role": "VIEWER"});
     assert_eq!(
@@ -155,7 +149,7 @@ async fn a_copy_begins_without_what_no_export_carries() {
 #[tokio::test]
 async fn favourites_are_counted_in_lists() {
     let omni = Omni::start().await;
-    let user = acme(&omni).await;
+    let user = omni.member("acme-corp").await;
     let favorite = "/api/v1/documents/5e07c1d2/favorite";
     for _ in 0..2 {
         assert_eq!(omni.call("PUT", favorite, None).await, (204, json!("")));
@@ -185,7 +179,7 @@ async fn favourites_are_counted_in_lists() {
 #[tokio::test]
 async fn a_list_for_a_user_has_what_that_user_may_open() {
     let omni = Omni::start().await;
-    let user = acme(&omni).await;
+    let user = omni.member("acme-corp").await;
     let total = async |query: &str| {
         let listed = omni.done("GET", &format!("/api/v1/documents?{query}"), None).await;
         listed["pageInfo"]["totalRecords"].clone()

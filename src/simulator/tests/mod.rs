@@ -7,12 +7,15 @@ use super::*;
 mod access;
 mod content;
 mod control;
+mod embed_users;
 mod faults;
+mod git;
 mod knobs;
 mod labels;
 mod metadata;
 mod models;
 mod queries;
+mod runs;
 mod seeded;
 
 const CONNECTION: &str = "c0f12353-4817-4398-bcc0-d501e6dd2f64";
@@ -164,6 +167,52 @@ impl Omni {
             Value::String(lines) => (status, serde_json::from_str(lines.lines().nth(1).unwrap()).unwrap()),
             other => (status, other),
         }
+    }
+
+    /// The membership id of an embed user.
+    async fn member(&self, external_id: &str) -> String {
+        let found = self.embed_users(&format!("embedExternalId eq \"{external_id}\"")).await;
+        assert_eq!(found["totalResults"], 1, "{external_id}: {found}");
+        found["Resources"][0]["id"].as_str().unwrap().to_owned()
+    }
+
+    async fn embed_users(&self, filter: &str) -> Value {
+        let filter: String = url::form_urlencoded::byte_serialize(filter.as_bytes()).collect();
+        self.done("GET", &format!("/api/scim/v2/embed/users?filter={filter}"), None)
+            .await
+    }
+
+    /// The plan of a query as an embed user: the line of its job.
+    async fn plan_as(&self, external_id: &str, query: &Value) -> Met {
+        let path = format!("/api/v1/query/run?userId={}", self.member(external_id).await);
+        let (status, answer) = self.post(&path, json!({"query": query, "planOnly": true})).await;
+        match answer {
+            Value::String(_) => (status, lines(&answer)[1].clone()),
+            other => (status, other),
+        }
+    }
+
+    async fn sql_as(&self, external_id: &str, query: &Value) -> String {
+        let (status, line) = self.plan_as(external_id, query).await;
+        assert_eq!((status, &line["status"]), (200, &json!("PLANNED")), "{line}");
+        line["summary"]["display_sql"].as_str().unwrap().to_owned()
+    }
+
+    async fn hand(&self, body: Value) -> Met {
+        self.post("/_simulator/hands", body).await
+    }
+}
+
+/// A query of the seed.
+fn patients() -> Value {
+    json!({"modelId": CLINICAL, "table": "patients", "fields": ["patients.count"]})
+}
+
+/// The lines of an answer; one line alone is JSON as it is.
+fn lines(answer: &Value) -> Vec<Value> {
+    match answer.as_str() {
+        Some(text) => text.lines().map(|line| serde_json::from_str(line).unwrap()).collect(),
+        None => vec![answer.clone()],
     }
 }
 

@@ -1,0 +1,284 @@
+//! `git http-backend` behind TLS: the bridge from HTTP to its CGI, and the token that it asks for.
+
+use std::collections::HashMap;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use uuid::Uuid;
+
+/// One request that was answered.
+#[derive(Debug, Clone)]
+pub(crate) struct Answered {
+    /// `GET /x.git/info/refs?service=git-upload-pack`.
+    pub(crate) line: String,
+    /// The length of the answer's body in bytes.
+    pub(crate) length: usize,
+}
+
+/// What runs before a push is handed to Git.
+type BeforePush = Box<dyn FnMut() + Send>;
+
+/// The server, with what opens it.
+pub(crate) struct Https {
+    pub(crate) port: u16,
+    pub(crate) authority: String,
+    pub(crate) token: String,
+    bridge: Arc<Bridge>,
+}
+
+struct Bridge {
+    git: PathBuf,
+    /// The folder of the repositories.
+    root: PathBuf,
+    authorization: String,
+    answered: Mutex<Vec<Answered>>,
+    before_push: Mutex<HashMap<String, BeforePush>>,
+}
+
+impl Https {
+    /// Serves the repositories of a folder for as long as the test binary runs.
+    pub(crate) fn start(git: &Path, root: &Path) -> Result<Https, String> {
+        let token = format!("token-{}", Uuid::new_v4().simple());
+        let bridge = Arc::new(Bridge {
+            git: git.to_owned(),
+            root: root.to_owned(),
+            authorization: format!("Basic {}", STANDARD.encode(format!("x-access-token:{token}"))),
+            answered: Mutex::default(),
+            before_push: Mutex::default(),
+        });
+        let (authority, acceptor) = certified()?;
+        let (started, starting) = std::sync::mpsc::channel();
+        let served = Arc::clone(&bridge);
+        // Each test has a runtime of its own, which ends with it.
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(2)
+                .enable_all()
+                .build();
+            runtime.expect("the machine has threads").block_on(async move {
+                let tcp = TcpListener::bind("127.0.0.1:0")
+                    .await
+                    .expect("the loopback has a free port");
+                started
+                    .send(tcp.local_addr().expect("it listens").port())
+                    .expect("it is waited for");
+                let app = axum::Router::new().fallback(answer).with_state(served);
+                axum::serve(Tls { tcp, acceptor }, app)
+                    .await
+                    .expect("it serves without end");
+            });
+        });
+        let port = starting
+            .recv()
+            .map_err(|source| format!("the HTTPS server does not start: {source}"))?;
+        Ok(Https {
+            port,
+            authority,
+            token,
+            bridge,
+        })
+    }
+
+    /// The requests to a repository so far.
+    pub(crate) fn answered(&self, repository: &str) -> Vec<Answered> {
+        let answered = self.bridge.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        answered
+            .iter()
+            .filter(|one| one.line.contains(repository))
+            .cloned()
+            .collect()
+    }
+
+    /// Runs this before each push to a repository is handed to Git.
+    pub(crate) fn before_push(&self, repository: &str, run: impl FnMut() + Send + 'static) {
+        let mut before_push = self.bridge.before_push.lock().unwrap_or_else(PoisonError::into_inner);
+        before_push.insert(repository.to_owned(), Box::new(run));
+    }
+}
+
+impl std::fmt::Debug for Https {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Https")
+            .field("port", &self.port)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An authority's certificate in PEM, and a server's that it vouches for.
+fn certified() -> Result<(String, TlsAcceptor), String> {
+    let fails = |source: rcgen::Error| format!("no certificate can be made: {source}");
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let mut params = rcgen::CertificateParams::new(Vec::new()).map_err(fails)?;
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let key = rcgen::KeyPair::generate().map_err(fails)?;
+    let authority = params.self_signed(&key).map_err(fails)?;
+    let authority = format!(
+        "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n",
+        STANDARD.encode(authority.der())
+    );
+    let issuer = rcgen::Issuer::new(params, key);
+    let key = rcgen::KeyPair::generate().map_err(fails)?;
+    let params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).map_err(fails)?;
+    let certificate = params.signed_by(&key, &issuer).map_err(fails)?;
+    let key = rustls::pki_types::PrivateKeyDer::try_from(key.serialize_der()).map_err(str::to_owned)?;
+    let config = rustls::ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], key)
+        .map_err(|source| source.to_string())?;
+    Ok((authority, TlsAcceptor::from(Arc::new(config))))
+}
+
+struct Tls {
+    tcp: TcpListener,
+    acceptor: TlsAcceptor,
+}
+
+impl axum::serve::Listener for Tls {
+    type Io = TlsStream<TcpStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        loop {
+            let Ok((stream, address)) = self.tcp.accept().await else {
+                continue;
+            };
+            // A client that does not trust it goes away.
+            if let Ok(stream) = self.acceptor.accept(stream).await {
+                return (stream, address);
+            }
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<Self::Addr> {
+        self.tcp.local_addr()
+    }
+}
+
+async fn answer(State(bridge): State<Arc<Bridge>>, request: Request) -> Response {
+    let line = format!("{} {}", request.method(), request.uri());
+    let given = request
+        .headers()
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
+    if given != Some(&bridge.authorization) {
+        // A server may well repeat what it was given.
+        let said = format!("no repository for {}", given.unwrap_or("nobody"));
+        return (StatusCode::UNAUTHORIZED, said).into_response();
+    }
+    if let Some(rest) = request.uri().path().strip_prefix("/moved/") {
+        let to = format!("https://localhost:1/{rest}");
+        return (StatusCode::MOVED_PERMANENTLY, [(header::LOCATION, to)]).into_response();
+    }
+    let (parts, body) = request.into_parts();
+    let body = to_bytes(body, usize::MAX)
+        .await
+        .expect("the client sends all of its request");
+    let run = tokio::task::spawn_blocking(move || {
+        bridge.prepare_push(parts.uri.path());
+        let method = parts.method.as_str();
+        let output = bridge.backend(
+            method,
+            parts.uri.path(),
+            parts.uri.query().unwrap_or_default(),
+            &parts.headers,
+            &body,
+        );
+        let length = output
+            .windows(4)
+            .position(|end| end == b"\r\n\r\n")
+            .map_or(0, |at| output.len() - at - 4);
+        let mut answered = bridge.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        answered.push(Answered { line, length });
+        output
+    });
+    response(run.await.expect("the backend runs"))
+}
+
+impl Bridge {
+    fn prepare_push(&self, path: &str) {
+        let Some(repository) = path
+            .strip_prefix('/')
+            .and_then(|path| path.strip_suffix("/git-receive-pack"))
+        else {
+            return;
+        };
+        // Taken out meanwhile, so that what it does may push too.
+        let taken = self
+            .before_push
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(repository);
+        if let Some(mut run) = taken {
+            run();
+            let mut before_push = self.before_push.lock().unwrap_or_else(PoisonError::into_inner);
+            before_push.entry(repository.to_owned()).or_insert(run);
+        }
+    }
+
+    /// Runs `git http-backend` for one request (git-http-backend(1)), and returns all that it prints.
+    fn backend(&self, method: &str, path: &str, query: &str, headers: &HeaderMap, body: &[u8]) -> Vec<u8> {
+        let mut command = Command::new(&self.git);
+        command
+            .arg("http-backend")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        command
+            .env("GIT_PROJECT_ROOT", &self.root)
+            .env("GIT_HTTP_EXPORT_ALL", "1");
+        command.env("REQUEST_METHOD", method).env("QUERY_STRING", query);
+        command.env("REMOTE_USER", "wavepin").env("REMOTE_ADDR", "127.0.0.1");
+        command.env("CONTENT_LENGTH", body.len().to_string());
+        // Some hosts of repositories have protocol 0 alone.
+        let (path, old) = path.strip_prefix("/old").map_or((path, false), |path| (path, true));
+        command.env("PATH_INFO", path);
+        let variables = [("content-type", "CONTENT_TYPE"), ("git-protocol", "GIT_PROTOCOL")];
+        for (name, variable) in variables
+            .into_iter()
+            .filter(|(name, _)| !old || *name != "git-protocol")
+        {
+            if let Some(value) = headers.get(name).and_then(|value| value.to_str().ok()) {
+                command.env(variable, value);
+            }
+        }
+        let mut child = command.spawn().expect("git is there");
+        let mut stdin = child.stdin.take().expect("stdin was asked for as a pipe");
+        let output = std::thread::scope(|scope| {
+            scope.spawn(move || stdin.write_all(body));
+            child.wait_with_output()
+        });
+        output.expect("git prints to a pipe").stdout
+    }
+}
+
+/// What a CGI program prints, as a response: headers, `Status` among them, an empty line, the body.
+fn response(output: Vec<u8>) -> Response {
+    let end = output
+        .windows(4)
+        .position(|end| end == b"\r\n\r\n")
+        .expect("a CGI program prints headers");
+    let head = String::from_utf8_lossy(&output[..end]).into_owned();
+    let mut response = Response::builder();
+    for (name, value) in head.lines().filter_map(|line| line.split_once(": ")) {
+        response = match name {
+            "Status" => response.status(value.split(' ').next().expect("a status has a number")),
+            _ => response.header(name, value),
+        };
+    }
+    response
+        .body(Body::from(output[end + 4..].to_vec()))
+        .expect("Git's headers are headers")
+}
