@@ -52,7 +52,7 @@ pub enum Origin {
     /// Taken as it is.
     Adopt(Adopt),
     /// Cut from another version.
-    Cut(Cut),
+    Cut(Box<Cut>),
 }
 
 /// A version that is cut.
@@ -154,7 +154,7 @@ impl Desired {
                         format!("ModelVersion {}: {why}", object.name),
                     ));
                 }
-                Origin::Cut(cut)
+                Origin::Cut(Box::new(cut))
             }
             (Some(_), Some(_)) => return Err(refuse("spec.source names both adopt and fromVersion; keep one".into())),
             (None, None) => {
@@ -219,6 +219,12 @@ fn check_cut(cut: &Cut) -> Result<(), String> {
         ));
     }
     renames::check(&cut.content.renames)?;
+    let queries = cut.validation.queries.as_ref();
+    if queries.is_some_and(|it| it.expect_schema.is_some() && it.tenants.is_none()) {
+        return Err(
+            "validation.queries.expectSchema says what tenants must read; say as which of them with tenants".into(),
+        );
+    }
     check_slugs(
         "content.dashboards.add",
         cut.content.dashboards.add.iter().map(|added| added.slug.as_str()),

@@ -89,7 +89,10 @@ fn external_id_of(user: &Field<'_>) -> Result<Option<String>, Drift> {
 /// What keeps a query from being planned is what was asked for; what keeps it from being asked is an error.
 fn refused(error: OmniError) -> Result<QueryAnswer, OmniError> {
     match &error.kind {
-        OmniErrorKind::Refused { status, detail } if matches!(status, 400 | 403 | 422) => Ok(failed(detail.clone())),
+        OmniErrorKind::Refused {
+            status: 400 | 403 | 422,
+            detail,
+        } => Ok(failed(detail.clone())),
         OmniErrorKind::CallerAttributeMissing { detail } | OmniErrorKind::NotFound { detail } => {
             Ok(failed(detail.clone()))
         }

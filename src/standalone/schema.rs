@@ -63,6 +63,11 @@ fn walk_object(schema: &Value, value: &Value, path: &str, faults: &mut Vec<Strin
             faults.push(format!("{path}.{required} is missing"));
         }
     }
+    if let Some(each) = schema.get("additionalProperties") {
+        for (name, field) in fields {
+            walk(each, field, &format!("{path}.{name}"), faults);
+        }
+    }
     let Some(properties) = schema["properties"].as_object() else {
         return;
     };
@@ -244,8 +249,22 @@ mod tests {
     }
 
     #[test]
+    fn values_of_a_map_are_held_to_their_type() {
+        let version = of_spec::<ModelVersion>();
+        let queries = json!({"tenants": {"environment": "production", "matchLabels": {"tier": 1, "team": "a"}}});
+        let spec = json!({"instanceRef": {"name": "clinical"}, "version": 2, "source": {"fromVersion": 1},
+            "validation": {"queries": queries}});
+        let faults = check(&version, &spec, "spec");
+        assert_eq!(
+            faults,
+            ["spec.validation.queries.tenants.matchLabels.tier must be of type string, not number; write it in quotes"]
+        );
+    }
+
+    #[test]
     fn every_schema_of_ours_uses_only_words_that_are_checked_here() {
-        const CHECKED: [&str; 14] = [
+        const CHECKED: [&str; 15] = [
+            "additionalProperties",
             "type",
             "enum",
             "properties",
@@ -282,6 +301,7 @@ mod tests {
                 .flat_map(|fields| fields.values())
                 .for_each(look);
             schema.get("items").into_iter().for_each(look);
+            schema.get("additionalProperties").into_iter().for_each(look);
         }
         look(&of_spec::<OmniInstance>());
         look(&of_spec::<ModelVersion>());

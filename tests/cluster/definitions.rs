@@ -170,6 +170,7 @@ fn what_can_be_wrong_at_first_sight_is_refused_with_the_field_and_the_reason() {
     let namespace = api_server.namespace("refused");
     let adopt = adopted()["spec"]["source"]["adopt"].clone();
     let edit = |edit: Value| with(cut(), "/spec/model/edits", json!([edit]));
+    let rename = |renames: Value| with(cut(), "/spec/content/renames", renames);
     let slug = |slug: &str| with(adopted(), "/spec/source/adopt/dashboards/0/slug", json!(slug));
     let twice = json!([{"slug": "summary", "identifier": "12db1a0a"}, {"slug": "summary", "identifier": "5e07c1d2"}]);
     let table = [
@@ -267,6 +268,37 @@ fn what_can_be_wrong_at_first_sight_is_refused_with_the_field_and_the_reason() {
             edit(json!({"name": "a", "view": "a", "yaml": "a: b"})),
             "spec.model.edits[0]",
             "yaml goes with",
+        ),
+        (
+            rename(json!([{"kind": "Field", "find": "patients", "replace": "people.dob"}])),
+            "spec.content.renames[0]",
+            "named by view and field",
+        ),
+        (
+            rename(json!([{"kind": "View", "find": "patients", "replace": "people.all"}])),
+            "spec.content.renames[0]",
+            "named by view and field",
+        ),
+        (
+            rename(json!([{"kind": "Topic", "find": "wards", "replace": "wards"}])),
+            "spec.content.renames[0]",
+            "find and replace are the same",
+        ),
+        (
+            rename(
+                json!([{"kind": "View", "find": "a", "replace": "b"}, {"kind": "View", "find": "a", "replace": "c"}]),
+            ),
+            "spec.content.renames",
+            "duplicate entries for key",
+        ),
+        (
+            with(
+                cut(),
+                "/spec/validation",
+                json!({"queries": {"expectSchema": "T_{tenant}"}}),
+            ),
+            "spec.validation.queries",
+            "expectSchema goes with tenants",
         ),
         (slug("Patient Summary"), "slug", "should match"),
         (slug("a-slug-that-is-longer-than-any-identifier"), "slug", "Too long"),
@@ -380,6 +412,11 @@ fn a_sealed_version_takes_more_dashboards_and_nothing_else() {
     for content in [
         with(cut(), "/spec/content/folder/name", json!("v3")),
         with(cut(), "/spec/content/dashboards", json!({"exclude": ["summary"]})),
+        with(
+            cut(),
+            "/spec/content/renames",
+            json!([{"kind": "View", "find": "a", "replace": "b"}]),
+        ),
     ] {
         let content = refusal(api_server, &namespace, &content);
         assert!(

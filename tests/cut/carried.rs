@@ -10,10 +10,14 @@ use super::bench::{Bench, as_it_is, ready};
 const KEY: &str = wavepin::simulator::DEFAULT_API_KEY;
 
 /// A call that a person's script would make.
-async fn call(bench: &Bench, method: &str, path: &str, body: Value) {
+async fn call(bench: &Bench, method: &str, path: &str, body: Option<Value>) {
     let url = format!("{}{path}", bench.simulator.base_url());
     let method = method.parse().unwrap();
-    let sent = reqwest::Client::new().request(method, url).bearer_auth(KEY).json(&body);
+    let sent = reqwest::Client::new().request(method, url).bearer_auth(KEY);
+    let sent = match body {
+        Some(body) => sent.json(&body),
+        None => sent,
+    };
     let answer = sent.send().await.unwrap();
     assert!(answer.status().is_success(), "{path}: {}", answer.text().await.unwrap());
 }
@@ -21,15 +25,18 @@ async fn call(bench: &Bench, method: &str, path: &str, body: Value) {
 async fn labelled() -> Bench {
     let bench = Bench::new(as_it_is).await;
     for name in ["Clinical", "verified"] {
-        call(&bench, "POST", "/api/v1/labels", json!({"name": name})).await;
+        call(&bench, "POST", "/api/v1/labels", Some(json!({"name": name}))).await;
     }
-    for (document, labels) in [("12db1a0a", json!(["Clinical", "verified"])), ("8a41f9b3", json!(["Clinical"]))] {
+    for (document, labels) in [
+        ("12db1a0a", json!(["Clinical", "verified"])),
+        ("8a41f9b3", json!(["Clinical"])),
+    ] {
         let path = format!("/api/v1/documents/{document}/labels");
-        call(&bench, "PATCH", &path, json!({"add": labels})).await;
+        call(&bench, "PATCH", &path, Some(json!({"add": labels}))).await;
     }
     let describe = json!({"action": "describe_document", "identifier": "5e07c1d2", "description": "By ward"});
     bench.simulator.play(&describe).unwrap();
-    call(&bench, "PUT", "/api/v1/documents/5e07c1d2/favorite", json!({})).await;
+    call(&bench, "PUT", "/api/v1/documents/5e07c1d2/favorite", None).await;
     bench
 }
 
@@ -38,12 +45,16 @@ fn labels(bench: &Bench, folder: &str) -> BTreeSet<(String, String)> {
     let state = bench.simulator.state();
     let documents = state["documents"].as_array().unwrap();
     let here = documents.iter().filter(|it| it["folderPath"] == folder);
-    here.map(|it| (it["name"].to_string(), it["labels"].to_string())).collect()
+    here.map(|it| (it["name"].to_string(), it["labels"].to_string()))
+        .collect()
 }
 
 fn sent(bench: &Bench) -> usize {
     let requests = bench.simulator.requests();
-    requests.iter().filter(|it| it.method == "PATCH" && it.path.ends_with("/labels")).count()
+    requests
+        .iter()
+        .filter(|it| it.method == "PATCH" && it.path.ends_with("/labels"))
+        .count()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -74,7 +85,11 @@ async fn labels_that_the_key_may_not_put_are_told_and_stop_nothing() {
     let report = bench.drive(&world, "clinical-v2").await;
     ready(&report);
     let told = "patient-summary: labels Clinical, verified, which the key may not put";
-    assert!(report.not_carried.iter().any(|it| it == told), "{:?}", report.not_carried);
+    assert!(
+        report.not_carried.iter().any(|it| it == told),
+        "{:?}",
+        report.not_carried
+    );
     // Told as long as it is so, and not tried at every look.
     let before = sent(&bench);
     let again = bench.again("clinical-v2").await;

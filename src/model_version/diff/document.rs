@@ -13,6 +13,7 @@ use crate::model_version::content::compare::{local_model, mapped, whole};
 use crate::model_version::content::links::LinkMap;
 use crate::model_version::content::pairing::{named_ids, tiles};
 use crate::model_version::content::query_views::Aliases;
+use crate::model_version::content::renames::Renames;
 use crate::model_version::content::transform::{Rebinding, rebind};
 
 /// What the shared model of either version is called here.
@@ -44,6 +45,7 @@ impl Document<'_> {
             from_model: self.model,
             to_model: SHARED_MODEL,
             links: self.links,
+            renames: &Renames::default(),
         };
         rebind(&mut body, &rebinding);
         // A tab's query view exposes raw columns where it was made by hand, and aliases in a copy.

@@ -352,6 +352,8 @@ fn dashboards_of_one_version_alone_are_named_by_their_slug() {
         },
         source_identifier: String::new(),
         foreign_links: Vec::new(),
+        not_carried: Vec::new(),
+        renames: Vec::new(),
         state: Some(crate::ports::DocumentState {
             updated_at: None,
             name: format!("The {slug}"),
