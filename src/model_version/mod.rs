@@ -388,7 +388,9 @@ impl<'a> Pass<'a> {
             kept = matches!(&step, Step::Do(effect) if effect.keeps_progress());
             let ending = match self.take(step, progress).await {
                 Ok(None) => {
-                    progress.publish(&self.report(Stage::Working));
+                    if report::goes_on(&self.desired, &self.seen) {
+                        progress.publish(&self.report(Stage::Working));
+                    }
                     continue;
                 }
                 Ok(Some(ending)) => ending,

@@ -90,6 +90,15 @@ pub fn report(spec_hash: &str, desired: &Desired, seen: &Observed, stage: Stage<
     }
 }
 
+/// Whether there is progress to tell of. A look at what is complete, however long it takes, is none: what it finds is said
+/// at its end, and what the last one found stands until then.
+#[must_use]
+pub fn goes_on(desired: &Desired, seen: &Observed) -> bool {
+    let record = seen.versions.get(&desired.version);
+    let complete = record.is_some_and(|record| record.complete_at.is_some());
+    !complete || seen.dashboards.len() < wanted(desired, seen, complete)
+}
+
 /// How many calls a cut in progress may still cost.
 fn calls_left(desired: &Desired, seen: &Observed, complete: bool) -> Option<u32> {
     let is_cut = matches!(desired.origin, Origin::Cut(_));

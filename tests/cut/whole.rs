@@ -353,6 +353,37 @@ impl Progress for Estimates<'_> {
     }
 }
 
+/// Keeps what a pass tells before its end.
+#[derive(Default)]
+struct Told(Mutex<usize>);
+
+impl Progress for Told {
+    fn publish(&self, _: &VersionReport) {
+        *self.0.lock().unwrap() += 1;
+    }
+
+    fn interrupted(&self) -> bool {
+        false
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_look_at_a_complete_version_tells_nothing_before_its_end() {
+    let bench = Bench::new(as_it_is).await;
+    let world = bench.world(&Fuse::never()).await;
+    ready(&bench.drive(&world, "clinical-v1").await);
+    let told = Told::default();
+    let cut = reconcile(&world, "default", "clinical-v2", &told).await.unwrap();
+    ready(&cut.report);
+    let of_cut = std::mem::take(&mut *told.0.lock().unwrap());
+    assert!(of_cut > 20, "{of_cut}");
+    let requests = bench.simulator.requests().len();
+    let look = reconcile(&world, "default", "clinical-v2", &told).await.unwrap();
+    ready(&look.report);
+    assert!(bench.simulator.requests().len() > requests, "it was looked at");
+    assert_eq!(*told.0.lock().unwrap(), 0, "what is complete does not go on");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_cut_still_costs_is_told_while_it_goes_on_and_shrinks() {
     let bench = Bench::new(as_it_is).await;
