@@ -179,6 +179,13 @@ impl Bed {
         assert!(waited.status.success(), "{waited}\n{}", self.conditions());
     }
 
+    /// All objects are ready.
+    pub(crate) fn is_ready(&self) -> bool {
+        let wait = ["wait", "--for=condition=Ready", "omni,mv,tpin", "--all", "--timeout=1s"];
+        let args = [&["-n", &self.cluster.namespace], &wait[..]].concat();
+        self.cluster.api_server.kubectl(&args).status.success()
+    }
+
     /// Every status, and how the controller's log ends, for messages.
     pub(crate) fn conditions(&self) -> String {
         let objects = self.cluster.objects().into_iter();
