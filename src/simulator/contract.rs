@@ -11,7 +11,7 @@ use super::knobs::{Knobs, OpenapiDocument};
 
 /// The calls that the simulator serves: method and path, with parameters named as Omni's contract names them. A test
 /// holds that the router answers these and no other call of the contract.
-pub const SERVED: [(&str, &str); 60] = [
+pub const SERVED: [(&str, &str); 61] = [
     ("GET", "/api/v1/models"),
     ("POST", "/api/v1/models"),
     ("GET", "/api/v1/models/{modelId}/yaml"),
@@ -23,6 +23,7 @@ pub const SERVED: [(&str, &str); 60] = [
     ("POST", "/api/v1/models/{modelId}/git"),
     ("PATCH", "/api/v1/models/{modelId}/git"),
     ("DELETE", "/api/v1/models/{modelId}/git"),
+    ("POST", "/api/v1/models/{modelId}/git/sync"),
     ("POST", "/api/v1/models/{modelId}/migrate"),
     ("POST", "/api/v1/models/{modelId}/branch/{branchName}/merge"),
     ("DELETE", "/api/v1/models/{modelId}/branch/{branchName}"),

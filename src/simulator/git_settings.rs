@@ -1,5 +1,6 @@
-//! Git settings of shared models, and migrate. There is no repository: what a ref holds is what the model held when a
-//! hand set the ref, and the base branch always holds what the model holds now.
+//! Git settings of shared models, their synchronisation, and migrate. Where a hand named a repository for the address it
+//! is read and written; where there is none, what a ref holds is what the model held when a hand set the ref, and the base
+//! branch always holds what the model holds now.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +8,9 @@ use serde_json::{Value, json};
 
 use super::http::{Answer, Call, Object, Reply, optional_flag, optional_text, required_text, uuid};
 use super::identity::KeyScope;
+use super::knobs::GitFirstSync;
 use super::organisation::{File, Files, Model, ModelKind, Organisation};
+use super::repository::{Repository, Texts};
 
 /// The fields of a body, all of which may be left out of a change.
 const FIELDS: [&str; 10] = [
@@ -55,6 +58,8 @@ pub(super) struct GitSettings {
     fields: Object,
     /// What refs besides the base branch hold.
     refs: BTreeMap<String, Files>,
+    /// Model and directory were brought together once.
+    met: bool,
 }
 
 impl GitSettings {
@@ -87,6 +92,21 @@ impl GitSettings {
         Ok(())
     }
 
+    fn text(&self, field: &str) -> &str {
+        self.fields.get(field).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// From the root of the repository, as Omni reads the path (`API.md` §6.1).
+    fn directory(&self) -> String {
+        let path = self.text("modelPath");
+        let path = match path.strip_prefix('/') {
+            Some(from_root) => from_root.to_owned(),
+            None if path.starts_with("omni/") => path.to_owned(),
+            None => format!("omni/{path}"),
+        };
+        path.trim_matches('/').to_owned()
+    }
+
     fn record(&self, model_id: &str, with_secret: bool) -> Value {
         let mut record = json!(self.fields);
         let by_key = self.fields["authMethod"] == "ssh";
@@ -111,6 +131,15 @@ fn check_token(body: &Object, present: &Object) -> Result<(), Answer> {
     match by_token && !was_by_token && token.is_none() {
         true => Err(Answer::bad("token", "Required when authMethod is https_token")),
         false => Ok(()),
+    }
+}
+
+fn is_nothing(parsed: &Value) -> bool {
+    match parsed {
+        Value::Null => true,
+        Value::Object(fields) => fields.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        _ => false,
     }
 }
 
@@ -156,6 +185,7 @@ impl Organisation {
         let mut settings = GitSettings {
             fields: unset.as_object().cloned().unwrap_or_default(),
             refs: BTreeMap::new(),
+            met: false,
         };
         settings.change(&body)?;
         if !settings.fields.contains_key("cloneUrl") {
@@ -181,6 +211,109 @@ impl Organisation {
         Ok(Answer::ok(
             json!({"success": true, "message": "Git repository unlinked successfully"}),
         ))
+    }
+
+    /// The repository behind a model's settings, where a hand named one.
+    fn repository_of(&self, settings: &GitSettings) -> Option<&Repository> {
+        self.repositories.get(settings.text("cloneUrl"))
+    }
+
+    pub(super) fn hand_add_repository(&mut self, body: &Object) -> Reply {
+        let address = required_text(body, "clone_url")?.to_owned();
+        let repository = Repository::at(required_text(body, "path")?).map_err(|why| Answer::bad("path", why))?;
+        self.repositories.insert(address, repository);
+        Ok(Answer::ok(json!({"success": true})))
+    }
+
+    /// `POST …/git/sync`. What a first sync makes of a directory that is there already, nobody has told: a knob.
+    pub(super) fn sync_git(&mut self, call: &Call, model_id: &str) -> Reply {
+        let body = if call.body.is_empty() {
+            Object::new()
+        } else {
+            call.body(&["commitMessage"])?
+        };
+        let message = optional_text(&body, "commitMessage")?
+            .unwrap_or("Sync by Omni")
+            .to_owned();
+        let settings = self.model_with_git(model_id)?.clone();
+        let bad = |why: String| Answer::refusal(400, format!("Bad Request: {why}"));
+        let repository = self.repository_of(&settings).cloned();
+        let repository = repository.ok_or_else(|| bad("the repository cannot be reached".to_owned()))?;
+        let head = repository.commit(&format!("refs/heads/{}", settings.text("baseBranch")));
+        let there = match &head {
+            Some(head) => repository.read(head, &settings.directory()).map_err(bad)?,
+            None => None,
+        };
+        let told = |synced: bool, in_sync: bool, sha: Option<String>, message: &str| {
+            let answer = json!({"didSync": synced, "inSync": in_sync, "gitSha": sha, "message": message});
+            Ok(Answer::ok(answer))
+        };
+        let first = !settings.met;
+        if let (Some(files), true) = (&there, first) {
+            match self.knobs.git_first_sync {
+                GitFirstSync::Import => {
+                    let parsed = files.iter().map(|(name, text)| Ok((name.clone(), File::new(text)?)));
+                    let parsed: Result<Files, String> = parsed.collect();
+                    self.replace_files(model_id, parsed.map_err(bad)?, false);
+                    self.have_met(model_id);
+                    return told(true, true, head, "Imported from git");
+                }
+                GitFirstSync::Ignore => {
+                    self.have_met(model_id);
+                    return told(false, true, head, "Already in sync");
+                }
+                GitFirstSync::Conflict if *files != self.texts(model_id) => {
+                    return told(false, false, head, "The directory and the model differ");
+                }
+                GitFirstSync::Conflict | GitFirstSync::Erase => {}
+            }
+        }
+        let texts = self.texts(model_id);
+        self.have_met(model_id);
+        if there.unwrap_or_default() == texts {
+            return told(false, true, head, "Already in sync");
+        }
+        let sha = repository.write(settings.text("baseBranch"), &settings.directory(), &texts, &message);
+        told(true, true, Some(sha.map_err(bad)?), "Synced")
+    }
+
+    fn have_met(&mut self, model_id: &str) {
+        if let Some(settings) = self.git.get_mut(model_id) {
+            settings.met = true;
+        }
+    }
+
+    /// What stands in files of a model where something was authored.
+    fn texts(&self, model_id: &str) -> Texts {
+        let files = self
+            .models
+            .get(model_id)
+            .map(|model| model.files.clone())
+            .unwrap_or_default();
+        let authored = files.into_iter().filter(|(_, file)| !is_nothing(&file.parsed));
+        authored.map(|(name, file)| (name, file.text)).collect()
+    }
+
+    /// Whether a merge into the model is refused, since people must open a pull request or it follows another.
+    pub(super) fn wants_pull_request(&self, model_id: &str) -> bool {
+        self.git.get(model_id).is_some_and(|settings| {
+            settings.text("requirePullRequest") == "always" || settings.fields["gitFollower"] == true
+        })
+    }
+
+    /// Writes what was merged to the model's directory; whether there is one.
+    pub(super) fn push_merged(&mut self, model_id: &str, message: &str) -> Result<bool, Answer> {
+        let Some(settings) = self.git.get(model_id).cloned() else {
+            return Ok(false);
+        };
+        let Some(repository) = self.repository_of(&settings).cloned() else {
+            return Ok(false);
+        };
+        self.have_met(model_id);
+        let (branch, directory) = (settings.text("baseBranch"), settings.directory());
+        let pushed = repository.write(branch, &directory, &self.texts(model_id), message);
+        pushed.map_err(|why| Answer::refusal(400, format!("Bad Request: {why}")))?;
+        Ok(true)
     }
 
     /// Sets a ref of a model's repository to what the model holds now, as a tag does.
@@ -228,9 +361,23 @@ impl Organisation {
     fn files_at(&self, model_id: &str, git_ref: Option<&str>) -> Result<Files, Answer> {
         let none = || Answer::refusal(400, "Bad Request: Source model has no git configuration");
         let settings = self.git.get(model_id).ok_or_else(none)?;
+        if git_ref == Some("") {
+            return Err(Answer::refusal(400, "Bad Request: gitRef is empty"));
+        }
+        if let Some(repository) = self.repository_of(settings) {
+            let named = git_ref.unwrap_or_else(|| settings.text("baseBranch"));
+            let missing = || Answer::refusal(400, format!("Bad Request: gitRef: there is no {named}"));
+            let commit = repository.commit(named).ok_or_else(missing)?;
+            let bad = |why: String| Answer::refusal(400, format!("Bad Request: {why}"));
+            let texts = repository
+                .read(&commit, &settings.directory())
+                .map_err(bad)?
+                .unwrap_or_default();
+            let files = texts.iter().map(|(name, text)| Ok((name.clone(), File::new(text)?)));
+            return files.collect::<Result<Files, String>>().map_err(bad);
+        }
         let present = || self.model(model_id).map(|model| model.files.clone());
         match git_ref {
-            Some("") => Err(Answer::refusal(400, "Bad Request: gitRef is empty")),
             None => present(),
             Some(name) if settings.fields["baseBranch"] == name => present(),
             Some(name) => {

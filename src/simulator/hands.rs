@@ -9,7 +9,7 @@ use super::organisation::{Document, File, Files, Model, ModelKind, Organisation,
 use super::renew::{DashboardIds, NewIds, rehash};
 
 /// Every action with its fields.
-const ACTIONS: [(&str, &[&str]); 19] = [
+const ACTIONS: [(&str, &[&str]); 20] = [
     ("rename_document", &["identifier", "name", "new_identifier"]),
     ("move_document", &["identifier", "folder_path"]),
     ("delete_document", &["identifier"]),
@@ -32,6 +32,7 @@ const ACTIONS: [(&str, &[&str]); 19] = [
     ("remove_user", &["external_id"]),
     ("describe_document", &["identifier", "description"]),
     ("set_git_ref", &["model", "git_ref"]),
+    ("add_repository", &["clone_url", "path"]),
 ];
 
 impl Organisation {
@@ -57,6 +58,7 @@ impl Organisation {
             "remove_attribute" => self.hand_remove_attribute(body),
             "remove_user" => self.hand_remove_user(body),
             "describe_document" => self.hand_describe(body),
+            "add_repository" => self.hand_add_repository(body),
             "set_git_ref" => self.hand_set_ref(body),
             _ => self.hand_set_permit(body),
         }

@@ -57,6 +57,8 @@ pub struct Knobs {
     pub create_model_fails_inside: bool,
     /// Drafts that a merge says it could not publish; the merge still answers 200.
     pub failed_drafts: u32,
+    /// What the first sync of a model makes of a directory that is in its repository already.
+    pub git_first_sync: GitFirstSync,
     /// Whether branch-based schema refresh is on, which forbids a second shared model.
     pub branch_schema_refresh: bool,
     /// The key owner's value of the attribute that drives the environments; none makes reads fail.
@@ -120,6 +122,7 @@ impl Default for Knobs {
             schema_model: SchemaModel::Ready,
             create_model_fails_inside: false,
             failed_drafts: 0,
+            git_first_sync: GitFirstSync::Import,
             branch_schema_refresh: false,
             caller_attribute: Some("staging".to_owned()),
             query_user_routes: true,
@@ -238,6 +241,20 @@ pub enum OpenapiDocument {
     Served,
     /// 404: this organisation publishes none.
     Absent,
+}
+
+/// What the first sync of a model makes of a directory that is in its repository already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GitFirstSync {
+    /// The model takes the files.
+    Import,
+    /// Neither side changes.
+    Ignore,
+    /// The model's own files take their place: what only the directory had is gone.
+    Erase,
+    /// 200 with `inSync: false` where the two differ.
+    Conflict,
 }
 
 /// What creating a folder does where its path is taken.

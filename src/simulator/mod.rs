@@ -47,6 +47,7 @@ mod models;
 mod organisation;
 mod query;
 mod renew;
+mod repository;
 mod roles;
 mod routes;
 mod run;
@@ -66,8 +67,8 @@ pub use contract::SERVED;
 pub use differences::{DIFFERENCES, Difference};
 pub use faults::{Fault, FaultKind};
 pub use knobs::{
-    DocumentDefaults, DocumentLabels, EnvironmentsAnswer, FolderClash, IdentifierClash, ImportAnswer, ImportFolder,
-    Knobs, OpenapiDocument, PermissionsAnswer, SchemaModel, UnsetSchemaAttribute, ValidateAnswer,
+    DocumentDefaults, DocumentLabels, EnvironmentsAnswer, FolderClash, GitFirstSync, IdentifierClash, ImportAnswer,
+    ImportFolder, Knobs, OpenapiDocument, PermissionsAnswer, SchemaModel, UnsetSchemaAttribute, ValidateAnswer,
 };
 pub use seed::Seed;
 pub use world::{Exchange, LoggedRequest};

@@ -258,12 +258,18 @@ impl Organisation {
                 "publish_drafts",
             ])?
         };
-        optional_text(&body, "commit_message")?;
+        let message = optional_text(&body, "commit_message")?.map(str::to_owned);
         for flag in ["force_override_git_settings", "publish_drafts"] {
             optional_flag(&body, flag)?;
         }
         let delete = optional_flag(&body, "delete_branch")?.unwrap_or(false);
         let (shared, branch) = self.branch_of(model_id, name)?;
+        if self.wants_pull_request(model_id) {
+            return Err(Answer::refusal(
+                400,
+                "Bad Request: the model takes changes by pull requests only",
+            ));
+        }
         let merged = merged_files(shared, branch)?;
         let combined = self.layers(shared, Some(branch), Viewpoint::CALLER)?;
         let schema = self.schema_files(&shared.connection_id, Viewpoint::CALLER)?;
@@ -281,8 +287,10 @@ impl Organisation {
             branch.updated_at = now;
             branch.deleted_at = delete.then_some(now);
         }
+        let message = message.unwrap_or_else(|| format!("branch {name} merged via API"));
+        let synced = self.push_merged(model_id, &message)?;
         Ok(Answer::ok(json!({
-            "success": true, "git_synced": false, "published_drafts_count": 0,
+            "success": true, "git_synced": synced, "published_drafts_count": 0,
             "failed_drafts_count": self.knobs.failed_drafts,
         })))
     }

@@ -16,6 +16,7 @@ use super::ids::Ids;
 use super::knobs::Knobs;
 use super::labels::Label;
 use super::metadata::Metadata;
+use super::repository::Repository;
 use super::run::Job;
 
 /// The whole organisation.
@@ -43,6 +44,8 @@ pub(super) struct Organisation {
     pub(super) labels: Vec<Label>,
     /// By the id of the shared model.
     pub(super) git: BTreeMap<String, GitSettings>,
+    /// Repositories on this machine, by the address that settings have.
+    pub(super) repositories: BTreeMap<String, Repository>,
     /// Runs that timed out and were not waited for yet.
     pub(super) jobs: Vec<Job>,
 }

@@ -49,6 +49,7 @@ fn models(organisation: &mut Organisation, call: &Call, method: &str, rest: &[&s
         ("POST", [id, "git"]) => organisation.link_git(call, id),
         ("PATCH", [id, "git"]) => organisation.change_git(call, id),
         ("DELETE", [id, "git"]) => organisation.unlink_git(id),
+        ("POST", [id, "git", "sync"]) => organisation.sync_git(call, id),
         ("POST", [id, "branch", name, "merge"]) => organisation.merge_branch(call, id, name),
         ("DELETE", [id, "branch", name]) => organisation.delete_branch(id, name),
         _ => return None,

@@ -13,6 +13,7 @@ use wavepin::simulator::{
 use super::check::{departures, explains, holds, is_of};
 use crate::cut::bench::{Bench, ready};
 use crate::parts::generated;
+use crate::parts::git::{GitServer, file};
 
 const CONNECTION: &str = "c0f12353-4817-4398-bcc0-d501e6dd2f64";
 const CLINICAL: &str = "3fb59130-54fc-4848-832f-d22f61933485";
@@ -245,6 +246,13 @@ async fn git(caller: &Caller) {
     assert_eq!(caller.send(&format!("POST {git}"), Some(link)).await.0, 409);
     done(format!("PATCH {git}"), Some(json!({"baseBranch": "release"}))).await;
     done(format!("GET {git}?include=webhookSecret"), None).await;
+    let repository = GitServer::shared().repository("contract");
+    repository.commit("release", "Start", &[file("README.md", "Models of a hospital")]);
+    let known = json!({"action": "add_repository", "clone_url": "git@example.com:hospital/omni.git",
+        "path": repository.path()});
+    caller.simulator.play(&known).unwrap();
+    let synced = done(format!("POST {git}/sync"), Some(json!({"commitMessage": "Sync"}))).await;
+    assert_eq!((&synced["didSync"], &synced["inSync"]), (&json!(true), &json!(true)));
     let new = json!({"connectionId": CONNECTION, "modelKind": "SHARED", "modelName": "migrated"});
     let made = done("POST /api/v1/models".to_owned(), Some(new)).await;
     let body = json!({"targetModelId": made["model"]["id"], "gitRef": "release"});

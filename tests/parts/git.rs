@@ -214,6 +214,11 @@ pub(crate) struct Repository {
 }
 
 impl Repository {
+    /// Where it is on this machine.
+    pub(crate) fn path(&self) -> String {
+        self.path.display().to_string()
+    }
+
     /// Its address over HTTPS.
     pub(crate) fn https(&self) -> String {
         format!("https://localhost:{}/{}", GitServer::shared().https.port, self.name)

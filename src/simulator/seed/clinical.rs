@@ -168,6 +168,7 @@ fn bare() -> Organisation {
         embed_users: Vec::new(),
         labels: Vec::new(),
         git: BTreeMap::new(),
+        repositories: BTreeMap::new(),
         jobs: Vec::new(),
     }
 }

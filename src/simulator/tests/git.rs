@@ -156,3 +156,74 @@ async fn a_target_with_git_takes_a_migration_on_a_branch() {
     let on_branch = omni.done("GET", &path, None).await;
     assert_eq!(on_branch["files"]["payers.view"], "label: Insurers\n");
 }
+
+/// A bare repository with a directory for the model of a version 2, and another's file beside it.
+fn repository() -> tempfile::TempDir {
+    let home = tempfile::tempdir().unwrap();
+    let git = |arguments: &[&str], input: &str| {
+        use std::io::Write as _;
+        let mut git = std::process::Command::new("git");
+        git.arg("-C").arg(home.path()).args(arguments);
+        let mut git = git.stdin(std::process::Stdio::piped()).spawn().unwrap();
+        git.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        assert!(git.wait().unwrap().success(), "{arguments:?}");
+    };
+    git(&["init", "--quiet", "--bare", "--initial-branch=main"], "");
+    let commit = "commit refs/heads/main\ncommitter A <a@example.com> 1700000000 +0000\ndata 5\nStart\n\
+                  M 100644 inline omni/clinical-v2/payers.view\ndata 16\nlabel: Insurers\n\n\
+                  M 100644 inline README.md\ndata 6\nModels\n";
+    git(&["fast-import", "--quiet"], commit);
+    home
+}
+
+/// A new model that is linked to the directory, synchronised for the first time.
+async fn first_sync(omni: &Omni, home: &tempfile::TempDir) -> (String, Value) {
+    let known = json!({"action": "add_repository", "clone_url": URL, "path": home.path()});
+    omni.done("POST", "/_simulator/hands", Some(known)).await;
+    let new = json!({"connectionId": CONNECTION, "modelKind": "SHARED", "modelName": "clinical v2"});
+    let made = omni.done("POST", "/api/v1/models", Some(new)).await["model"]["id"].clone();
+    let id = made.as_str().unwrap().to_owned();
+    let path = format!("/api/v1/models/{id}/git");
+    omni.done(
+        "POST",
+        &path,
+        Some(json!({"cloneUrl": URL, "modelPath": "clinical-v2"})),
+    )
+    .await;
+    let synced = omni.done("POST", &format!("{path}/sync"), Some(json!({}))).await;
+    (id, synced)
+}
+
+#[tokio::test]
+async fn a_first_sync_does_with_a_directory_what_the_knob_says() {
+    for (knob, in_sync, holds) in [
+        ("import", true, Some("label: Insurers\n")),
+        ("ignore", true, None),
+        ("erase", true, None),
+        ("conflict", false, None),
+    ] {
+        let (omni, home) = (Omni::start().await, repository());
+        let turned = json!({"git_first_sync": knob});
+        omni.done("POST", "/_simulator/knobs", Some(turned)).await;
+        let (id, synced) = first_sync(&omni, &home).await;
+        assert_eq!(synced["inSync"], in_sync, "{knob}: {synced}");
+        assert_eq!(omni.files(&id).await["payers.view"].as_str(), holds, "{knob}");
+        let mut listed = std::process::Command::new("git");
+        listed
+            .arg("-C")
+            .arg(home.path())
+            .args(["ls-tree", "-r", "--name-only", "main"]);
+        let listed = String::from_utf8(listed.output().unwrap().stdout).unwrap();
+        let kept = listed.contains("omni/clinical-v2/payers.view");
+        assert_eq!(kept, knob != "erase", "{knob}: {listed}");
+        assert!(listed.contains("README.md"), "{knob}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_repository_nothing_is_synchronised() {
+    let omni = Omni::start().await;
+    link(&omni, CLINICAL).await;
+    let met = omni.post(&format!("{GIT}/sync"), json!({})).await;
+    assert!(met.0 == 400 && detail(&met).contains("cannot be reached"), "{met:?}");
+}

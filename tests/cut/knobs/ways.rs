@@ -154,6 +154,7 @@ pub(super) fn knobs() -> Vec<Otherwise> {
         ("schema_model", json!("absent")),
         ("create_model_fails_inside", json!(true)),
         ("failed_drafts", json!(2)),
+        ("git_first_sync", json!("erase")),
         ("branch_schema_refresh", json!(true)),
         ("caller_attribute", json!(null)),
         ("query_user_routes", json!(false)),
