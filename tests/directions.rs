@@ -13,7 +13,10 @@ const ROOMS: [(&str, &[&str]); 14] = [
     ("omni", &["ports", "resources", "telemetry"]),
     ("mapping", &["ports", "resources", "telemetry"]),
     ("model_repository", &["ports", "resources"]),
-    ("clients", &["mapping", "omni", "ports", "resources", "telemetry"]),
+    (
+        "clients",
+        &["mapping", "model_repository", "omni", "ports", "resources", "telemetry"],
+    ),
     (
         "cluster",
         &[

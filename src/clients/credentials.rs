@@ -92,9 +92,20 @@ impl Credentials {
         })
     }
 
+    /// The value under another key of the Secret that was just read, where there is one.
+    pub(super) async fn beside(
+        &self,
+        namespace: &str,
+        reference: &SecretKeyRef,
+        key: &str,
+    ) -> Result<Option<SecretString>, ConnectError> {
+        let record = self.record(namespace, reference).await?;
+        Ok(record.and_then(|record| value_of(&record, key)))
+    }
+
     /// The Secret is read again at its next use, and often for a while.
-    pub(super) fn forget(&self, namespace: &str, reference: &SecretKeyRef) {
-        let name = (namespace.to_owned(), reference.name.clone());
+    pub(super) fn forget(&self, namespace: &str, name: &str) {
+        let name = (namespace.to_owned(), name.to_owned());
         self.read().remove(&name);
         self.doubted().insert(name, Instant::now());
     }
@@ -175,7 +186,7 @@ mod tests {
         assert_eq!(secrets.reads(), 1);
         secrets.set([("apiKey", "two")]);
         assert_eq!(value(&credentials, "apiKey").await.unwrap(), "one");
-        credentials.forget("default", &reference("apiKey"));
+        credentials.forget("default", "omni");
         assert_eq!(value(&credentials, "apiKey").await.unwrap(), "two");
         assert_eq!(secrets.reads(), 2);
     }
@@ -185,7 +196,7 @@ mod tests {
         let secrets = FakeSecrets::new([("apiKey", "refused")]);
         let credentials = Credentials::aging(Arc::clone(&secrets) as _, FRESH_FOR, Duration::ZERO);
         value(&credentials, "apiKey").await.unwrap();
-        credentials.forget("default", &reference("apiKey"));
+        credentials.forget("default", "omni");
         assert_eq!(value(&credentials, "apiKey").await.unwrap(), "refused");
         secrets.set([("apiKey", "corrected")]);
         assert_eq!(value(&credentials, "apiKey").await.unwrap(), "corrected");

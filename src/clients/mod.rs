@@ -5,6 +5,7 @@
 
 mod credentials;
 mod destination;
+mod git;
 mod kept;
 
 use std::convert::Infallible;
@@ -20,8 +21,9 @@ use self::credentials::{Credential, Credentials};
 use self::destination::{Database, Place};
 use self::kept::{Kept, Origin};
 use crate::mapping::{self, Connected, MappingOptions};
+use crate::model_repository::{GitOptions, GitRepository};
 use crate::omni::{Limiters, OmniClient, OmniOptions, Shared, budget_name, fingerprint};
-use crate::ports::{Clients, ConnectError, Mapping, Object, Omni, Secrets, Standing, Told, Urgency};
+use crate::ports::{Clients, ConnectError, Mapping, ModelRepository, Object, Omni, Secrets, Standing, Told, Urgency};
 use crate::resources::conditions::Reason;
 use crate::resources::{BaseUrl, Management, OmniInstanceSpec};
 use crate::telemetry::{DatabaseLine, Measures};
@@ -41,6 +43,8 @@ pub struct ClientOptions {
     pub require_hosts: bool,
     /// Mappings are only looked at: nothing is made, written or fenced there.
     pub read_only: bool,
+    /// How repositories are used.
+    pub git: GitOptions,
     /// Of mappings that are only looked at, the request budgets count all the same: for who reads from Omni.
     pub takes_places: bool,
 }
@@ -54,6 +58,7 @@ impl Default for ClientOptions {
             measures: Arc::default(),
             require_hosts: false,
             read_only: false,
+            git: GitOptions::default(),
             takes_places: false,
         }
     }
@@ -310,11 +315,30 @@ impl Clients for ClientRegistry {
         Ok(self.connected(instance).await?.0.mapping)
     }
 
+    async fn repository(
+        &self,
+        instance: &Object<OmniInstanceSpec>,
+        address: &str,
+    ) -> Result<Arc<dyn ModelRepository>, ConnectError> {
+        let credential = self.git_credential(instance, address).await?;
+        let repository = GitRepository::new(address, &credential, self.options.git.clone());
+        let repository = repository.map_err(|source| ConnectError::Repository { source })?;
+        Ok(Arc::new(repository))
+    }
+
+    async fn repository_token(&self, instance: &Object<OmniInstanceSpec>) -> Result<SecretString, ConnectError> {
+        self.token_for_omni(instance).await
+    }
+
     fn forget_credentials(&self, instance: &Object<OmniInstanceSpec>) {
         let spec = &instance.spec;
-        let references = [Some(&spec.api_key_secret_ref), spec.mapping.url_secret_ref.as_ref()];
-        for reference in references.into_iter().flatten() {
-            self.credentials.forget(&instance.namespace, reference);
+        let names = [
+            Some(&spec.api_key_secret_ref.name),
+            spec.mapping.url_secret_ref.as_ref().map(|it| &it.name),
+            spec.git.as_ref().map(|it| &it.secret_ref.name),
+        ];
+        for name in names.into_iter().flatten() {
+            self.credentials.forget(&instance.namespace, name);
         }
     }
 }

@@ -48,6 +48,7 @@ impl ReportOf<ModelVersion> for VersionReport {
         }
         keep_or(&mut status.model_id, self.model_id.as_ref());
         keep_or(&mut status.folder, self.folder.as_ref());
+        keep_or(&mut status.git_commit, self.git_commit.as_ref());
         keep_or(&mut status.plan, self.plan.as_ref());
         keep_or(&mut status.sealed, self.sealed.then_some(&true));
         if let Some(dashboards) = &self.dashboards {

@@ -227,9 +227,10 @@ impl EnvironmentView {
     }
 }
 
-const STEPS: [(IntentStep, &str); 8] = [
+const STEPS: [(IntentStep, &str); 9] = [
     (IntentStep::Model, "model"),
     (IntentStep::Branch, "branch"),
+    (IntentStep::Git, "git"),
     (IntentStep::Folder, "folder"),
     (IntentStep::Closure, "closure"),
     (IntentStep::Identifiers, "identifiers"),

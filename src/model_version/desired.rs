@@ -12,7 +12,8 @@ use super::edits;
 use crate::ports::{Failure, Object};
 use crate::resources::conditions::Reason;
 use crate::resources::{
-    Adopt, Content, DashboardIdHolds, HumanDuration, Model, ModelVersionSpec, OmniInstanceSpec, Validation, annotations,
+    Adopt, Content, DashboardIdHolds, HumanDuration, Model, ModelCopy, ModelVersionSpec, OmniInstanceSpec, Validation,
+    annotations,
 };
 
 /// All inline edits of a version together may hold so many bytes; an object of more would not fit into etcd.
@@ -218,6 +219,7 @@ fn check_cut(cut: &Cut) -> Result<(), String> {
             folder.parent_path
         ));
     }
+    check_git(&cut.model)?;
     renames::check(&cut.content.renames)?;
     let queries = cut.validation.queries.as_ref();
     if queries.is_some_and(|it| it.expect_schema.is_some() && it.tenants.is_none()) {
@@ -248,6 +250,33 @@ fn check_cut(cut: &Cut) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// The rules of the API server, for objects that never met them; and what a directory may not be.
+fn check_git(model: &Model) -> Result<(), String> {
+    if model.copy != ModelCopy::Migrate && model.migrate.is_some() {
+        return Err("model.migrate goes with model.copy: Migrate".into());
+    }
+    let Some(git) = &model.git else {
+        return match model.copy {
+            ModelCopy::Git => Err("model.copy: Git needs model.git, with the directory to copy to".into()),
+            ModelCopy::Yaml | ModelCopy::Migrate => Ok(()),
+        };
+    };
+    let of_copies = git.propose || git.fallback.is_some() || git.author.is_some() || git.message.is_some();
+    if model.copy != ModelCopy::Git && of_copies {
+        return Err(
+            "model.git.propose, fallback, author and message go with model.copy: Git; with another copy Omni writes the directory".into(),
+        );
+    }
+    let rest = git.directory.replace("{version}", "");
+    match rest.contains(['{', '}']) {
+        true => Err(format!(
+            "model.git.directory {:?} has braces that are not {{version}}, which stands for the number",
+            git.directory
+        )),
+        false => Ok(()),
+    }
 }
 
 fn check_slugs<'a>(place: &str, slugs: impl Iterator<Item = &'a str>) -> Result<(), String> {
@@ -309,6 +338,9 @@ fn plan(version: i32, origin: &Origin) -> String {
                 .collect();
             renames.sort();
             let renames = renames.concat();
+            let git = model.git.as_ref().map(|it| format!(" git {}", json!(it)));
+            let migrate = model.migrate.as_ref().map(|it| format!(" migrate {}", json!(it)));
+            let git = git.unwrap_or_default() + &migrate.unwrap_or_default();
             let mut permissions: Vec<_> = content
                 .folder
                 .permissions
@@ -319,7 +351,7 @@ fn plan(version: i32, origin: &Origin) -> String {
             let mut exclude: Vec<_> = content.dashboards.exclude.iter().collect();
             exclude.sort();
             format!(
-                "1 {version} cut {} {:?} {:?} {roles:?} {edits:?} {:?} {:?} {permissions:?} {exclude:?}{on_top}{renames}",
+                "1 {version} cut {} {:?} {:?} {roles:?} {edits:?} {:?} {:?} {permissions:?} {exclude:?}{on_top}{renames}{git}",
                 cut.from,
                 model.name,
                 model.copy,

@@ -10,12 +10,14 @@ use super::desired::{Cut, Desired, Origin};
 use super::edits::names_views;
 use super::observe::Observed;
 use crate::ports::{IntentStep, VersionRecord};
-use crate::resources::{ContentValidation, QueryMode, QueryValidation};
+use crate::resources::{ContentValidation, ModelCopy, QueryMode, QueryValidation};
 
 /// Files of a model whose definition was not read yet.
 const UNREAD_FILES: usize = 20;
 /// Calls a dashboard: exported, imported, exported again; and its share of those whose tabs must be repaired.
 const CALLS_A_DASHBOARD: usize = 4;
+/// The source's Git settings, the model's own, given and read, a sync or a migration, and the files read back.
+const CALLS_FOR_GIT: usize = 6;
 /// Tiles of a dashboard that was not read yet.
 const TILES_A_DASHBOARD: usize = 8;
 /// Dashboards a page of Omni's lists.
@@ -152,7 +154,13 @@ fn definition(desired: &Desired, cut: &Cut, seen: &Observed) -> StepAhead {
         .is_some_and(|it| it.starts_with(MERGED));
     let edits = cut.model.edits.len();
     let names_views = usize::from(names_views(&cut.model.edits));
-    let calls = if merged { 2 } else { files + edits + names_views + 6 };
+    // By way of the repository only the edits are sent; its settings, the sync and the comparison take as many calls.
+    let sent = if cut.model.copy == ModelCopy::Yaml { files } else { 0 };
+    let git = match (cut.model.copy, &cut.model.git) {
+        (ModelCopy::Yaml, None) => 0,
+        _ => CALLS_FOR_GIT,
+    };
+    let calls = if merged { 2 } else { sent + edits + names_views + 6 } + git;
     step(
         format!("copy the definition with {edits} edits, validate and merge it"),
         calls,

@@ -6,6 +6,7 @@
 //! | [`observe`] | what a pass has seen |
 //! | [`decide`] | the next step; pure |
 //! | [`act`] | one effect |
+//! | [`repositories`] | the way to the Git repositories of models |
 //! | [`report`] | conditions and progress |
 //! | [`forecast`] | what is still to be done, and how many calls it costs; pure |
 //! | [`last_look`] | what was last seen of complete versions |
@@ -26,6 +27,7 @@ pub mod forecast;
 pub mod last_look;
 pub mod observe;
 pub mod report;
+mod repositories;
 pub mod urgency;
 
 use std::collections::BTreeSet;
@@ -39,6 +41,7 @@ use jiff::Timestamp;
 use last_look::{Basis, LastLook};
 use observe::Observed;
 use report::Stage;
+use repositories::Repositories;
 use tracing::Instrument as _;
 use urgency::Situation;
 
@@ -64,6 +67,8 @@ pub struct VersionReport {
     pub sealed: bool,
     /// The hash of what it is made from.
     pub plan: Option<String>,
+    /// The commit that its model's files were copied at.
+    pub git_commit: Option<String>,
     /// How far its dashboards are.
     pub dashboards: Option<DashboardsStatus>,
     /// Links that lead out of it.
@@ -405,10 +410,16 @@ impl<'a> Pass<'a> {
     async fn take(&mut self, step: Step, progress: &dyn Progress) -> Result<Option<Ending>, Failure> {
         match step {
             Step::Look(look) => {
-                observe::look(look, self.desired.version, &*self.omni, &*self.mapping, &mut self.seen).await?;
+                let around = observe::Around {
+                    omni: &*self.omni,
+                    mapping: &*self.mapping,
+                    repositories: Repositories::new(&*self.world.clients, self.instance),
+                };
+                observe::look(look, self.desired.version, around, &mut self.seen).await?;
             }
             Step::Do(effect) => {
                 let mut hands = act::Hands {
+                    repositories: Repositories::new(&*self.world.clients, self.instance),
                     desired: &self.desired,
                     omni: &*self.omni,
                     mapping: &*self.mapping,

@@ -10,10 +10,12 @@ use jiff::Timestamp;
 
 use super::content::tiles::TileQuery;
 use super::content::{state, tiles};
+use super::repositories::Repositories;
 use crate::ports::{
     DashboardIds, DashboardRecord, DashboardRow, DocumentFindings, DocumentRecord, DocumentState, Exported, Failure,
-    FolderPermit, FolderRecord, Intent, IntentStep, Mapping, MappingError, ModelFiles, ModelRecord, Omni, OmniError,
-    OmniErrorKind, QueryAnswer, QueryAsk, RoleGrant, Shape, ValidationIssue, VersionRecord,
+    FolderPermit, FolderRecord, GitSettings, GitSync, Intent, IntentStep, Mapping, MappingError, ModelFiles,
+    ModelRecord, Omni, OmniError, OmniErrorKind, QueryAnswer, QueryAsk, RoleGrant, Shape, ValidationIssue,
+    VersionRecord,
 };
 use crate::resources::conditions::Reason;
 
@@ -55,6 +57,14 @@ pub struct Observed {
     pub files: BTreeMap<(String, Option<String>), ModelFiles>,
     /// The files of the source's model with the layers below them, where the edits need them.
     pub combined: Option<ModelFiles>,
+    /// The Git settings of models, by the model's id; `None` for one that has none.
+    pub git: BTreeMap<String, Option<GitSettings>>,
+    /// The repository of the source's model.
+    pub repository: Option<RepositorySeen>,
+    /// The branch on which this pass found the copied directory proposed, and not merged.
+    pub proposed: Option<String>,
+    /// What came of bringing the model and its directory to the same state in this pass.
+    pub synced: Option<GitSync>,
     /// The findings about the branch.
     pub issues: Option<Vec<ValidationIssue>>,
     /// Omni's findings about the documents of a model, by the model's id.
@@ -134,6 +144,32 @@ impl From<Exported> for Found {
     }
 }
 
+/// From the directory of the source's model to that of the version's own, in one repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// The repository's address, as Omni has it.
+    pub address: String,
+    /// The branch that the source's model is kept on.
+    pub base: String,
+    /// The source's directory, from the root.
+    pub from: String,
+    /// The branch of the version's directory.
+    pub branch: String,
+    /// The version's directory; none where it is not kept in the repository.
+    pub to: Option<String>,
+}
+
+/// A repository, as it was seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RepositorySeen {
+    /// The newest commit of the branch that is copied from.
+    pub commit: String,
+    /// The tree of the source's directory there; `None` where it is absent.
+    pub source: Option<String>,
+    /// The tree that the version's directory has on its branch, likewise.
+    pub present: Option<String>,
+}
+
 /// What is looked at once more before a version is mapped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Again {
@@ -186,6 +222,10 @@ pub enum Look {
     },
     /// The files of a model with the layers below them.
     Combined(String),
+    /// The Git settings of a model.
+    Git(String),
+    /// The repository of the source's model.
+    Repository(Box<Route>),
     /// Omni's findings about a branch.
     Issues {
         /// The model.
@@ -342,18 +382,32 @@ impl Observed {
     }
 }
 
+/// What can be looked at.
+#[derive(Clone, Copy)]
+pub struct Around<'a> {
+    /// The organisation.
+    pub omni: &'a dyn Omni,
+    /// The ledger and the rows.
+    pub mapping: &'a dyn Mapping,
+    /// The repositories of the organisation's models.
+    pub repositories: Repositories<'a>,
+}
+
 /// Looks at one thing and keeps what was seen.
 ///
 /// # Errors
 /// Those of Omni and the mapping, as conditions tell them.
-pub async fn look(
-    look: Look,
-    version: i32,
-    omni: &dyn Omni,
-    mapping: &dyn Mapping,
-    seen: &mut Observed,
-) -> Result<(), Failure> {
+pub async fn look(look: Look, version: i32, around: Around<'_>, seen: &mut Observed) -> Result<(), Failure> {
+    let Around {
+        omni,
+        mapping,
+        repositories,
+    } = around;
     match look {
+        Look::Repository(route) => {
+            seen.repository = Some(repositories.look(&route).await?);
+            Ok(())
+        }
         Look::Rows => {
             seen.rows = Some(mapping.rows(version).await.map_err(|error| Failure::from(&error))?);
             Ok(())
@@ -406,6 +460,10 @@ async fn look_at_omni(look: Look, omni: &dyn Omni, seen: &mut Observed) -> Resul
         Look::Files { model, branch } => {
             let files = omni.model_files(&model, branch.as_deref()).await?;
             seen.files.insert((model, branch), files);
+        }
+        Look::Git(model) => {
+            let settings = omni.git_settings(&model).await?;
+            seen.git.insert(model, settings);
         }
         Look::Combined(model) => seen.combined = Some(omni.combined_files(&model).await?),
         Look::Issues { model, branch } => seen.issues = Some(omni.validate_model(&model, Some(&branch)).await?),

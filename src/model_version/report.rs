@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::VersionReport;
-use super::decide::{Drift, Ending, carry};
+use super::decide::{Drift, Ending, carry, git};
 use super::desired::{Desired, Origin};
 use super::forecast::{calls, forecast};
 use super::observe::Observed;
@@ -81,6 +81,7 @@ pub fn report(spec_hash: &str, desired: &Desired, seen: &Observed, stage: Stage<
         findings,
         model_id: record.and_then(|it| it.model_id.clone()),
         folder: record.and_then(|it| it.folder_path.clone()),
+        git_commit: git::commit(seen),
         sealed: complete,
         plan: Some(desired.plan.clone()),
         dashboards: (total > 0).then(|| dashboards(seen, total, ready)),

@@ -11,6 +11,7 @@ mod content_validator;
 mod contract;
 mod documents;
 mod folders;
+mod git;
 mod identity;
 mod lately;
 mod limiter;
@@ -33,9 +34,9 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::ports::{
-    Connection, Contract, DocumentFindings, DocumentRecord, Exported, FolderPermit, FolderRecord, Identity,
-    ImportRequest, Imported, MappingError, Merge, ModelFile, ModelFiles, ModelRecord, NewModel, Omni, OmniError,
-    QueryAnswer, QueryAsk, Reservation, RoleGrant, Standing, Urgency, ValidationIssue,
+    Connection, Contract, DocumentFindings, DocumentRecord, Exported, FolderPermit, FolderRecord, GitLink, GitSettings,
+    GitSync, Identity, ImportRequest, Imported, MappingError, Merge, Migration, ModelFile, ModelFiles, ModelRecord,
+    NewModel, Omni, OmniError, QueryAnswer, QueryAsk, Reservation, RoleGrant, Standing, Urgency, ValidationIssue,
 };
 use crate::telemetry::Measures;
 pub use limiter::{Limiter, Limiters, Shared, Slot};
@@ -253,6 +254,26 @@ impl Omni for OmniClient {
 
     async fn label_document(&self, identifier: &str, labels: &BTreeSet<String>) -> Result<(), OmniError> {
         self.patch_labels(identifier, labels).await
+    }
+
+    async fn git_settings(&self, model_id: &str) -> Result<Option<GitSettings>, OmniError> {
+        self.get_git(model_id).await
+    }
+
+    async fn link_git(&self, model_id: &str, link: &GitLink) -> Result<bool, OmniError> {
+        self.post_git(model_id, link).await
+    }
+
+    async fn sync_git(&self, model_id: &str, message: &str) -> Result<GitSync, OmniError> {
+        let synced = self.post_git_sync(model_id, message).await;
+        self.lately.forget();
+        synced
+    }
+
+    async fn migrate_model(&self, source_id: &str, migration: &Migration) -> Result<(), OmniError> {
+        let migrated = self.post_migration(source_id, migration).await;
+        self.lately.forget();
+        migrated
     }
 
     async fn group_roles(&self, user_group: &str) -> Result<Vec<RoleGrant>, OmniError> {

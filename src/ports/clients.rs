@@ -1,14 +1,15 @@
-//! The way from an instance's spec to its Omni and its mapping.
+//! The way from an instance's spec to its Omni, its mapping and its repositories.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use secrecy::SecretString;
 use snafu::Snafu;
 
-use super::{Mapping, MappingError, Object, Omni, SecretError, Urgency};
+use super::{Mapping, MappingError, ModelRepository, Object, Omni, RepositoryError, SecretError, Urgency};
 use crate::resources::{OmniInstanceSpec, conditions::Reason};
 
-/// Why an instance's Omni or mapping cannot be used now.
+/// Why an instance's Omni, mapping or repository cannot be used now.
 #[derive(Debug, Snafu)]
 #[snafu(visibility(pub))]
 pub enum ConnectError {
@@ -32,6 +33,12 @@ pub enum ConnectError {
         /// Why.
         source: SecretError,
     },
+    /// The address of the repository, or the credential for it, cannot be used.
+    #[snafu(display("{source}"))]
+    Repository {
+        /// Why.
+        source: RepositoryError,
+    },
     /// The database cannot be reached or used.
     #[snafu(display("{source}"))]
     Database {
@@ -48,6 +55,15 @@ pub trait Clients: Send + Sync {
     async fn omni(&self, instance: &Object<OmniInstanceSpec>, urgency: Urgency) -> Result<Arc<dyn Omni>, ConnectError>;
     /// The mapping of this instance; connected, but not yet prepared (see [`Mapping::prepare`]).
     async fn mapping(&self, instance: &Object<OmniInstanceSpec>) -> Result<Arc<dyn Mapping>, ConnectError>;
-    /// Omni or the database refused a credential: the Secret is read again before the next use.
+    /// The Git repository at an address that Omni has, opened with the instance's credential for it. Sends nothing.
+    async fn repository(
+        &self,
+        instance: &Object<OmniInstanceSpec>,
+        address: &str,
+    ) -> Result<Arc<dyn ModelRepository>, ConnectError>;
+    /// The token that opens the instance's repositories, for Omni to get in with by itself. Only for an Omni that the
+    /// token may be sent to.
+    async fn repository_token(&self, instance: &Object<OmniInstanceSpec>) -> Result<SecretString, ConnectError>;
+    /// Omni, the database or a repository refused a credential: the Secret is read again before the next use.
     fn forget_credentials(&self, instance: &Object<OmniInstanceSpec>);
 }

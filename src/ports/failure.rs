@@ -5,7 +5,9 @@
 
 use std::time::Duration;
 
-use super::{ConnectError, MappingError, MappingErrorKind, Next, OmniError, OmniErrorKind};
+use super::{
+    ConnectError, MappingError, MappingErrorKind, Next, OmniError, OmniErrorKind, RepositoryError, RepositoryErrorKind,
+};
 use crate::resources::conditions::{Finding, RECONCILING, Reason, STALLED, Verdict};
 
 /// How often that is read again which only a person can mend, so that the mending is noticed.
@@ -180,6 +182,46 @@ impl From<&MappingError> for Failure {
     }
 }
 
+impl From<&RepositoryError> for Failure {
+    fn from(error: &RepositoryError) -> Self {
+        use RepositoryErrorKind as Kind;
+        let text = error.to_string();
+        match &error.kind {
+            Kind::Unreachable { .. } | Kind::TimedOut { .. } | Kind::Outrun { .. } => {
+                Self::passing(Reason::GitUnreachable, text).unseen()
+            }
+            Kind::CredentialInvalid { .. }
+            | Kind::CredentialRefused { .. }
+            | Kind::HostUnknown { .. }
+            | Kind::HostKeyChanged { .. }
+            | Kind::NoRepository { .. } => Self::stalled(Reason::GitRefused, text)
+                .credential()
+                .next(Next::After(CREDENTIAL_PACE)),
+            // The credential's kind decides which addresses go with it.
+            Kind::Address { .. } => Self::stalled(Reason::GitRefused, text).credential(),
+            Kind::Refused { .. } | Kind::Unsupported { .. } | Kind::NotGit { .. } => {
+                Self::stalled(Reason::GitRefused, text)
+            }
+            Kind::Protected { .. } => Self::stalled(
+                Reason::GitProtected,
+                format!(
+                    "{text}. With model.git.propose: true it is pushed to a branch of its own, for people to merge"
+                ),
+            ),
+            Kind::DirectoryTaken { .. } | Kind::BranchTaken { .. } => Self::stalled(Reason::GitDirectoryTaken, text),
+            Kind::NoBranch { .. }
+            | Kind::NoCommit { .. }
+            | Kind::NoDirectory { .. }
+            | Kind::NotDirectory { .. }
+            | Kind::Name { .. }
+            | Kind::Entry { .. }
+            | Kind::FileName { .. }
+            | Kind::NotText { .. }
+            | Kind::TooLarge { .. } => Self::stalled(Reason::GitUnfit, text),
+        }
+    }
+}
+
 impl From<&ConnectError> for Failure {
     fn from(error: &ConnectError) -> Self {
         match error {
@@ -190,6 +232,7 @@ impl From<&ConnectError> for Failure {
             ConnectError::Refused { reason, message } => Self::stalled(*reason, message)
                 .credential()
                 .next(Next::After(CREDENTIAL_PACE)),
+            ConnectError::Repository { source } => Self::from(source).next(Next::After(CREDENTIAL_PACE)),
             ConnectError::Secret { source } => Self::passing(Reason::SecretMissing, source.to_string()).unseen(),
             // The URL may be what is refused.
             ConnectError::Database { source } if matches!(source.kind, MappingErrorKind::Refused { .. }) => {

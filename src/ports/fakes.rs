@@ -7,7 +7,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{Absence, Clients, Clock, ConnectError, Lookup, Mapping, Object, Objects, Omni, Urgency, World};
+use secrecy::SecretString;
+
+use super::{
+    Absence, Clients, Clock, ConnectError, Lookup, Mapping, ModelRepository, Object, Objects, Omni, Urgency, World,
+};
 use crate::resources::{ModelVersionSpec, OmniInstanceSpec, TenantPinSpec};
 
 /// Objects that a test declares.
@@ -124,6 +128,16 @@ impl Clients for Wired {
     }
     async fn mapping(&self, _: &Object<OmniInstanceSpec>) -> Result<Arc<dyn Mapping>, ConnectError> {
         inside(&self.mapping)()
+    }
+    async fn repository(
+        &self,
+        _: &Object<OmniInstanceSpec>,
+        _: &str,
+    ) -> Result<Arc<dyn ModelRepository>, ConnectError> {
+        panic!("no repository is needed here")
+    }
+    async fn repository_token(&self, _: &Object<OmniInstanceSpec>) -> Result<SecretString, ConnectError> {
+        panic!("no repository is needed here")
     }
     fn forget_credentials(&self, _: &Object<OmniInstanceSpec>) {
         *inside(&self.forgotten) += 1;

@@ -128,6 +128,9 @@ pub enum IntentStep {
     Model,
     /// The branch that its definition is built on; the subject is the branch's name.
     Branch,
+    /// How its definition comes through Git, or is kept there; the subject is the model's name. Settled without being
+    /// opened.
+    Git,
     /// A folder; the subject is its path.
     Folder,
     /// The folder is closed to everyone who shall not see half a version; the subject is its path.

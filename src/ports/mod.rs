@@ -13,6 +13,7 @@ mod failure;
 #[cfg(test)]
 pub(crate) mod fakes;
 mod findings;
+mod git_settings;
 mod mapping;
 mod objects;
 mod omni;
@@ -27,6 +28,7 @@ pub use clock::{Clock, SystemClock};
 pub use contract::{Contract, Difference};
 pub use failure::{CREDENTIAL_PACE, Failure, LOOK_AGAIN, SECRET_PACE, newer_release};
 pub use findings::{ContentIssue, DocumentFindings, QueryAnswer, QueryAsk, ValidationIssue};
+pub use git_settings::{GitLink, GitSettings, GitSync, Migration};
 pub use mapping::{
     AskedRename, Claim, CompleteVersion, DashboardIds, DashboardRecord, DashboardRow, DocumentState, EnvironmentView,
     Evidence, Flip, FlipOutcome, Intent, IntentStep, Mapping, MappingError, MappingErrorKind, ModelState, Move,

@@ -8,7 +8,10 @@ use async_trait::async_trait;
 use serde_json::Value;
 use snafu::Snafu;
 
-use super::{Contract, DocumentFindings, MappingError, QueryAnswer, QueryAsk, Standing, ValidationIssue};
+use super::{
+    Contract, DocumentFindings, GitLink, GitSettings, GitSync, MappingError, Migration, QueryAnswer, QueryAsk,
+    Standing, ValidationIssue,
+};
 
 /// Whose key it is and what it may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -412,6 +415,16 @@ pub trait Omni: Send + Sync {
         file_name: &str,
         file: &ModelFile,
     ) -> Result<(), OmniError>;
+    /// What Omni has of Git for a shared model; `None` where it has nothing. `GET /v1/models/{id}/git`.
+    async fn git_settings(&self, model_id: &str) -> Result<Option<GitSettings>, OmniError>;
+    /// Gives Git settings to a shared model that has none. False where it has some by now. `POST /v1/models/{id}/git`.
+    async fn link_git(&self, model_id: &str, link: &GitLink) -> Result<bool, OmniError>;
+    /// Brings a model and its repository to the same state, whichever of them Omni takes it from; doing it again does
+    /// nothing more. `POST /v1/models/{id}/git/sync`.
+    async fn sync_git(&self, model_id: &str, message: &str) -> Result<GitSync, OmniError>;
+    /// Puts what a model's repository holds at a ref in the place of another model's definition; doing it again gives
+    /// the same. `POST /v1/models/{id}/migrate`.
+    async fn migrate_model(&self, source_id: &str, migration: &Migration) -> Result<(), OmniError>;
     /// Omni's findings about a model, or a branch of it. `GET /v1/models/{id}/validate`.
     async fn validate_model(&self, model_id: &str, branch_id: Option<&str>) -> Result<Vec<ValidationIssue>, OmniError>;
     /// Omni's findings about every saved document on a shared model that has a query, queries planned too; trash left

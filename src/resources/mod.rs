@@ -10,6 +10,7 @@ mod base_url;
 pub mod conditions;
 pub mod definitions;
 mod duration;
+mod git;
 mod model_version;
 mod omni_instance;
 pub mod reasons;
@@ -18,6 +19,7 @@ mod tenant_pin;
 
 pub use base_url::BaseUrl;
 pub use duration::HumanDuration;
+pub use git::{GitAccess, GitAuthor, GitFallback, Migrate, ModelGit, SecretRef};
 pub use model_version::{
     AddedDashboard, Adopt, AdoptedDashboard, Content, ContentMethod, ContentValidation, Dashboards, DashboardsStatus,
     DeletionPolicy, DriftPolicy, Edit, Folder, FolderPermission, FolderRole, InstanceRef, Model, ModelCopy, ModelRole,

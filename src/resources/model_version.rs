@@ -7,6 +7,8 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{Migrate, ModelGit};
+
 /// One numbered version of an Omni model together with its dashboards, adopted or cut from another version.
 #[derive(CustomResource, KubeSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[kube(
@@ -120,15 +122,26 @@ pub struct AdoptedDashboard {
 }
 
 /// The new model of a version that is cut.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = Rule::new("self.copy != 'Git' || has(self.git)").message("copy: Git needs git, with the directory to copy to"))]
+#[x_kube(validation = Rule::new("self.copy == 'Migrate' || !has(self.migrate)").message("migrate goes with copy: Migrate"))]
+#[x_kube(validation = Rule::new("self.copy == 'Git' || !has(self.git) || !((has(self.git.propose) && self.git.propose) || has(self.git.fallback) || has(self.git.author) || has(self.git.message))")
+    .message("git.propose, git.fallback, git.author and git.message go with copy: Git; with another copy Omni writes the directory"))]
 pub struct Model {
     /// The model's name in Omni. No other model of the connection may have it.
     #[schemars(length(min = 1, max = 128))]
     pub name: String,
-    /// How the definition is copied. Yaml: file by file through Omni's YAML API, on a branch that is then merged.
+    /// How the definition is copied. Yaml: file by file through Omni's YAML API, on a branch that is then merged. Git: as a directory of the repository of the source's model, which Omni then reads. Migrate: by Omni's own migration, at a commit of that repository. What Omni holds afterwards is compared with the source, whichever way.
     #[serde(default)]
     pub copy: ModelCopy,
+    // Neither has a default in the schema: it would show on objects that were stored before there were these fields.
+    /// The directory that the model is kept in. Absent: the model has no repository. With copy: Yaml and Migrate Omni writes it there once it is as declared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub git: Option<ModelGit>,
+    /// With copy: Migrate. Absent: its defaults.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub migrate: Option<Migrate>,
     /// Who may use the model. A new model starts with the connection's base role for everyone.
     #[serde(default)]
     #[schemars(length(max = 50), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["userGroup"]))]
@@ -145,6 +158,10 @@ pub enum ModelCopy {
     /// File by file through Omni's YAML API, on a branch that is then merged.
     #[default]
     Yaml,
+    /// As a directory of the repository of the source's model, which Omni then reads.
+    Git,
+    /// By Omni's own migration, at a commit of that repository.
+    Migrate,
 }
 
 /// A role on the new model for one user group.
@@ -500,6 +517,9 @@ pub struct ModelVersionStatus {
     /// A hash of what the version is made from: source, model, content.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
+    /// The commit of the repository that the model's files were copied at, where they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub git_commit: Option<String>,
     /// How far the dashboards are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dashboards: Option<DashboardsStatus>,

@@ -5,7 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::HumanDuration;
+use super::{GitAccess, HumanDuration};
 
 /// One Omni organisation: where it answers, the key to it, and the database that maps tenants to versions.
 #[derive(CustomResource, KubeSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -80,6 +80,11 @@ pub struct OmniInstanceSpec {
     /// True: nothing is sent to Omni and no row is changed for this instance until it is false again.
     #[serde(default)]
     pub suspend: bool,
+
+    // No default in the schema: it would show on objects that were stored before there was this field.
+    /// What opens the Git repositories that Omni keeps models in, for versions whose models are copied or kept there. Absent: none is opened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub git: Option<GitAccess>,
 
     /// The database with the tables `dashboard_model` and `tenant_version`.
     #[serde(default)]

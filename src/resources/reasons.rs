@@ -219,6 +219,41 @@ reasons! {
         cause: "A setting of the connection.",
         remedy: "Turn it off in Omni.",
     }
+    /// The Git repository of the models cannot be reached, or others push to it all the time.
+    GitUnreachable {
+        cause: "Network, or its host is down.",
+        remedy: "See that the controller reaches the host. Versions that need no repository go on.",
+    }
+    /// The Git repository is not opened: the credential, the host's key or the address is refused; the message says which.
+    GitRefused {
+        cause: "The Secret of the instance's `git.secretRef` is wrong or has run out, or its known hosts lack the server's key.",
+        remedy: "Do what the message says.",
+    }
+    /// The branch of the repository takes no push.
+    GitProtected {
+        cause: "A rule or a hook of the host protects it.",
+        remedy: "Let the credential's owner push, or set `model.git.propose: true` and merge what is proposed.",
+    }
+    /// The directory for the version's model, or the branch that proposes it, is there with other content.
+    GitDirectoryTaken {
+        cause: "A person, a script or another version made it.",
+        remedy: "Name another `model.git.directory`, or take that one away.",
+    }
+    /// The source's model, its repository or the version's own model is not such that files can be copied by Git; the message says why.
+    GitUnfit {
+        cause: "The model has no Git settings, follows another, demands pull requests, or its directory holds what no model has.",
+        remedy: "Do what the message says, or take another `model.copy`.",
+    }
+    /// The copy of the model's directory is proposed on a branch and not merged yet.
+    GitNotMerged {
+        cause: "`model.git.propose` leaves the merge to people.",
+        remedy: "Merge the branch that the message names.",
+    }
+    /// After the model's files were brought to it through Git, Omni holds others.
+    FilesNotTaken {
+        cause: "Omni ignored or erased the directory that was pushed, or what the repository holds is not what the source's model holds.",
+        remedy: "Look at the files that the message names. Say `model.git.fallback: Yaml`, or cut with `copy: Yaml`.",
+    }
     /// An edit, or a file it meets, is no YAML, or Omni refuses it.
     EditRefused {
         cause: "`model.edits` has an error; the message names the edit.",

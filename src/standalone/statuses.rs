@@ -96,6 +96,7 @@ impl Statuses {
         // What a pass did not come to see stays as it was: an outage says nothing of it.
         status.model_id = report.model_id.clone().or(status.model_id.take());
         status.folder = report.folder.clone().or(status.folder.take());
+        status.git_commit = report.git_commit.clone().or(status.git_commit.take());
         status.plan = report.plan.clone().or(status.plan.take());
         status.sealed = report.sealed.then_some(true).or(status.sealed);
         if report.dashboards.is_some() {

@@ -8,12 +8,13 @@ use async_trait::async_trait;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use kube::core::ApiResource;
+use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use wavepin::cluster::{ControllerOptions, LeaseOptions, RunError, run};
 use wavepin::mapping::{MappingOptions, connect};
-use wavepin::ports::{Claim, Clients, ConnectError, Mapping, Object, Omni, Urgency};
+use wavepin::ports::{Claim, Clients, ConnectError, Mapping, ModelRepository, Object, Omni, Urgency};
 use wavepin::resources::{ModelVersion, OmniInstance, OmniInstanceSpec, PinDeletionPolicy, TenantPin};
 
 use super::api_server_with_definitions;
@@ -35,6 +36,16 @@ impl Clients for NoSecrets {
     async fn mapping(&self, _: &Object<OmniInstanceSpec>) -> Result<Arc<dyn Mapping>, ConnectError> {
         missing()
     }
+    async fn repository(
+        &self,
+        _: &Object<OmniInstanceSpec>,
+        _: &str,
+    ) -> Result<Arc<dyn ModelRepository>, ConnectError> {
+        missing()
+    }
+    async fn repository_token(&self, _: &Object<OmniInstanceSpec>) -> Result<SecretString, ConnectError> {
+        missing()
+    }
     fn forget_credentials(&self, _: &Object<OmniInstanceSpec>) {}
 }
 
@@ -48,6 +59,16 @@ impl Clients for MappingOnly {
     }
     async fn mapping(&self, _: &Object<OmniInstanceSpec>) -> Result<Arc<dyn Mapping>, ConnectError> {
         Ok(Arc::clone(&self.0))
+    }
+    async fn repository(
+        &self,
+        _: &Object<OmniInstanceSpec>,
+        _: &str,
+    ) -> Result<Arc<dyn ModelRepository>, ConnectError> {
+        missing()
+    }
+    async fn repository_token(&self, _: &Object<OmniInstanceSpec>) -> Result<SecretString, ConnectError> {
+        missing()
     }
     fn forget_credentials(&self, _: &Object<OmniInstanceSpec>) {}
 }

@@ -300,6 +300,39 @@ fn what_can_be_wrong_at_first_sight_is_refused_with_the_field_and_the_reason() {
             "spec.validation.queries",
             "expectSchema goes with tenants",
         ),
+        (
+            with(cut(), "/spec/model/copy", json!("Git")),
+            "spec.model",
+            "copy: Git needs git",
+        ),
+        (
+            with(cut(), "/spec/model/migrate", json!({"gitRef": "v1"})),
+            "spec.model",
+            "migrate goes with copy: Migrate",
+        ),
+        (
+            with(
+                cut(),
+                "/spec/model/git",
+                json!({"directory": "omni/v2", "fallback": "Yaml"}),
+            ),
+            "spec.model",
+            "go with copy: Git",
+        ),
+        (
+            with(cut(), "/spec/model/git", json!({"directory": "/omni/../v2"})),
+            "spec.model.git.directory",
+            "should match",
+        ),
+        (
+            with(
+                instance(),
+                "/spec/git",
+                json!({"urlPrefix": "https://git.example", "secretRef": {"name": "models"}}),
+            ),
+            "spec.git.urlPrefix",
+            "should match",
+        ),
         (slug("Patient Summary"), "slug", "should match"),
         (slug("a-slug-that-is-longer-than-any-identifier"), "slug", "Too long"),
         (

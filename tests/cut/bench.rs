@@ -1,7 +1,7 @@
 //! A simulator, a mapping, the example's objects, and passes over them that can be broken off anywhere.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,9 +10,10 @@ use secrecy::SecretString;
 use serde_json::Value;
 use tempfile::TempDir;
 use wavepin::mapping::{Connected, MappingOptions, open};
+use wavepin::model_repository::GitRepository;
 use wavepin::model_version::{Progress, VersionPass, VersionReport, reconcile};
 use wavepin::omni::{Limiter, Limiters, OmniClient, OmniOptions, Shared};
-use wavepin::ports::{Clients, Clock, ConnectError, Mapping, Next, Object, Omni, Urgency, World};
+use wavepin::ports::{Clients, Clock, ConnectError, Mapping, ModelRepository, Next, Object, Omni, Urgency, World};
 use wavepin::resources::OmniInstanceSpec;
 use wavepin::resources::conditions::{Finding, READY, STALLED, Verdict};
 use wavepin::simulator::{DEFAULT_API_KEY, SimulatorOptions};
@@ -20,6 +21,8 @@ use wavepin::standalone::{Catalog, CatalogOptions, Declared, Reading};
 
 use super::breaking::{Broken, Fuse};
 use crate::contract::check::Held;
+use crate::parts::git::{GitServer, Repository};
+use crate::repository::{key, options, token};
 
 /// How long lists lag and requests take here; passed by a clock that jumps.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -48,6 +51,8 @@ pub struct Bench {
     pub declared: Arc<Declared>,
     pub clock: Arc<Jumping>,
     pub limiter: Arc<Limiter>,
+    /// The repository of version 1's model, where it has one.
+    pub repository: OnceLock<Repository>,
 }
 
 impl Bench {
@@ -65,6 +70,7 @@ impl Bench {
             declared: Arc::default(),
             clock: Arc::new(Jumping(Mutex::default())),
             limiter: Limiter::new(100_000, Duration::from_secs(1)),
+            repository: OnceLock::new(),
         };
         bench.declare(change);
         bench
@@ -151,6 +157,7 @@ impl Bench {
             clients: Arc::new(Adapters {
                 omni: Arc::new(Broken::new(omni, sent, Arc::clone(fuse))),
                 mapping: Arc::new(Broken::new(Arc::clone(&mapping), mapping, Arc::clone(fuse))),
+                fuse: Arc::clone(fuse),
             }),
             clock: Arc::clone(&self.clock) as _,
             slice: Duration::from_secs(3600),
@@ -318,6 +325,7 @@ impl Progress for Quiet {
 struct Adapters {
     omni: Arc<dyn Omni>,
     mapping: Arc<dyn Mapping>,
+    fuse: Arc<Fuse>,
 }
 
 #[async_trait]
@@ -328,6 +336,30 @@ impl Clients for Adapters {
 
     async fn mapping(&self, _: &Object<OmniInstanceSpec>) -> Result<Arc<dyn Mapping>, ConnectError> {
         Ok(Arc::clone(&self.mapping))
+    }
+
+    async fn repository(
+        &self,
+        _: &Object<OmniInstanceSpec>,
+        address: &str,
+    ) -> Result<Arc<dyn ModelRepository>, ConnectError> {
+        let credential = if address.starts_with("https://") {
+            token()
+        } else {
+            key()
+        };
+        let repository = GitRepository::new(address, &credential, options());
+        let repository: Arc<dyn ModelRepository> =
+            Arc::new(repository.map_err(|source| ConnectError::Repository { source })?);
+        Ok(Arc::new(Broken::new(
+            Arc::clone(&repository),
+            repository,
+            Arc::clone(&self.fuse),
+        )))
+    }
+
+    async fn repository_token(&self, _: &Object<OmniInstanceSpec>) -> Result<SecretString, ConnectError> {
+        Ok(GitServer::shared().token().into())
     }
 
     fn forget_credentials(&self, _: &Object<OmniInstanceSpec>) {}

@@ -13,11 +13,13 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::sync::Notify;
 use wavepin::ports::{
-    Ask, Budget, Claim, CompleteVersion, Connection, Contract, DashboardRecord, DashboardRow, DocumentFindings,
-    DocumentRecord, EnvironmentView, Exported, Flip, FlipOutcome, FolderPermit, FolderRecord, Identity, ImportRequest,
-    Imported, Intent, IntentStep, Mapping, MappingError, MappingErrorKind, Merge, ModelFile, ModelFiles, ModelRecord,
-    NewModel, Omni, OmniError, OmniErrorKind, Organization, Place, QueryAnswer, QueryAsk, Reservation, Return,
-    RoleGrant, RowRemoval, Shape, Standing, Told, ValidationIssue, VersionChange, VersionRecord,
+    Ask, Budget, Claim, CompleteVersion, Connection, Contract, Copied, CopyRequest, DashboardRecord, DashboardRow,
+    Directory, DocumentFindings, DocumentRecord, EnvironmentView, Exported, Flip, FlipOutcome, FolderPermit,
+    FolderRecord, GitLink, GitSettings, GitSync, Identity, ImportRequest, Imported, Intent, IntentStep, Mapping,
+    MappingError, MappingErrorKind, Merge, Migration, ModelFile, ModelFiles, ModelRecord, ModelRepository, NewModel,
+    Omni, OmniError, OmniErrorKind, Organization, Place, QueryAnswer, QueryAsk, RepositoryError, RepositoryErrorKind,
+    Reservation, Return, Revision, RoleGrant, RowRemoval, Shape, Standing, Told, ValidationIssue, VersionChange,
+    VersionRecord,
 };
 
 /// Where in a call a process is stopped.
@@ -40,6 +42,8 @@ impl Point {
 pub enum Beyond {
     Omni,
     Mapping,
+    /// The repository of the models.
+    Git,
     /// Whoever keeps statuses.
     Status,
 }
@@ -226,6 +230,19 @@ impl<T> Fails for Result<T, MappingError> {
     }
 }
 
+impl<T> Fails for Result<T, RepositoryError> {
+    fn broken_off() -> Self {
+        Err(RepositoryError {
+            action: "do anything".into(),
+            repository: "any".into(),
+            kind: RepositoryErrorKind::Unreachable {
+                why: "broken off".to_owned(),
+                source: "broken off".into(),
+            },
+        })
+    }
+}
+
 /// An adapter behind a fuse.
 pub struct Broken<T: ?Sized> {
     inner: Arc<T>,
@@ -279,6 +296,10 @@ behind_a_fuse! {
     fn query(ask: &QueryAsk) -> Result<QueryAnswer, OmniError>;
     fn label_document(identifier: &str, labels: &BTreeSet<String>) -> Result<(), OmniError>;
     fn embed_user(external_id: &str) -> Result<Option<String>, OmniError>;
+    fn git_settings(model_id: &str) -> Result<Option<GitSettings>, OmniError>;
+    fn link_git(model_id: &str, link: &GitLink) -> Result<bool, OmniError>;
+    fn sync_git(model_id: &str, message: &str) -> Result<GitSync, OmniError>;
+    fn migrate_model(source_id: &str, migration: &Migration) -> Result<(), OmniError>;
     fn merge_branch(model_id: &str, branch_name: &str, message: &str) -> Result<Merge, OmniError>;
     fn group_roles(user_group: &str) -> Result<Vec<RoleGrant>, OmniError>;
     fn grant_role(user_group: &str, model_id: &str, role: &str) -> Result<(), OmniError>;
@@ -293,6 +314,14 @@ behind_a_fuse! {
     fn export(identifier: &str) -> Result<Option<Exported>, OmniError>;
     fn import(request: &ImportRequest, place: Reservation) -> Result<Imported, OmniError>;
     fn move_document(identifier: &str, folder_path: &str) -> Result<(), OmniError>;
+}
+
+behind_a_fuse! {
+    ModelRepository, Beyond::Git, {}
+    fn head(branch: &str) -> Result<String, RepositoryError>;
+    fn tree(at: &Revision, path: &str) -> Result<Option<String>, RepositoryError>;
+    fn directory(at: &Revision, path: &str) -> Result<Option<Directory>, RepositoryError>;
+    fn copy_directory(request: &CopyRequest) -> Result<Copied, RepositoryError>;
 }
 
 behind_a_fuse! {

@@ -8,6 +8,7 @@ mod doubts;
 mod drift;
 mod edits;
 pub(crate) mod evidence;
+pub(crate) mod git;
 pub(crate) mod knobs;
 mod late;
 pub(crate) mod matrix;

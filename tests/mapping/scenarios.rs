@@ -291,6 +291,7 @@ pub(crate) async fn intents_are_opened_settled_and_dropped(bed: Bed) {
     let steps = [
         IntentStep::Model,
         IntentStep::Branch,
+        IntentStep::Git,
         IntentStep::Folder,
         IntentStep::Closure,
         IntentStep::Identifiers,

@@ -72,7 +72,7 @@ impl Way {
 }
 
 /// What opens every repository over HTTPS.
-fn token() -> GitCredential {
+pub(crate) fn token() -> GitCredential {
     let server = GitServer::shared();
     GitCredential::Token {
         user: None,
@@ -82,7 +82,7 @@ fn token() -> GitCredential {
 }
 
 /// What opens every repository over SSH.
-fn key() -> GitCredential {
+pub(crate) fn key() -> GitCredential {
     let server = GitServer::shared();
     GitCredential::Key {
         private_key: SecretString::from(server.keys().0),
@@ -91,7 +91,7 @@ fn key() -> GitCredential {
 }
 
 /// Patient with a slow machine, and quick between tries.
-fn options() -> GitOptions {
+pub(crate) fn options() -> GitOptions {
     GitOptions {
         pause: Duration::from_millis(1),
         ..GitOptions::default()

@@ -4,6 +4,7 @@ mod ahead;
 mod bench;
 mod diff;
 mod full;
+mod git;
 mod refusals;
 mod watch;
 

@@ -4,6 +4,7 @@
 
 mod change;
 mod create;
+mod git;
 
 use std::collections::BTreeSet;
 
@@ -11,10 +12,11 @@ use jiff::Timestamp;
 
 use super::decide::SENT_WITHIN;
 use super::desired::Desired;
-use super::observe::Observed;
+use super::observe::{Observed, Route};
+use super::repositories::Repositories;
 use crate::ports::{
-    Clock, CompleteVersion, DashboardRecord, DashboardRow, Failure, ImportRequest, Intent, IntentStep, Mapping,
-    MappingError, MappingErrorKind, ModelFile, NewModel, Omni, Reservation, VersionChange,
+    Clock, CompleteVersion, DashboardRecord, DashboardRow, Failure, GitSettings, ImportRequest, Intent, IntentStep,
+    Mapping, MappingError, MappingErrorKind, Migration, ModelFile, NewModel, Omni, Reservation, VersionChange,
 };
 
 /// What a folder's intent is settled with where Omni made it elsewhere; the path that it has follows.
@@ -79,6 +81,32 @@ pub enum Effect {
         branch: String,
         /// The name of the definition that is merged, for the mark that it was.
         definition: String,
+    },
+    /// Copy the directory of the source's model in its repository.
+    CopyDirectory {
+        /// From where to where.
+        route: Box<Route>,
+        /// The commit whose directory is copied.
+        commit: String,
+    },
+    /// Give the model Git settings: these.
+    LinkGit {
+        /// The model.
+        model: String,
+        /// The settings.
+        settings: Box<GitSettings>,
+    },
+    /// Bring the model and its directory to the same state.
+    SyncGit {
+        /// The model.
+        model: String,
+    },
+    /// Put what the source's repository holds in the place of the model's definition.
+    Migrate {
+        /// The source's model.
+        source: String,
+        /// What is copied where.
+        migration: Box<Migration>,
     },
     /// Create a folder.
     CreateFolder {
@@ -153,6 +181,10 @@ impl Effect {
             Self::GrantRole { .. } => "grant_role",
             Self::PutFile { .. } => "put_file",
             Self::Merge { .. } => "merge",
+            Self::CopyDirectory { .. } => "copy_directory",
+            Self::LinkGit { .. } => "link_git",
+            Self::SyncGit { .. } => "sync_git",
+            Self::Migrate { .. } => "migrate",
             Self::CreateFolder { .. } => "create_folder",
             Self::GrantFolder { .. } => "grant_folder",
             Self::RevokeFolder { .. } => "revoke_folder",
@@ -183,6 +215,7 @@ impl Effect {
 /// What an effect needs.
 pub(super) struct Hands<'a> {
     pub desired: &'a Desired,
+    pub repositories: Repositories<'a>,
     pub omni: &'a dyn Omni,
     pub mapping: &'a dyn Mapping,
     pub clock: &'a dyn Clock,
@@ -205,6 +238,10 @@ impl Hands<'_> {
             }
             Effect::GrantFolder { .. } => self.grant_folder(effect, seen).await,
             Effect::Merge { .. } => self.merge(effect, seen).await,
+            Effect::CopyDirectory { route, commit } => self.copy_directory(&route, &commit, seen).await,
+            Effect::LinkGit { model, settings } => self.link_git(model, *settings, seen).await,
+            Effect::SyncGit { model } => self.sync_git(model, seen).await,
+            Effect::Migrate { source, migration } => self.migrate(&source, &migration, seen).await,
             Effect::Label { .. } => self.label(effect, seen).await,
             ledger => self
                 .write_down(ledger, seen)

@@ -6,6 +6,7 @@
 //! | `adopt` | a hand-made model and its dashboards |
 //! | `known` | what was made before and is not in the ledger any more |
 //! | `model` | the new model, its roles, its definition |
+//! | `git` | the definition by way of a Git repository, or kept in one |
 //! | `folder` | the folder, and who may see it when |
 //! | `content` | all dashboards, one after the other |
 //! | `dashboard` | one dashboard |
@@ -25,6 +26,7 @@ mod drift;
 mod evidence;
 mod finish;
 mod folder;
+pub(super) mod git;
 mod known;
 #[cfg(test)]
 mod laws;

@@ -1,7 +1,7 @@
 //! The new model: created once, roles before any content, its definition on a branch, validated, merged, read back.
 
 use super::origin::definition_key;
-use super::{IntentState, Step, View, halt, known};
+use super::{IntentState, Step, View, git, halt, known};
 use crate::model_version::act::{Effect, MERGED};
 use crate::model_version::desired::Cut;
 use crate::model_version::observe::Look;
@@ -151,13 +151,14 @@ fn roles(view: View<'_>, cut: &Cut, id: &str) -> Option<Step> {
 fn definition(view: View<'_>, cut: &Cut, connection: &str, id: &str) -> Option<Step> {
     let key = definition_key(view, cut);
     if view.record()?.definition.as_deref() == Some(key.as_str()) {
-        return None;
+        return git::kept(view, cut, id);
     }
     let main = (id.to_owned(), None);
     let branch_name = Cut::branch_name(view.desired.version);
     let merged = matches!(view.intent(IntentStep::Branch, &branch_name),
         IntentState::Settled(result) if result.strip_prefix(MERGED) == Some(key.as_str()));
-    if !view.seen.model_is_new || merged {
+    // A new model holds nothing, unless it was brought there by way of its repository.
+    if !view.seen.model_is_new || merged || view.seen.files.contains_key(&main) {
         let Some(present) = view.seen.files.get(&main) else {
             return Some(Step::Look(Look::Files {
                 model: main.0,
@@ -210,7 +211,7 @@ fn definition(view: View<'_>, cut: &Cut, connection: &str, id: &str) -> Option<S
             }
         }
     }
-    Some(branch(view, cut, (connection, id), key))
+    git::brought(view, cut, id).or_else(|| Some(branch(view, cut, (connection, id), key)))
 }
 
 /// The files that the version's model shall have; what is wrong with the edits, which is told before anything is written.
@@ -228,7 +229,7 @@ pub(super) fn desired_files(view: View<'_>, cut: &Cut) -> Result<definition::Fil
     Ok(definition::desired(edited, &view.links(cut)))
 }
 
-/// The branch: made, filled with what differs, validated, merged.
+/// The branch: made, unless it is there.
 fn branch(view: View<'_>, cut: &Cut, (connection, id): (&str, &str), definition: String) -> Step {
     let name = Cut::branch_name(view.desired.version);
     let models = view.seen.models.iter().flatten().filter(|it| it.id == id);
@@ -256,6 +257,12 @@ fn branch(view: View<'_>, cut: &Cut, (connection, id): (&str, &str), definition:
             Effect::CreateModel(new),
         );
     };
+    git::brought_on_branch(view, cut, id, (&branch, &name))
+        .unwrap_or_else(|| filled(view, cut, id, (branch, name), definition))
+}
+
+/// The branch that is there: filled with what differs, validated, merged.
+fn filled(view: View<'_>, cut: &Cut, id: &str, (branch, name): (String, String), definition: String) -> Step {
     let Some(present) = view.seen.files.get(&(id.to_owned(), Some(branch.clone()))) else {
         return Step::Look(Look::Files {
             model: id.to_owned(),

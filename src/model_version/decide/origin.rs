@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Step, View, content, folder, halt, known, model, not_yet};
+use super::{Step, View, content, folder, git, halt, known, model, not_yet};
 use crate::model_version::act::{Effect, MISPLACED};
 use crate::model_version::desired::Cut;
 use crate::model_version::observe::{Again, Look};
@@ -329,6 +329,7 @@ fn source_files(view: View<'_>, cut: &Cut, model: &str) -> Option<Step> {
             Ok(Some(known)) => known::as_declared(view, cut, &known),
             Ok(None) => model::name_free(view, cut)
                 .or_else(|| folder::path_free(view, cut))
+                .or_else(|| git::fit(view, cut))
                 .or_else(|| content::identifiers_free(view, cut)),
         }
         .or(Some(Step::Do(Effect::RecordVersion))),

@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use secrecy::SecretString;
 
 use super::super::{Catalog, CatalogOptions, Reading, Subject};
 use super::*;
-use crate::ports::{Clients, ConnectError, Mapping, Object, Omni, SystemClock, Urgency};
+use crate::ports::{Clients, ConnectError, Mapping, ModelRepository, Object, Omni, SystemClock, Urgency};
 use crate::resources::OmniInstanceSpec;
 use crate::resources::conditions::Transition;
 
@@ -39,6 +40,16 @@ impl Clients for Missing {
         }
         let message = "Secret omni is not there".to_owned();
         Err(ConnectError::Missing { message })
+    }
+    async fn repository(
+        &self,
+        _: &Object<OmniInstanceSpec>,
+        _: &str,
+    ) -> Result<Arc<dyn ModelRepository>, ConnectError> {
+        panic!("a repository is asked for after the mapping only")
+    }
+    async fn repository_token(&self, _: &Object<OmniInstanceSpec>) -> Result<SecretString, ConnectError> {
+        panic!("a repository is asked for after the mapping only")
     }
     fn forget_credentials(&self, _: &Object<OmniInstanceSpec>) {}
 }

@@ -18,6 +18,7 @@ use wavepin::simulator::IdentifierClash;
 
 use super::bench::{Bench, ready};
 use super::breaking::{Beyond, Boundary, Fuse, Point};
+use super::git::{Making, kept_in_git};
 use crate::parts::dice::{Dice, say, seed};
 use life::{Told, live};
 use outcome::{difference, outcome, strangers};
@@ -96,10 +97,18 @@ pub(crate) fn shrink(bench: &Bench) {
     INSTEAD.iter().for_each(|(file, yaml)| edit(file, Some(yaml)));
 }
 
+/// Two dashboards, on a model that comes about this way.
+fn declared(making: Making) -> impl Fn(&str, String) -> String {
+    move |file, text| making.declared(file, two_dashboards(file, text))
+}
+
 /// The organisation before anything; in the last mode with version 1 adopted, and the database as it is then kept aside.
-async fn bed(mode: Mode) -> Bench {
-    let bench = Bench::new(two_dashboards).await;
+async fn bed(mode: Mode, making: Making) -> Bench {
+    let bench = Bench::new(declared(making)).await;
     shrink(&bench);
+    if making != Making::Sent {
+        kept_in_git(&bench, making).await;
+    }
     // What was there before shows in every list, however much lists lag.
     bench.clock_passes(Duration::from_secs(600));
     match mode {
@@ -123,7 +132,7 @@ const KEPT: &str = "kept.sqlite";
 
 /// The same organisation for others: two dashboards, few files.
 pub(crate) async fn small() -> Bench {
-    bed(Mode::Wiped).await
+    bed(Mode::Wiped, Making::Sent).await
 }
 
 async fn keep_database(bench: &Bench) {
@@ -134,12 +143,12 @@ async fn keep_database(bench: &Bench) {
 }
 
 /// An undisturbed run: its calls, and what it ends with.
-async fn undisturbed(mode: Mode) -> Undisturbed {
-    let bench = bed(mode).await;
+async fn undisturbed(mode: Mode, making: Making) -> Undisturbed {
+    let bench = bed(mode, making).await;
     let fuse = Fuse::never();
     let world = bench.world(&fuse).await;
     let told = live(&bench, &world, &fuse).await;
-    assert!(told.values().all(Option::is_none), "{mode:?}: {told:#?}");
+    assert!(told.values().all(Option::is_none), "{mode:?}, {making:?}: {told:#?}");
     let (calls, outcome) = (fuse.calls(), outcome(&bench).await);
     Undisturbed { calls, outcome }
 }
@@ -153,6 +162,7 @@ struct Undisturbed {
 #[derive(Debug, Clone, Copy)]
 struct Cell {
     mode: Mode,
+    making: Making,
     call: usize,
     point: Point,
     /// At which call of the next process a request that was under way takes effect, or a frozen process wakes.
@@ -171,7 +181,7 @@ async fn start(bench: &Arc<Bench>, fuse: &Arc<Fuse>, mode: Mode) -> JoinHandle<T
 
 /// Lives a cell; an error says how its end differs.
 async fn disturbed(cell: Cell, expected: &Undisturbed) -> Result<(), String> {
-    let bench = Arc::new(bed(cell.mode).await);
+    let bench = Arc::new(bed(cell.mode, cell.making).await);
     let others = strangers(&bench);
     let stopped = Fuse::at(cell.call, cell.point);
     let mut first = start(&bench, &stopped, cell.mode).await;
@@ -185,7 +195,7 @@ async fn disturbed(cell: Cell, expected: &Undisturbed) -> Result<(), String> {
             keep_database(&bench).await;
             stopped.wake();
             settled(&first.await.expect("it goes on to its end"))?;
-            return restored(&bench, cell.mode, expected).await;
+            return restored(&bench, cell, expected).await;
         }
         Mode::Replica => {
             let waking = Arc::clone(&stopped);
@@ -203,9 +213,9 @@ async fn disturbed(cell: Cell, expected: &Undisturbed) -> Result<(), String> {
                 let _ = (&mut first).await;
             }
             if cell.mode == Mode::Restored {
-                return restored(&bench, cell.mode, expected).await;
+                return restored(&bench, cell, expected).await;
             }
-            bench.forget(two_dashboards);
+            bench.forget(declared(cell.making));
             let under_way = cell.point == Point::UnderWay;
             let event = async move {
                 if under_way {
@@ -254,10 +264,11 @@ fn settled(told: &Told) -> Result<(), String> {
 
 /// With the database of before the cut, what the cut made is a stranger's or known again: it is never made twice, and
 /// never written to without being known.
-async fn restored(bench: &Arc<Bench>, mode: Mode, expected: &Undisturbed) -> Result<(), String> {
+async fn restored(bench: &Arc<Bench>, cell: Cell, expected: &Undisturbed) -> Result<(), String> {
+    let mode = cell.mode;
     // Under another name: whoever still closes the old file must not write into the new one.
     bench.use_database(KEPT);
-    bench.forget(two_dashboards);
+    bench.forget(declared(cell.making));
     let (before, copies) = (bench.outcome(), copies(bench));
     let told = next_process(bench, mode, usize::MAX, async {}).await?;
     let now = self::copies(bench);
@@ -300,7 +311,7 @@ fn copies(bench: &Bench) -> Vec<Value> {
 }
 
 /// The cells of one mode: every boundary; at every point where `whole`, else at one.
-fn cells(mode: Mode, calls: &[Boundary], whole: bool, dice: &mut Dice) -> Vec<Cell> {
+fn cells((mode, making): (Mode, Making), calls: &[Boundary], whole: bool, dice: &mut Dice) -> Vec<Cell> {
     let mut cells = Vec::new();
     for (call, boundary) in calls.iter().enumerate() {
         let points = match boundary.beyond {
@@ -313,6 +324,7 @@ fn cells(mode: Mode, calls: &[Boundary], whole: bool, dice: &mut Dice) -> Vec<Ce
         for point in points {
             let cell = |meanwhile| Cell {
                 mode,
+                making,
                 call,
                 point,
                 meanwhile,
@@ -331,6 +343,27 @@ fn cells(mode: Mode, calls: &[Boundary], whole: bool, dice: &mut Dice) -> Vec<Ce
     cells
 }
 
+/// Every mode with a model that is sent, and with each that comes by its repository.
+fn ways() -> impl Iterator<Item = (Mode, Making)> {
+    let modes = [Mode::Wiped, Mode::Lagging, Mode::Replica, Mode::Restored, Mode::Midway];
+    let makings = [Making::Sent, Making::GitHttps, Making::Migrated, Making::SentAndKept];
+    makings
+        .into_iter()
+        .flat_map(move |making| modes.map(|mode| (mode, making)))
+}
+
+/// The calls that differ by how the model comes about: from the first look at Git to where its definition is recorded.
+fn of_the_model(calls: &[Boundary]) -> std::ops::RangeInclusive<usize> {
+    let is_git = |it: &Boundary| it.beyond == Beyond::Git || ["git_settings", "sync_git"].contains(&it.what.as_str());
+    let first = calls.iter().position(is_git).expect("it comes by Git");
+    let last = calls.iter().rposition(is_git).expect("it comes by Git");
+    let merged = calls
+        .iter()
+        .position(|it| it.what == "merge_branch")
+        .expect("it has edits");
+    first..=last.max(merged + 3)
+}
+
 pub(crate) async fn whatever_crashes_and_whenever_the_end_is_the_same() {
     // All cells, every so many-th cell, or what a test run has time for.
     let asked = std::env::var("WAVEPIN_MATRIX").ok();
@@ -341,9 +374,9 @@ pub(crate) async fn whatever_crashes_and_whenever_the_end_is_the_same() {
     let mut dice = Dice::new(seed);
     let mut runs = Vec::new();
     let mut counted = Vec::new();
-    for mode in [Mode::Wiped, Mode::Lagging, Mode::Replica, Mode::Restored, Mode::Midway] {
-        let expected = Arc::new(undisturbed(mode).await);
-        let mut cells = cells(mode, &expected.calls, whole || mode == Mode::Wiped, &mut dice);
+    for (mode, making) in ways() {
+        let expected = Arc::new(undisturbed(mode, making).await);
+        let mut cells = cells((mode, making), &expected.calls, whole || mode == Mode::Wiped, &mut dice);
         // The likeliest mode is run whole, the rarer ones by chance.
         let of = match mode {
             _ if whole => 1,
@@ -351,9 +384,13 @@ pub(crate) async fn whatever_crashes_and_whenever_the_end_is_the_same() {
             Mode::Lagging | Mode::Replica => 2 * thinned,
             Mode::Restored | Mode::Midway => 4 * thinned,
         };
+        if making != Making::Sent {
+            let of_the_model = of_the_model(&expected.calls);
+            cells.retain(|cell| of_the_model.contains(&cell.call));
+        }
         cells.retain(|_| dice.roll(of) == 0);
         counted.push(format!(
-            "{mode:?}: {} boundaries, {} runs",
+            "{mode:?}, {making:?}: {} boundaries, {} runs",
             expected.calls.len(),
             cells.len()
         ));

@@ -11,6 +11,7 @@ use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{AssertSqlSafe, Column as _, Row as _, TypeInfo as _, ValueRef as _};
 
 use super::super::bench::Bench;
+use super::super::git::history;
 
 /// Tables that say nothing of what was made. What an organisation is recognised by grows with every look.
 const NOT_COMPARED: [&str; 6] = [
@@ -33,6 +34,7 @@ pub async fn outcome(bench: &Bench) -> Vec<String> {
     let names = names(&state);
     let mut all = organisation(&state);
     all.extend(mapping(bench).await);
+    all.extend(repository(bench));
     let mut all: Vec<String> = all.into_iter().map(|it| renamed(&it, &names)).collect();
     all.sort();
     all
@@ -164,10 +166,22 @@ fn line(row: &SqliteRow) -> Value {
     Value::Object(cells.collect::<Map<String, Value>>())
 }
 
-/// A merge is marked with the name of what was merged, which holds a time.
+/// The commits of the models' repository, newest first, and what it holds.
+fn repository(bench: &Bench) -> Vec<String> {
+    let Some(repository) = bench.repository.get() else {
+        return Vec::new();
+    };
+    let (commits, files) = history(repository);
+    let commits = commits.iter().enumerate();
+    let commits = commits.map(|(n, subject)| format!("commit {n} {subject}"));
+    commits.chain(files.iter().map(|it| format!("file {it}"))).collect()
+}
+
+/// A merge is marked with the name of what was merged, which holds a time; files that came by Git with a commit.
 fn mark(value: Value) -> Value {
     match value.as_str() {
         Some(text) if text.starts_with("merged ") => json!("merged"),
+        Some(text) if ["taken ", "kept "].iter().any(|word| text.starts_with(word)) => json!(&text[..5]),
         _ => value,
     }
 }
