@@ -32,9 +32,17 @@ enum Command {
     /// Make Omni and the mapping match a folder of manifests, without a cluster
     Apply(apply::ApplyArgs),
     /// Print every effect that would follow from a folder of manifests, with calls and minutes; changes nothing
+    ///
+    /// What is to be cut or adopted is rehearsed: the same passes as of `wavepin apply` read from Omni, with the key of the
+    /// instance and within its request budget, and each call that they would make is kept in place of being sent. That
+    /// costs about as many calls as there are dashboards to copy, and 15. With --ledger-only it costs none, and calls are
+    /// counted by the mapping alone.
+    ///
+    /// It exits with 0 where everything can be done, 1 where something is in the way, 2 where a manifest is refused, 5 where
+    /// Omni answers in an unknown way.
     Plan(plan::PlanArgs),
     /// Print what is there of a folder of manifests, what is left of the budget, and when cuts will be done
-    Get(plan::PlanArgs),
+    Get(plan::GetArgs),
     /// Print what differs between two complete versions, by view, field, topic, dashboard and tile; changes nothing
     ///
     /// It reads from Omni, with the key of the instance and within its request budget: 3 calls to see which organisation it

@@ -35,7 +35,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::ports::{
     Connection, Contract, DocumentFindings, DocumentRecord, Exported, FolderPermit, FolderRecord, Identity,
     ImportRequest, Imported, MappingError, Merge, ModelFile, ModelFiles, ModelRecord, NewModel, Omni, OmniError,
-    QueryAnswer, QueryAsk, Reservation, RoleGrant, Standing, Urgency, ValidationIssue,
+    QueryAnswer, QueryAsk, Rehearsal, Reservation, RoleGrant, Standing, Urgency, ValidationIssue,
 };
 use crate::telemetry::Measures;
 pub use limiter::{Limiter, Limiters, Shared, Slot};
@@ -89,6 +89,7 @@ pub struct OmniClient {
     answer_limit: usize,
     measures: Arc<Measures>,
     standing: Arc<Standing>,
+    rehearsal: Option<Arc<dyn Rehearsal>>,
     lately: Arc<lately::Lately>,
 }
 
@@ -130,6 +131,7 @@ impl OmniClient {
             answer_limit: options.answer_limit,
             measures: Arc::clone(&options.measures),
             standing: Arc::new(Standing::vouched_for()),
+            rehearsal: None,
             lately: Arc::default(),
         })
     }
@@ -139,6 +141,16 @@ impl OmniClient {
     pub fn at(&self, urgency: Urgency) -> Self {
         Self {
             urgency,
+            ..self.clone()
+        }
+    }
+
+    /// A client of the same organisation that only rehearses: it sends nothing but reads, and asks `rehearsal` how every
+    /// request is met. Both remember the same lists: only one of them is to be used.
+    #[must_use]
+    pub fn rehearsing(&self, rehearsal: Arc<dyn Rehearsal>) -> Self {
+        Self {
+            rehearsal: Some(rehearsal),
             ..self.clone()
         }
     }
@@ -165,6 +177,10 @@ impl std::fmt::Debug for OmniClient {
 #[async_trait]
 impl Omni for OmniClient {
     async fn reserve(&self) -> Result<Reservation, MappingError> {
+        if let Some(rehearsal) = &self.rehearsal {
+            rehearsal.reserve();
+            return Ok(Reservation::new(transport::Rehearsed));
+        }
         self.limiter.slot(self.urgency).await.map(Reservation::new)
     }
 

@@ -16,6 +16,7 @@ mod findings;
 mod mapping;
 mod objects;
 mod omni;
+mod rehearsal;
 mod repository;
 mod secrets;
 mod standing;
@@ -38,6 +39,7 @@ pub use omni::{
     KeyScope, Merge, ModelFile, ModelFiles, ModelKind, ModelRecord, NewModel, Omni, OmniError, OmniErrorKind,
     Reservation, RoleGrant,
 };
+pub use rehearsal::{Met, Rehearsal, Request, Stages};
 pub use repository::{
     Author, Copied, CopyRequest, Directory, ModelRepository, RepositoryError, RepositoryErrorKind, Revision,
     Whereabouts,

@@ -3,6 +3,7 @@
 mod diff;
 mod first_version;
 mod install;
+mod plan;
 mod reference;
 mod runbook;
 mod simulator;

@@ -5,6 +5,7 @@ mod bench;
 mod diff;
 mod full;
 mod refusals;
+mod rehearsal;
 mod watch;
 
 use bench::{Bench, run};
