@@ -20,6 +20,7 @@ mod schedule;
 mod schema;
 mod secrets;
 mod statuses;
+mod validate;
 
 pub use catalog::{Catalog, CatalogOptions, Id};
 pub use declared::Declared;
@@ -30,3 +31,4 @@ pub use plan::{Ahead, EnvironmentAhead, VersionAhead, ahead, rehearsed};
 pub use rehearsal::{CallAhead, InstanceRehearsed, Rehearsals, Rehearsed, rehearse};
 pub use report::{Outcome, outcome, table, to_json};
 pub use statuses::{Observer, Statuses, Subject};
+pub use validate::{ValidatedVersion, validate, version};

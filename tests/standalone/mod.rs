@@ -6,6 +6,7 @@ mod diff;
 mod full;
 mod refusals;
 mod rehearsal;
+mod validate;
 mod watch;
 
 use bench::{Bench, run};

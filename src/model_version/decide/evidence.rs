@@ -75,7 +75,9 @@ type Verdict = Result<Option<BTreeSet<String>>, (Reason, String)>;
 
 /// Content first: it costs two calls, and queries one for each tile and user.
 fn verdict(view: View<'_>, cut: &Cut) -> Result<Verdict, Step> {
-    let Judgement { unfit, known, excused } = judged(view, cut)?;
+    let Judgement {
+        unfit, known, excused, ..
+    } = judged(view, cut)?;
     if !unfit.is_empty() {
         return Ok(Err((Reason::ContentInvalid, told(cut, &unfit))));
     }
@@ -92,10 +94,10 @@ fn verdict(view: View<'_>, cut: &Cut) -> Result<Verdict, Step> {
 }
 
 fn told_of_queries(reason: Reason, faults: &[Fault]) -> String {
-    let of_it: Vec<&str> = faults
+    let of_it: Vec<String> = faults
         .iter()
         .filter(|it| it.reason == reason)
-        .map(|it| it.text.as_str())
+        .map(Fault::text)
         .collect();
     let more = match of_it.len().saturating_sub(NAMED) {
         0 => String::new(),
@@ -141,18 +143,21 @@ pub(super) fn basis(view: View<'_>, cut: &Cut) -> String {
 }
 
 /// What was found: what keeps the version from viewers, and the names of all.
-struct Judgement {
-    unfit: Vec<Finding>,
+pub(super) struct Judgement {
+    pub(super) unfit: Vec<Finding>,
+    /// What was let pass.
+    pub(super) passed: Vec<Finding>,
     known: Option<BTreeSet<String>>,
     /// Tiles of which something was let pass, by slug and name.
-    excused: BTreeSet<(String, String)>,
+    pub(super) excused: BTreeSet<(String, String)>,
 }
 
-fn judged(view: View<'_>, cut: &Cut) -> Result<Judgement, Step> {
+pub(super) fn judged(view: View<'_>, cut: &Cut) -> Result<Judgement, Step> {
     if cut.validation.content == ContentValidation::Skip {
         let before = view.record().and_then(|it| it.evidence.as_ref());
         return Ok(Judgement {
             unfit: Vec::new(),
+            passed: Vec::new(),
             known: before.and_then(|it| it.known.clone()),
             excused: BTreeSet::new(),
         });
@@ -194,17 +199,20 @@ fn judged(view: View<'_>, cut: &Cut) -> Result<Judgement, Step> {
                 unfit: Vec::new(),
                 known,
                 excused: tiles_of(&found, |_| true),
+                passed: found.into_iter().collect(),
             });
         }
     } else {
         allowed.clear();
     }
     let excused = tiles_of(&found, |it| allowed.contains(&it.fingerprint));
-    let unfit = found
-        .into_iter()
-        .filter(|it| !allowed.contains(&it.fingerprint))
-        .collect();
-    Ok(Judgement { unfit, known, excused })
+    let (passed, unfit) = found.into_iter().partition(|it| allowed.contains(&it.fingerprint));
+    Ok(Judgement {
+        unfit,
+        passed,
+        known,
+        excused,
+    })
 }
 
 fn tiles_of(found: &BTreeSet<Finding>, is_it: impl Fn(&Finding) -> bool) -> BTreeSet<(String, String)> {

@@ -26,8 +26,28 @@ const LOOKED_FOR: usize = 10;
 pub(super) struct Fault {
     /// That it cannot be planned, or that it reads what it must not.
     pub(super) reason: Reason,
+    /// The dashboard.
+    pub(super) slug: String,
+    /// The tile, by its name.
+    pub(super) tile: String,
+    /// For whom.
+    pub(super) asked_as: String,
+    /// What.
+    pub(super) why: String,
+}
+
+impl Fault {
     /// Where, for whom, and what.
-    pub(super) text: String,
+    pub(super) fn text(&self) -> String {
+        let Self {
+            slug,
+            tile,
+            asked_as,
+            why,
+            ..
+        } = self;
+        format!("{slug}, tile {tile:?}, as {asked_as}: {why}")
+    }
 }
 
 /// Somebody as whom queries are planned.
@@ -163,7 +183,10 @@ fn of_dashboard(
             };
             faults.extend(found.map(|(reason, why)| Fault {
                 reason,
-                text: format!("{slug}, tile {:?}, as {}: {why}", tile.name, asker.name),
+                slug: slug.clone(),
+                tile: tile.name.clone(),
+                asked_as: asker.name.clone(),
+                why,
             }));
         }
     }
