@@ -20,6 +20,7 @@ fn every_annotation_is_documented() {
         a::HOSTS,
         a::ADOPT_MODEL,
         a::ACCEPT_DRIFT,
+        a::VALIDATE_REQUESTED_AT,
         a::RESTORE_ROW,
         a::TAKE_MAPPING_FROM,
         a::CONFIRM_IDENTITY,

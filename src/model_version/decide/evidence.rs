@@ -5,7 +5,9 @@
 //! pass is kept with the evidence, since a complete version no longer needs its source.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -13,8 +15,8 @@ use super::queries::{self, Fault};
 use super::{Drift, Step, View, halt};
 use crate::model_version::act::Effect;
 use crate::model_version::content::findings::{self, Finding};
-use crate::model_version::desired::Cut;
-use crate::model_version::observe::Look;
+use crate::model_version::desired::{Cut, Desired};
+use crate::model_version::observe::{Look, Observed};
 use crate::ports::{DocumentFindings, Evidence, VersionChange};
 use crate::resources::ContentValidation;
 use crate::resources::conditions::Reason;
@@ -121,6 +123,18 @@ fn keep(basis: String, void: Option<String>, known: Option<BTreeSet<String>>) ->
     Step::Do(Effect::Change(VersionChange::Evidence(evidence)))
 }
 
+/// The validation that a person asked for was made, and found nothing that blocks.
+#[must_use]
+pub fn requested_validation_holds(desired: &Desired, seen: &Observed) -> bool {
+    let view = View {
+        desired,
+        seen,
+        now: Timestamp::UNIX_EPOCH,
+        request_timeout: Duration::ZERO,
+    };
+    desired.validate_requested.is_some() && view.cut().is_some_and(|cut| holds(view, &basis(view, cut)))
+}
+
 fn holds(view: View<'_>, basis: &str) -> bool {
     let evidence = view.record().and_then(|record| record.evidence.as_ref());
     evidence.is_some_and(|it| it.void.is_none() && it.basis == basis)
@@ -137,6 +151,10 @@ pub(super) fn basis(view: View<'_>, cut: &Cut) -> String {
     for (slug, dashboard) in &view.seen.dashboards {
         let content = dashboard.state.as_ref().map(|it| &it.content);
         digest.update(format!("{slug}\0{}\0{content:?}\0", dashboard.ids.identifier));
+    }
+    // Evidence from before a person asked is not what they asked for. Without such a wish it is what it always was.
+    if let Some(requested) = &view.desired.validate_requested {
+        digest.update(format!("requested\0{requested}\0"));
     }
     let digest = digest.finalize();
     digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()

@@ -44,6 +44,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use drift::Drift;
+pub use evidence::requested_validation_holds;
 pub use validation::{Check, Found, Validated, validation};
 
 use jiff::Timestamp;

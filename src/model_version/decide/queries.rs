@@ -93,7 +93,9 @@ pub(super) fn checked(view: View<'_>, cut: &Cut, excused: &BTreeSet<(String, Str
 fn basis(view: View<'_>, asked: &QueryValidation, dashboard: &DashboardRecord) -> String {
     let files = view.record().and_then(|it| Some(&it.model_state.as_ref()?.files));
     let content = dashboard.state.as_ref().map(|it| &it.content);
-    let text = format!("1\0{}\0{files:?}\0{content:?}", json!(asked));
+    let requested = view.desired.validate_requested.as_ref();
+    let requested = requested.map_or_else(String::new, |it| format!("\0requested\0{it}"));
+    let text = format!("1\0{}\0{files:?}\0{content:?}{requested}", json!(asked));
     let digest = Sha256::digest(text);
     digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
