@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
-use wavepin::simulator::{DEFAULT_API_KEY, LoggedRequest};
+use wavepin::simulator::{DEFAULT_API_KEY, Fault, FaultKind, LoggedRequest};
 
 use super::bench::Bench;
 
@@ -213,4 +213,23 @@ async fn what_would_stop_a_cut_stops_its_rehearsal() {
     assert!(text.contains("        NameTaken: "), "{text}");
     assert!(text.contains("calls to Omni, stops in"), "{text}");
     assert_eq!(bench.contents().await, contents);
+}
+
+/// What is there of it already is read and not made again: the rest is planned upon it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_left_of_a_cut_that_stopped_is_planned_call_for_call() {
+    let bench = Bench::clinical().await;
+    let refused = Fault::once("POST", "/documents/import$", FaultKind::Forbidden).unwrap();
+    bench.simulator.arm(refused);
+    bench.apply(&[]).ended_with(1);
+    let plan = held(&bench);
+    let calls = plan["versions"][1]["calls"].as_array().unwrap();
+    let of = |method: &str, end: &str| {
+        let is_it = |call: &&Value| call["method"] == method && call["path"].as_str().unwrap().ends_with(end);
+        calls.iter().filter(is_it).count()
+    };
+    assert_eq!(
+        (of("POST", "/import"), of("POST", "/models"), of("POST", "/folders")),
+        (1, 0, 0)
+    );
 }
