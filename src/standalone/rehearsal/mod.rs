@@ -114,9 +114,13 @@ pub async fn rehearse(
     tell: &(dyn Fn(&str) + Sync),
 ) -> InstanceRehearsed {
     let stage = stages.stage(&instance.key());
+    // Every part by itself: whatever else a pass may come to use must be kept from writing, too.
     let world = World {
+        objects: Arc::clone(&world.objects),
+        clients: Arc::clone(&world.clients),
         clock: Arc::clone(&stage.pace) as _,
-        ..world.clone()
+        slice: world.slice,
+        request_timeout: world.request_timeout,
     };
     tell("looking which organisation it is");
     // What is in the way of an instance keeps its versions too, and they say so.
