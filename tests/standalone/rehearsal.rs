@@ -268,3 +268,24 @@ fn every_call_that_changes_something_is_known_to_a_rehearsal() {
     }
     assert!(calls >= 12, "the calls were found: {calls}");
 }
+
+/// A pass works for 10 seconds and the next one reads anew: at a small budget a cut takes several.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_later_passes_read_again_is_planned_too_and_read_once() {
+    let bench = Bench::clinical().await;
+    bench.edit("instance.yaml", "requestsPerMinute: 600", "requestsPerMinute: 20");
+    let told = bench
+        .look("plan", &["-o", "json", "--budget-window", "6s"])
+        .ended_with(0)
+        .stdout;
+    let plan: Value = serde_json::from_str(&told).unwrap();
+    let of_version = plan["versions"][1]["calls"].as_array().unwrap();
+    let passes = of_version.iter().filter(|it| it["path"] == "/api/v1/whoami").count();
+    assert!(passes > 1, "{passes} passes");
+    let asked = bench.simulator.requests();
+    let mut lines: Vec<String> = asked.iter().map(made).collect();
+    let all = lines.len();
+    lines.sort();
+    lines.dedup();
+    assert_eq!(lines.len(), all, "nothing is read twice: {asked:?}");
+}
