@@ -134,9 +134,8 @@ impl Desired {
             }
             (None, Some(from)) => {
                 let (Some(model), Some(content)) = (&spec.model, &spec.content) else {
-                    return Err(refuse(
-                        "a version with source.fromVersion needs spec.model and spec.content".into(),
-                    ));
+                    let why = "a version with source.fromVersion needs spec.model and spec.content";
+                    return Err(refuse(why.into()));
                 };
                 if from == spec.version {
                     return Err(refuse(format!(
