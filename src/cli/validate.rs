@@ -10,7 +10,7 @@ use super::apply::{Pace, world_of};
 use super::folder::Folder;
 use crate::clients::ClientOptions;
 use crate::resources::conditions::Reason;
-use crate::standalone::{self, Catalog, Declared, NotCompared};
+use crate::standalone::{self, Catalog, Declared, Unanswered};
 
 /// Which version to validate.
 #[derive(Debug, Args)]
@@ -72,8 +72,8 @@ pub(super) async fn run(args: ValidateArgs) -> Exit {
     let tell = |step: &str| eprintln!("{step}");
     let validated = match standalone::validate(&world, &instance, &version, &tell).await {
         Ok(validated) => validated,
-        Err(NotCompared::NotThere(why)) => return wrong(&why),
-        Err(NotCompared::Failed(failure)) => {
+        Err(Unanswered::NotThere(why)) => return wrong(&why),
+        Err(Unanswered::Failed(failure)) => {
             eprintln!("wavepin: {}: {}", failure.reason.as_str(), failure.message);
             return match failure.reason {
                 Reason::ContractDrift => Exit::ContractDrift,

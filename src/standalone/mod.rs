@@ -24,7 +24,7 @@ mod validate;
 
 pub use catalog::{Catalog, CatalogOptions, Id};
 pub use declared::Declared;
-pub use diff::{Compared, Comparison, NotCompared, diff, instance};
+pub use diff::{Compared, Comparison, Unanswered, diff, instance};
 pub use engine::{Ended, Engine};
 pub use manifests::{Manifest, Place, ReadError, Reading, Refusal, files, read};
 pub use plan::{Ahead, EnvironmentAhead, VersionAhead, ahead, rehearsed};

@@ -6,7 +6,7 @@ mod shapes;
 use std::sync::Arc;
 
 use super::catalog::{Catalog, id_of};
-use super::diff::NotCompared;
+use super::diff::Unanswered;
 use super::plan::shown;
 use crate::model_version::{self, Found, Validated};
 use crate::omni_instance;
@@ -72,7 +72,7 @@ pub async fn validate(
     instance: &Object<OmniInstanceSpec>,
     version: &Object<ModelVersionSpec>,
     tell: &(dyn Fn(&str) + Sync),
-) -> Result<ValidatedVersion, NotCompared> {
+) -> Result<ValidatedVersion, Unanswered> {
     tell("looking which organisation it is");
     omni_instance::recognized(world, instance).await?;
     let validated = model_version::validate(world, version, tell).await?;
