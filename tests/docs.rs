@@ -20,6 +20,7 @@ fn every_annotation_is_documented() {
         a::HOSTS,
         a::ADOPT_MODEL,
         a::ACCEPT_DRIFT,
+        a::VALIDATE_REQUESTED_AT,
         a::RESTORE_ROW,
         a::TAKE_MAPPING_FROM,
         a::CONFIRM_IDENTITY,
@@ -170,16 +171,18 @@ fn every_page_is_linked_from_the_readme_and_leads_to_files_that_are_there() {
 }
 
 /// Who runs the commands of a page; a block names one of them in the comment before it.
-const RUN_BY: [&str; 9] = [
+const RUN_BY: [&str; 11] = [
     "argo cd",
     "diff",
     "first version",
     "helm",
     "kubectl",
+    "plan",
     "plugin",
     "quick start",
     "runbook",
     "simulator",
+    "validate",
 ];
 
 #[test]

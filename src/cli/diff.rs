@@ -9,7 +9,7 @@ use super::apply::{Pace, world_of};
 use super::folder::{Folder, Output};
 use crate::clients::ClientOptions;
 use crate::resources::conditions::Reason;
-use crate::standalone::{self, Catalog, Comparison, Declared, NotCompared};
+use crate::standalone::{self, Catalog, Comparison, Declared, Unanswered};
 
 /// Which versions to compare.
 #[derive(Debug, Args)]
@@ -74,11 +74,11 @@ pub(super) async fn run(args: DiffArgs) -> Exit {
             args.output.print(|| compared.table(), || compared.to_json());
             if refused { Exit::Usage } else { Exit::Done }
         }
-        Err(NotCompared::NotThere(why)) => {
+        Err(Unanswered::NotThere(why)) => {
             eprintln!("wavepin: {why}");
             Exit::Usage
         }
-        Err(NotCompared::Failed(failure)) => {
+        Err(Unanswered::Failed(failure)) => {
             eprintln!("wavepin: {}: {}", failure.reason.as_str(), failure.message);
             match failure.reason {
                 Reason::ContractDrift => Exit::ContractDrift,

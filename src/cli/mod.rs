@@ -14,6 +14,7 @@ mod diff;
 mod folder;
 mod plan;
 mod simulator;
+mod validate;
 
 /// Versions of Omni models and their dashboards, one pinned to each tenant.
 #[derive(Debug, Parser)]
@@ -32,9 +33,17 @@ enum Command {
     /// Make Omni and the mapping match a folder of manifests, without a cluster
     Apply(apply::ApplyArgs),
     /// Print every effect that would follow from a folder of manifests, with calls and minutes; changes nothing
+    ///
+    /// What is to be cut or adopted is rehearsed: the same passes as of `wavepin apply` read from Omni, with the key of the
+    /// instance and within its request budget, and each call that they would make is kept in place of being sent. That
+    /// costs about as many calls as there are dashboards to copy, and 15. With --ledger-only it costs none, and calls are
+    /// counted by the mapping alone.
+    ///
+    /// It exits with 0 where everything can be done, 1 where something is in the way, 2 where a manifest is refused, 5 where
+    /// Omni answers in an unknown way.
     Plan(plan::PlanArgs),
     /// Print what is there of a folder of manifests, what is left of the budget, and when cuts will be done
-    Get(plan::PlanArgs),
+    Get(plan::GetArgs),
     /// Print what differs between two complete versions, by view, field, topic, dashboard and tile; changes nothing
     ///
     /// It reads from Omni, with the key of the instance and within its request budget: 3 calls to see which organisation it
@@ -45,6 +54,17 @@ enum Command {
     /// where a version is not complete yet or cannot be read, 2 where it is not there, 3 where the instance is suspended, 5
     /// where Omni answers in an unknown way.
     Diff(diff::DiffArgs),
+    /// Validate a version as it is now: its model, its dashboards, and its tiles' queries where its spec asks; cuts nothing
+    ///
+    /// It finds what is found before a version is mapped, but all of it, and writes nothing: to Omni, to the mapping, or as
+    /// evidence. It reads within the request budget: 3 calls to see which organisation it is, 1 for the model, 1 for its
+    /// content and 1 for its source's while it is not complete; and where queries are validated 1 for each dashboard, 1 for
+    /// each tenant that is looked up, and 1 for each tile and user.
+    ///
+    /// It exits with 0 where nothing is found that keeps a version from tenants, 1 where something is, or where the version
+    /// is not made yet or cannot be read, 2 where it is not declared, 3 where the instance is suspended, 5 where Omni answers
+    /// in an unknown way.
+    Validate(validate::ValidateArgs),
     /// Print the custom resource definitions
     Crds(crds::CrdsArgs),
     /// Tell the story of two versions and three tenants; needs nothing
@@ -94,6 +114,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Plan(args) => plan::plan(args).await.into(),
         Command::Get(args) => plan::get(args).await.into(),
         Command::Diff(args) => diff::run(args).await.into(),
+        Command::Validate(args) => validate::run(args).await.into(),
         Command::Crds(args) => crds::run(&args).into(),
         Command::Demo(args) => demo::run(args).await.into(),
         Command::Simulator(args) => simulator::run(args).await.into(),

@@ -7,6 +7,9 @@ mod credentials;
 mod destination;
 mod git;
 mod kept;
+mod rehearsed;
+
+pub use rehearsed::RehearsedClients;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -244,22 +247,13 @@ impl ClientRegistry {
         let connected = connected.map_err(|source| ConnectError::Database { source })?;
         Ok((connected.clone(), origin))
     }
-}
 
-fn hex(hash: Origin) -> String {
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn invalid(message: String) -> ConnectError {
-    ConnectError::Refused {
-        reason: Reason::Invalid,
-        message,
-    }
-}
-
-#[async_trait]
-impl Clients for ClientRegistry {
-    async fn omni(&self, instance: &Object<OmniInstanceSpec>, urgency: Urgency) -> Result<Arc<dyn Omni>, ConnectError> {
+    /// The client of an instance, whose calls wait in this class.
+    async fn client(
+        &self,
+        instance: &Object<OmniInstanceSpec>,
+        urgency: Urgency,
+    ) -> Result<Arc<OmniClient>, ConnectError> {
         let spec = &instance.spec;
         let base_url =
             BaseUrl::parse(&spec.base_url).map_err(|why| invalid(format!("OmniInstance {}: {why}", instance.key())))?;
@@ -308,7 +302,25 @@ impl Clients for ClientRegistry {
             })
         };
         let (omni, _) = self.omnis.get_or_make(&own, origin, make)?;
-        Ok(Arc::clone(&omni[urgency as usize]) as _)
+        Ok(Arc::clone(&omni[urgency as usize]))
+    }
+}
+
+fn hex(hash: Origin) -> String {
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn invalid(message: String) -> ConnectError {
+    ConnectError::Refused {
+        reason: Reason::Invalid,
+        message,
+    }
+}
+
+#[async_trait]
+impl Clients for ClientRegistry {
+    async fn omni(&self, instance: &Object<OmniInstanceSpec>, urgency: Urgency) -> Result<Arc<dyn Omni>, ConnectError> {
+        Ok(self.client(instance, urgency).await? as _)
     }
 
     async fn mapping(&self, instance: &Object<OmniInstanceSpec>) -> Result<Arc<dyn Mapping>, ConnectError> {

@@ -41,6 +41,8 @@ pub struct Desired {
     pub adopt_model: Option<String>,
     /// The word for the changes by other hands that a person takes as they are.
     pub accept_drift: Option<String>,
+    /// What a person who asks for a validation now called it.
+    pub validate_requested: Option<String>,
     /// How old a list may be that serves a look at a complete version.
     pub list_age: Duration,
     /// How long lists of Omni may lag.
@@ -133,9 +135,8 @@ impl Desired {
             }
             (None, Some(from)) => {
                 let (Some(model), Some(content)) = (&spec.model, &spec.content) else {
-                    return Err(refuse(
-                        "a version with source.fromVersion needs spec.model and spec.content".into(),
-                    ));
+                    let why = "a version with source.fromVersion needs spec.model and spec.content";
+                    return Err(refuse(why.into()));
                 };
                 if from == spec.version {
                     return Err(refuse(format!(
@@ -173,6 +174,7 @@ impl Desired {
             id_holds: instance.spec.mapping.dashboard_id_holds,
             adopt_model: said(annotations::ADOPT_MODEL),
             accept_drift: said(annotations::ACCEPT_DRIFT),
+            validate_requested: said(annotations::VALIDATE_REQUESTED_AT),
             list_age: (Duration::from(instance.spec.interval) / 10).min(OLDEST_LIST),
             list_lag: instance.spec.list_lag,
         })

@@ -14,6 +14,7 @@
 //! | [`edits`] | what a spec asks to change in them; pure |
 //! | [`content`] | dashboards taken apart; pure |
 //! | [`diff`] | what differs between two versions; pure |
+//! | [`validate`] | all that is found in a version as it is, for who asks |
 //! | [`urgency`] | how much depends on a pass; pure |
 
 pub mod act;
@@ -29,11 +30,13 @@ pub mod observe;
 pub mod report;
 mod repositories;
 pub mod urgency;
+mod validate;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use decide::{Check, Found, Validated};
 use decide::{Ending, Step};
 use desired::Desired;
 use forecast::StepAhead;
@@ -44,6 +47,7 @@ use report::Stage;
 use repositories::Repositories;
 use tracing::Instrument as _;
 use urgency::Situation;
+pub use validate::validate;
 
 use crate::ports::{Failure, LOOK_AGAIN, Lookup, Mapping, Next, Object, Omni, Reservation, Urgency, World};
 use crate::resources::conditions::{Finding, Reason};

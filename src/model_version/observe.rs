@@ -67,6 +67,8 @@ pub struct Observed {
     pub synced: Option<GitSync>,
     /// The findings about the branch.
     pub issues: Option<Vec<ValidationIssue>>,
+    /// The findings about the version's own model, where they were asked for by themselves.
+    pub model_issues: Option<Vec<ValidationIssue>>,
     /// Omni's findings about the documents of a model, by the model's id.
     pub findings: BTreeMap<String, Vec<DocumentFindings>>,
     /// The branch that this pass made, which the list of models does not show yet.
@@ -233,6 +235,8 @@ pub enum Look {
         /// The branch.
         branch: String,
     },
+    /// Omni's findings about the version's own model.
+    ModelIssues(String),
     /// Omni's findings about the documents of a model.
     Findings(String),
     /// The roles of a user group.
@@ -467,6 +471,7 @@ async fn look_at_omni(look: Look, omni: &dyn Omni, seen: &mut Observed) -> Resul
         }
         Look::Combined(model) => seen.combined = Some(omni.combined_files(&model).await?),
         Look::Issues { model, branch } => seen.issues = Some(omni.validate_model(&model, Some(&branch)).await?),
+        Look::ModelIssues(model) => seen.model_issues = Some(omni.validate_model(&model, None).await?),
         Look::Findings(model) => {
             let findings = omni.validate_content(&model).await?;
             seen.findings.insert(model, findings);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::VersionReport;
-use super::decide::{Drift, Ending, carry, git};
+use super::decide::{Drift, Ending, carry, git, requested_validation_holds};
 use super::desired::{Desired, Origin};
 use super::forecast::{calls, forecast};
 use super::observe::Observed;
@@ -16,6 +16,9 @@ use crate::resources::{ContentValidation, DashboardsStatus};
 
 /// How many names a list in status holds at most.
 const MOST_NAMES: usize = 20;
+
+/// So many letters of what a person called a wish are told again.
+const LONGEST_WORD: usize = 64;
 
 /// Where a pass stands.
 #[derive(Debug, Clone, Copy)]
@@ -133,7 +136,7 @@ fn parts(
     vec![
         accepted(failure),
         part(MODEL_READY, has_model, Reason::ModelPresent, model, failure),
-        validated(desired, record, failure),
+        validated(desired, seen, record, failure),
         part(
             CONTENT_READY,
             total > 0 && ready >= total && !gone,
@@ -216,7 +219,15 @@ fn part(condition: &'static str, there: bool, reason: Reason, text: &str, failur
     }
 }
 
-fn validated(desired: &Desired, record: Option<&VersionRecord>, failure: Option<&Failure>) -> Finding {
+/// What stands behind the words on evidence that a person asked for by an annotation.
+fn as_requested(desired: &Desired, seen: &Observed) -> String {
+    let holds = requested_validation_holds(desired, seen);
+    let requested = desired.validate_requested.as_ref().filter(|_| holds);
+    let shown = |it: &String| it.chars().take(LONGEST_WORD).collect::<String>();
+    requested.map_or_else(String::new, |it| format!("; validated as asked for at {:?}", shown(it)))
+}
+
+fn validated(desired: &Desired, seen: &Observed, record: Option<&VersionRecord>, failure: Option<&Failure>) -> Finding {
     let faults = [
         Reason::ModelInvalid,
         Reason::ContentInvalid,
@@ -247,7 +258,7 @@ fn validated(desired: &Desired, record: Option<&VersionRecord>, failure: Option<
     let complete = record.is_some_and(|it| it.complete_at.is_some());
     match record.and_then(|it| it.evidence.as_ref()) {
         Some(evidence) => match &evidence.void {
-            None => Finding::holds(VALIDATED, reason, text),
+            None => Finding::holds(VALIDATED, reason, format!("{text}{}", as_requested(desired, seen))),
             Some(word) => {
                 let why = format!(
                     "The evidence does not hold any more ({word}): no tenant moves to the version, those on it stay"

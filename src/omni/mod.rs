@@ -36,7 +36,8 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::ports::{
     Connection, Contract, DocumentFindings, DocumentRecord, Exported, FolderPermit, FolderRecord, GitLink, GitSettings,
     GitSync, Identity, ImportRequest, Imported, MappingError, Merge, Migration, ModelFile, ModelFiles, ModelRecord,
-    NewModel, Omni, OmniError, QueryAnswer, QueryAsk, Reservation, RoleGrant, Standing, Urgency, ValidationIssue,
+    NewModel, Omni, OmniError, QueryAnswer, QueryAsk, Rehearsal, Reservation, RoleGrant, Standing, Urgency,
+    ValidationIssue,
 };
 use crate::telemetry::Measures;
 pub use limiter::{Limiter, Limiters, Shared, Slot};
@@ -90,6 +91,7 @@ pub struct OmniClient {
     answer_limit: usize,
     measures: Arc<Measures>,
     standing: Arc<Standing>,
+    rehearsal: Option<Arc<dyn Rehearsal>>,
     lately: Arc<lately::Lately>,
 }
 
@@ -131,6 +133,7 @@ impl OmniClient {
             answer_limit: options.answer_limit,
             measures: Arc::clone(&options.measures),
             standing: Arc::new(Standing::vouched_for()),
+            rehearsal: None,
             lately: Arc::default(),
         })
     }
@@ -140,6 +143,16 @@ impl OmniClient {
     pub fn at(&self, urgency: Urgency) -> Self {
         Self {
             urgency,
+            ..self.clone()
+        }
+    }
+
+    /// A client of the same organisation that only rehearses: it sends nothing but reads, and asks `rehearsal` how every
+    /// request is met. Both remember the same lists: only one of them is to be used.
+    #[must_use]
+    pub fn rehearsing(&self, rehearsal: Arc<dyn Rehearsal>) -> Self {
+        Self {
+            rehearsal: Some(rehearsal),
             ..self.clone()
         }
     }
@@ -166,6 +179,10 @@ impl std::fmt::Debug for OmniClient {
 #[async_trait]
 impl Omni for OmniClient {
     async fn reserve(&self) -> Result<Reservation, MappingError> {
+        if let Some(rehearsal) = &self.rehearsal {
+            rehearsal.reserve();
+            return Ok(Reservation::new(transport::Rehearsed));
+        }
         self.limiter.slot(self.urgency).await.map(Reservation::new)
     }
 

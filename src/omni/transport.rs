@@ -12,7 +12,7 @@ use super::answer::{Drift, Field};
 use super::limiter::Slot;
 use super::redact::{LOOKED_AT, redact};
 use super::refusal::{refusal, retry_after, words};
-use crate::ports::{OmniError, OmniErrorKind, Reservation};
+use crate::ports::{Met, OmniError, OmniErrorKind, Rehearsal, Request, Reservation};
 
 /// How often a call that drew a 429 is sent again.
 const REPEATS_AFTER_429: u32 = 5;
@@ -146,6 +146,9 @@ impl Call {
     }
 }
 
+/// A place in a budget that is only counted with.
+pub(super) struct Rehearsed;
+
 /// A 2xx answer that is JSON, or nothing.
 #[derive(Debug)]
 pub(super) struct Answer {
@@ -201,6 +204,13 @@ impl OmniClient {
     /// after a broken connection.
     pub(super) async fn send(&self, call: &Call) -> Result<Answer, OmniError> {
         self.admit(call)?;
+        if let Some(rehearsal) = &self.rehearsal {
+            return self.rehearse(&**rehearsal, call, false).await;
+        }
+        self.send_on(call).await
+    }
+
+    async fn send_on(&self, call: &Call) -> Result<Answer, OmniError> {
         let path = call.path().map_err(|kind| call.error(kind))?;
         let mut repeats_after_429 = REPEATS_AFTER_429;
         let mut repeats_after_break = u32::from(call.method() == Method::GET);
@@ -231,6 +241,10 @@ impl OmniClient {
     /// another client kept it.
     pub(super) async fn send_reserved(&self, call: &Call, place: Reservation) -> Result<Answer, OmniError> {
         self.admit(call)?;
+        if let Some(rehearsal) = &self.rehearsal {
+            let placed = place.place::<Rehearsed>().is_some();
+            return self.rehearse(&**rehearsal, call, placed).await;
+        }
         let path = call.path().map_err(|kind| call.error(kind))?;
         let slot = match place.place::<Slot>() {
             Some(slot) => slot.fresh().map(|()| slot),
@@ -243,6 +257,36 @@ impl OmniClient {
                 Failure::Broken(kind) | Failure::Final(kind) => kind,
             })
         })
+    }
+
+    /// Meets a call as the rehearsal says. Whatever it says, nothing but a read is sent.
+    async fn rehearse(&self, rehearsal: &dyn Rehearsal, call: &Call, placed: bool) -> Result<Answer, OmniError> {
+        call.path().map_err(|kind| call.error(kind))?;
+        let request = Request {
+            operation: call.operation,
+            below: call.below,
+            segments: &call.segments,
+            query: &call.query,
+            body: call.body.as_ref(),
+            object: &call.object,
+            placed,
+        };
+        let answer = match rehearsal.meet(&request) {
+            Met::Answered(answer) => answer,
+            Met::Read(_) if call.method() != Method::GET => Err(OmniErrorKind::Refused {
+                status: 501,
+                detail: "a rehearsal sends nothing but reads".to_owned(),
+            }),
+            Met::Read(elsewhere) => {
+                let mut sent = call.clone();
+                sent.segments = elsewhere.unwrap_or(sent.segments);
+                let answer = self.send_on(&sent).await.map(Answer::into_body);
+                rehearsal.read(&request, answer.map_err(|error| error.kind))
+            }
+        };
+        let answer = answer.map_err(|kind| call.error(kind))?;
+        self.success(StatusCode::OK, Some(answer), false, String::new())
+            .map_err(|kind| call.error(kind))
     }
 
     /// Sends a call about something that may be absent. A 404 counts as absence only in Omni's own words: one that is no

@@ -17,6 +17,7 @@ mod git_settings;
 mod mapping;
 mod objects;
 mod omni;
+mod rehearsal;
 mod repository;
 mod secrets;
 mod standing;
@@ -40,6 +41,7 @@ pub use omni::{
     KeyScope, Merge, ModelFile, ModelFiles, ModelKind, ModelRecord, NewModel, Omni, OmniError, OmniErrorKind,
     Reservation, RoleGrant,
 };
+pub use rehearsal::{Met, Rehearsal, Request, Stages};
 pub use repository::{
     Author, Copied, CopyRequest, Directory, ModelRepository, RepositoryError, RepositoryErrorKind, Revision,
     Whereabouts,

@@ -48,6 +48,8 @@ pub mod annotations {
     pub const ADOPT_MODEL: &str = "adopt-model";
     /// ModelVersion: the word, told by a condition, for changes by other hands that are taken as they are.
     pub const ACCEPT_DRIFT: &str = "accept-drift";
+    /// ModelVersion: asks for a validation of a cut version now; its value is acknowledged in the condition `Validated`.
+    pub const VALIDATE_REQUESTED_AT: &str = "validate-requested-at";
     /// TenantPin: `<version now>-><version to restore>` confirms that a row changed by hand may be put back.
     pub const RESTORE_ROW: &str = "restore-row";
     /// OmniInstance: the name of the owner whose mapping this one takes over.

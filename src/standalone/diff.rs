@@ -49,16 +49,16 @@ pub struct Compared {
     pub differences: Vec<Difference>,
 }
 
-/// Why two versions were not compared.
+/// Why what was asked of versions was not answered.
 #[derive(Debug, Clone, PartialEq)]
-pub enum NotCompared {
+pub enum Unanswered {
     /// What was asked for is not there.
     NotThere(String),
     /// Something is in the way.
     Failed(Failure),
 }
 
-impl From<Failure> for NotCompared {
+impl From<Failure> for Unanswered {
     fn from(failure: Failure) -> Self {
         Self::Failed(failure)
     }
@@ -103,7 +103,7 @@ pub async fn diff(
     instance: &Object<OmniInstanceSpec>,
     comparison: Comparison,
     tell: &(dyn Fn(&str) + Sync),
-) -> Result<Compared, NotCompared> {
+) -> Result<Compared, Unanswered> {
     let Comparison { one, other, model_only } = comparison;
     let (mapping, _) = world.mapping(instance).await?;
     let versions = mapping.versions().await.map_err(|error| Failure::from(&error))?;
@@ -149,7 +149,7 @@ impl Side {
         instance: &Object<OmniInstanceSpec>,
         versions: &BTreeMap<i32, VersionRecord>,
         version: i32,
-    ) -> Result<Self, NotCompared> {
+    ) -> Result<Self, Unanswered> {
         let model = comparable(instance, versions, version)?;
         let dashboards = mapping.dashboards(version).await;
         let dashboards = dashboards.map_err(|error| Failure::from(&error))?;
@@ -167,11 +167,11 @@ fn comparable(
     instance: &Object<OmniInstanceSpec>,
     versions: &BTreeMap<i32, VersionRecord>,
     version: i32,
-) -> Result<String, NotCompared> {
+) -> Result<String, Unanswered> {
     let name = shown(&id_of(instance));
     let Some(record) = versions.get(&version) else {
         let known: Vec<String> = versions.keys().map(ToString::to_string).collect();
-        return Err(NotCompared::NotThere(if known.is_empty() {
+        return Err(Unanswered::NotThere(if known.is_empty() {
             format!(
                 "the mapping of OmniInstance {name} has no version yet; apply the folder first, or name the database that \
                  has it with --database-url"
@@ -185,13 +185,13 @@ fn comparable(
         }));
     };
     if record.retired_at.is_some() {
-        return Err(NotCompared::NotThere(format!(
+        return Err(Unanswered::NotThere(format!(
             "version {version} of OmniInstance {name} is retired: there is nothing left of it to compare; name another one"
         )));
     }
     match &record.model_id {
         Some(model) if record.complete_at.is_some() => Ok(model.clone()),
-        _ => Err(NotCompared::Failed(Failure::passing(
+        _ => Err(Unanswered::Failed(Failure::passing(
             Reason::VersionNotComplete,
             format!(
                 "version {version} of OmniInstance {name} is not complete yet; wait until it is (`wavepin get` says what is \

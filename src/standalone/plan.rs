@@ -1,5 +1,6 @@
 //! What is still to be done for everything that a folder declares, and what is there: read from the ledger, with no call
-//! to Omni and no write anywhere, so that it can be asked while another process works.
+//! to Omni and no write anywhere, so that it can be asked while another process works; and call for call where it was
+//! rehearsed too, for which Omni is read.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::catalog::{Catalog, Id, id_of};
+use super::rehearsal::{CallAhead, Rehearsals, Rehearsed, rehearse, telling};
 use super::report::columns;
 use crate::environment::{self, EnvironmentKey, EnvironmentPlan};
 use crate::model_version::{self, VersionPlan, forecast};
@@ -26,6 +28,53 @@ pub struct VersionAhead {
     /// When it can be complete, from now: after its own calls and those of the versions before it on the same instance,
     /// at the instance's rate; `None` where nothing is ahead or it cannot be told.
     pub done_in: Option<Duration>,
+    /// What came of rehearsing it, where it was.
+    pub rehearsed: Option<Rehearsed>,
+}
+
+impl VersionAhead {
+    /// How many calls to Omni it costs: those that were rehearsed, else about so many.
+    fn calls(&self) -> usize {
+        match (&self.rehearsed, &self.plan) {
+            (Some(rehearsed), _) => rehearsed.calls.len(),
+            (None, Ok(plan)) => forecast::calls(&plan.steps),
+            (None, Err(_)) => 0,
+        }
+    }
+
+    fn has_work(&self) -> bool {
+        self.plan.as_ref().is_ok_and(|plan| !plan.steps.is_empty())
+    }
+
+    /// What is to be done, as people read it.
+    fn told(&self, each: bool, text: &mut String) {
+        let name = format!("ModelVersion/{}", shown(&self.id));
+        let (calls, done_in) = (self.calls(), self.done_in.map(minutes).unwrap_or_default());
+        let _ = match (&self.plan, &self.rehearsed) {
+            (Err(failure), _) => writeln!(text, "{name}: {}: {}", failure.reason.as_str(), failure.message),
+            (Ok(plan), None) if plan.steps.is_empty() => writeln!(text, "{name}: nothing to do"),
+            (Ok(plan), Some(_)) if plan.steps.is_empty() => {
+                writeln!(text, "{name}: nothing to do, looked at with {calls} calls to Omni")
+            }
+            (Ok(_), Some(rehearsed)) => {
+                let end = if rehearsed.complete { "done" } else { "stops" };
+                writeln!(text, "{name}: {calls} calls to Omni, {end} in {done_in}")
+            }
+            (Ok(_), None) => writeln!(text, "{name}: about {calls} calls to Omni, done in {done_in}"),
+        };
+        match (&self.plan, &self.rehearsed) {
+            (Ok(_), Some(rehearsed)) => {
+                text.push_str(&telling::lines(&rehearsed.calls, each));
+                text.push_str(&telling::remarks(rehearsed));
+            }
+            (Ok(plan), None) => {
+                for step in &plan.steps {
+                    let _ = writeln!(text, "  {:>4}  {}", step.calls, step.what);
+                }
+            }
+            (Err(_), _) => {}
+        }
+    }
 }
 
 /// One environment, and what is ahead of its pins.
@@ -42,6 +91,8 @@ pub struct EnvironmentAhead {
 pub struct Ahead {
     /// How the budget of each instance's key stands; or why that is not known.
     pub budgets: Vec<(Id, Result<Told, String>)>,
+    /// The calls that tell which organisation it is, of each instance that was rehearsed.
+    pub instances: Vec<(Id, Vec<CallAhead>)>,
     /// The versions, by instance and number.
     pub versions: Vec<VersionAhead>,
     /// The environments.
@@ -53,38 +104,84 @@ pub async fn ahead(world: &World, catalog: &Catalog) -> Ahead {
     let mut ahead = Ahead::default();
     let mut versions: Vec<_> = catalog.versions().collect();
     versions.sort_by_key(|it| (it.namespace.clone(), it.spec.instance_ref.name.clone(), it.spec.version));
-    let (mut of, mut calls) = (None, 0_usize);
     for object in versions {
         let instance = (object.namespace.clone(), object.spec.instance_ref.name.clone());
-        if of.as_ref() != Some(&instance) {
-            (of, calls) = (Some(instance.clone()), 0);
-        }
         let plan = model_version::plan(world, object).await;
-        let own = plan.as_ref().map_or(0, |plan| forecast::calls(&plan.steps));
-        calls += own;
-        let rate = catalog.instances().find(|it| id_of(it) == instance);
-        let rate = rate.map_or(1, |it| it.spec.requests_per_minute.max(1));
-        let minutes = Duration::from_secs_f64(calls as f64 * 60.0 / f64::from(rate));
         ahead.versions.push(VersionAhead {
             id: id_of(object),
             instance,
             plan,
-            done_in: (own > 0).then_some(minutes),
+            done_in: None,
+            rehearsed: None,
         });
     }
+    ahead.count(catalog);
+    ahead.environments = environments(world, catalog).await;
+    ahead
+}
+
+/// The same, and every instance that has something ahead is rehearsed: Omni is read. `world` must only look, and may take
+/// places in the request budget; `tried` must reach the outside through these stages alone.
+pub async fn rehearsed(
+    (world, tried): (&World, &World),
+    stages: &Rehearsals,
+    catalog: &Catalog,
+    tell: &(dyn Fn(&str) + Sync),
+) -> Ahead {
+    let mut ahead = self::ahead(world, catalog).await;
+    for instance in catalog.instances() {
+        let id = id_of(instance);
+        let own = |it: &&mut VersionAhead| it.instance == id;
+        if !ahead.versions.iter().any(|it| it.instance == id && it.has_work()) {
+            continue;
+        }
+        let mut came = rehearse(tried, stages, catalog, instance, tell).await;
+        for version in ahead.versions.iter_mut().filter(own) {
+            version.rehearsed = came.versions.remove(&version.id);
+        }
+        ahead.instances.push((id, came.calls));
+    }
+    ahead.count(catalog);
+    ahead.environments = environments(tried, catalog).await;
+    ahead
+}
+
+async fn environments(world: &World, catalog: &Catalog) -> Vec<EnvironmentAhead> {
     let keys = catalog.pins().map(|pin| EnvironmentKey {
         namespace: pin.namespace.clone(),
         instance: pin.spec.instance_ref.name.clone(),
         environment: pin.spec.environment.clone(),
     });
+    let mut environments = Vec::new();
     for key in keys.collect::<BTreeSet<_>>() {
         let plan = environment::plan(world, &key).await;
-        ahead.environments.push(EnvironmentAhead { key, plan });
+        environments.push(EnvironmentAhead { key, plan });
     }
-    ahead
+    environments
 }
 
 impl Ahead {
+    /// When each version can be complete.
+    fn count(&mut self, catalog: &Catalog) {
+        let (mut of, mut calls) = (None, 0_usize);
+        for version in &mut self.versions {
+            if of.as_ref() != Some(&version.instance) {
+                (of, calls) = (Some(version.instance.clone()), 0);
+            }
+            calls += version.calls();
+            let rate = catalog.instances().find(|it| id_of(it) == version.instance);
+            let rate = rate.map_or(1, |it| it.spec.requests_per_minute.max(1));
+            let minutes = Duration::from_secs_f64(calls as f64 * 60.0 / f64::from(rate));
+            version.done_in = version.has_work().then_some(minutes);
+        }
+    }
+
+    /// The reasons for which a rehearsal would not end with everything ready.
+    pub fn stops(&self) -> impl Iterator<Item = &Finding> {
+        let rehearsed = self.versions.iter().filter_map(|it| it.rehearsed.as_ref());
+        rehearsed.filter_map(|it| it.stops.as_ref())
+    }
+
     /// Whether something is in the way: of seeing what is ahead, or such that only a person can mend it. What is suspended
     /// is as somebody wants it.
     #[must_use]
@@ -98,33 +195,26 @@ impl Ahead {
                 .chain(of_environments)
                 .any(|it| it.reason != Reason::Suspended)
             || findings.any(|finding| finding.condition == STALLED)
+            || self.stops().any(|finding| finding.condition == STALLED)
     }
 
-    /// What is to be done, step by step, as people read it.
+    /// What is to be done, step by step, as people read it. Of what was rehearsed, call for call: those of a kind in one
+    /// line, or `each` by itself.
     #[must_use]
-    pub fn steps(&self) -> String {
+    pub fn steps(&self, each: bool) -> String {
         let mut text = self.budget_lines();
+        for (id, calls) in &self.instances {
+            let _ = writeln!(text, "OmniInstance/{}: {} calls to Omni", shown(id), calls.len());
+            text.push_str(&telling::lines(calls, each));
+        }
         for version in &self.versions {
-            let name = format!("ModelVersion/{}", shown(&version.id));
-            match &version.plan {
-                Err(failure) => {
-                    let _ = writeln!(text, "{name}: {}: {}", failure.reason.as_str(), failure.message);
-                }
-                Ok(plan) if plan.steps.is_empty() => {
-                    let _ = writeln!(text, "{name}: nothing to do");
-                }
-                Ok(plan) => {
-                    let calls = forecast::calls(&plan.steps);
-                    let done_in = version.done_in.map(minutes).unwrap_or_default();
-                    let _ = writeln!(text, "{name}: about {calls} calls to Omni, done in {done_in}");
-                    for step in &plan.steps {
-                        let _ = writeln!(text, "  {:>4}  {}", step.calls, step.what);
-                    }
-                }
-            }
+            version.told(each, &mut text);
         }
         for environment in &self.environments {
             self.moves_of(environment, &mut text);
+        }
+        if !self.instances.is_empty() {
+            text.push_str(telling::UNKNOWN);
         }
         text
     }
@@ -205,7 +295,7 @@ impl Ahead {
                     if plan.complete { "yes" } else { "no" }.to_owned(),
                     plan.ready.to_string(),
                     plan.tenants.to_string(),
-                    forecast::calls(&plan.steps).to_string(),
+                    it.calls().to_string(),
                     it.done_in.map_or_else(|| "-".to_owned(), minutes),
                 ],
                 Err(failure) => vec![shown(&it.id), failure.reason.as_str().to_owned()],
@@ -243,13 +333,17 @@ impl Ahead {
             }),
             Err(why) => json!({"instance": shown(id), "unknown": why}),
         });
+        let instances = self
+            .instances
+            .iter()
+            .map(|(id, calls)| json!({"name": shown(id), "calls": telling::to_json(calls)}));
         let versions = self.versions.iter().map(|it| match &it.plan {
-            Ok(plan) => json!({
+            Ok(plan) => with_rehearsal(it.rehearsed.as_ref(), json!({
                 "name": shown(&it.id), "version": plan.version, "complete": plan.complete, "dashboards": plan.ready,
-                "tenants": plan.tenants, "callsLeft": forecast::calls(&plan.steps),
+                "tenants": plan.tenants, "callsLeft": it.calls(),
                 "secondsLeft": it.done_in.map(|left| left.as_secs()),
                 "steps": plan.steps.iter().map(|it| json!({"what": it.what, "calls": it.calls})).collect::<Vec<_>>(),
-            }),
+            })),
             Err(why) => json!({"name": shown(&it.id), "failure": failure(why)}),
         });
         let environments = self.environments.iter().map(|it| match &it.plan {
@@ -264,10 +358,23 @@ impl Ahead {
         });
         json!({
             "budgets": budgets.collect::<Vec<_>>(),
+            "instances": instances.collect::<Vec<_>>(),
             "versions": versions.collect::<Vec<_>>(),
             "environments": environments.collect::<Vec<_>>(),
         })
     }
+}
+
+/// What came of rehearsing a version, beside what the ledger says of it.
+fn with_rehearsal(rehearsed: Option<&Rehearsed>, mut version: Value) -> Value {
+    if let Some(rehearsed) = rehearsed {
+        version["calls"] = telling::to_json(&rehearsed.calls);
+        version["notCarried"] = json!(rehearsed.not_carried);
+        version["foreignLinks"] = json!(rehearsed.foreign_links);
+        let stops = rehearsed.stops.as_ref();
+        version["stops"] = json!(stops.map(|it| json!({"reason": it.reason.as_str(), "message": it.message})));
+    }
+    version
 }
 
 fn budget_words(told: &Told) -> String {

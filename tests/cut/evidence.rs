@@ -280,3 +280,36 @@ async fn what_is_wrong_with_an_added_dashboard_keeps_no_other_row_from_being_men
         ]
     );
 }
+
+/// Version 2, for which a person asked for a validation.
+pub(super) fn requested(
+    word: &'static str,
+    before: impl Fn(&str, String) -> String,
+) -> impl Fn(&str, String) -> String {
+    move |file, text| match file {
+        "clinical-v2.yaml" => {
+            let text = before(file, text);
+            let annotated =
+                format!("  name: clinical-v2\n  annotations: {{wavepin.dev/validate-requested-at: {word}}}\n");
+            assert!(text.contains("  name: clinical-v2\n"), "{text}");
+            text.replacen("  name: clinical-v2\n", &annotated, 1)
+        }
+        _ => before(file, text),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_validation_that_is_asked_for_is_made_once_for_each_value() {
+    let bench = Bench::new(as_it_is).await;
+    ready(&bench.both().await.1);
+    let before = validations(&bench);
+    ready(&bench.again("clinical-v2").await);
+    assert_eq!(validations(&bench), before, "nobody asked");
+    bench.declare(requested("noon", as_it_is));
+    for _ in 0..2 {
+        let report = bench.again("clinical-v2").await;
+        ready(&report);
+        says(&validated(&report).1, &["EvidenceHolds", "as asked for at \"noon\""]);
+        assert_eq!(validations(&bench), before + 1, "once for each value");
+    }
+}

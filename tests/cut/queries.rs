@@ -7,6 +7,7 @@ use wavepin::simulator::UnsetSchemaAttribute;
 
 use super::bench::{Bench, Until, as_it_is, ready, says, stalled};
 use super::breaking::Fuse;
+use super::evidence::requested;
 
 /// The model leads each tenant to a schema of its own.
 const DYNAMIC: &str = "dynamic_schemas:\n  tenant:\n    from_schema: CLINICAL\n    user_attribute: tenant_id\n";
@@ -199,4 +200,26 @@ async fn a_pass_that_ends_in_the_middle_asks_no_more_than_the_rest() {
     assert!((1..tiles).contains(&asked), "{asked} of {tiles}");
     ready(&bench.again("clinical-v2").await);
     assert_eq!(calls(&bench, "/query/run").len(), tiles, "none twice");
+}
+
+/// Attributes of users show in no list of Omni: only who asks learns what became of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_validation_that_is_asked_for_asks_every_query_again_and_what_it_finds_makes_the_evidence_void() {
+    let bench = tenants(page()).await;
+    ready(&bench.both().await.1);
+    bench.simulator.play(&without("globex", "tenant_id")).unwrap();
+    let before = calls(&bench, "/query/run").len();
+    ready(&bench.again("clinical-v2").await);
+    assert_eq!(calls(&bench, "/query/run").len(), before, "nobody asked");
+    bench.declare(requested("noon", asking(page(), own_patients)));
+    let told = stalled(&bench.again("clinical-v2").await);
+    says(&told, &["RoutingWrong", "as tenant globex"]);
+    assert_eq!(calls(&bench, "/query/run").len(), before + 2);
+    // Put right, it is asked for again by another word.
+    bench
+        .simulator
+        .play(&user("globex", "tenant_id", "TENANT_GLOBEX"))
+        .unwrap();
+    bench.declare(requested("later", asking(page(), own_patients)));
+    ready(&bench.again("clinical-v2").await);
 }

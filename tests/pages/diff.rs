@@ -5,21 +5,14 @@ use std::path::Path;
 use serde_json::Value;
 use wavepin::simulator::{Simulator, SimulatorOptions};
 
-use super::{Shell, commands};
+use super::{Shell, commands, example_led_to};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_differs_between_the_examples_versions_is_what_the_page_shows() {
     let simulator = Simulator::start(SimulatorOptions::default()).await.unwrap();
     let shell = Shell::new("diff", &[("wavepin", Path::new(env!("CARGO_BIN_EXE_wavepin")))]);
-    let folder = shell.family.home().join("clinical");
-    std::fs::create_dir(&folder).unwrap();
+    let folder = example_led_to(&shell, simulator.base_url());
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for file in std::fs::read_dir(root.join("examples/clinical")).unwrap() {
-        let file = file.unwrap();
-        let text = std::fs::read_to_string(file.path()).unwrap();
-        let text = text.replace("http://127.0.0.1:4000", simulator.base_url());
-        std::fs::write(folder.join(file.file_name()), text).unwrap();
-    }
     let database = format!("sqlite:{}", shell.family.home().join("wavepin.sqlite").display());
     let run = |commands: &str| {
         let commands = commands.replace("examples/clinical", &folder.display().to_string());

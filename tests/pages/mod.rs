@@ -3,9 +3,11 @@
 mod diff;
 mod first_version;
 mod install;
+mod plan;
 mod reference;
 mod runbook;
 mod simulator;
+mod validate;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -21,6 +23,20 @@ fn commands(page: &str, run_by: &str) -> Vec<String> {
     blocks
         .map(|block| block.split("```").next().unwrap().to_owned())
         .collect()
+}
+
+/// The example's files in the shell's home, led to this organisation.
+fn example_led_to(shell: &Shell, base_url: &str) -> PathBuf {
+    let folder = shell.family.home().join("clinical");
+    std::fs::create_dir(&folder).unwrap();
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/clinical");
+    for file in std::fs::read_dir(example).unwrap() {
+        let file = file.unwrap();
+        let text = std::fs::read_to_string(file.path()).unwrap();
+        let text = text.replace("http://127.0.0.1:4000", base_url);
+        std::fs::write(folder.join(file.file_name()), text).unwrap();
+    }
+    folder
 }
 
 /// A shell at the root of the repository, in which `helm`, `kubectl` and `wavepin` are those of the tests.

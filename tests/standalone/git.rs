@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::bench::{Bench, Ran};
+use super::rehearsal::held;
 use crate::parts::git::{GitServer, Repository, file};
 
 const CLINICAL: &str = "3fb59130-54fc-4848-832f-d22f61933485";
@@ -128,4 +129,27 @@ async fn over_ssh_with_the_key_of_a_secret() {
         repository.git(&["log", "--format=%s", "main"]),
         "Version 2 by Wavepin\nCut model version 2 from version 1\nSync by Omni\nStart"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_planned_by_way_of_a_repository_is_what_is_done_and_planning_pushes_nothing() {
+    let server = GitServer::shared();
+    let good = [("token", server.token()), ("ca.crt", server.authority())];
+    let directory = "    git: {directory: \"omni/clinical-v{version}\"}\n";
+    for model in [
+        format!("    copy: Git\n{directory}"),
+        "    copy: Migrate\n".to_owned(),
+        directory.to_owned(),
+    ] {
+        let (bench, repository) = bench(Repository::https, "https_token").await;
+        bench.edit("clinical-v2.yaml", &format!("    copy: Git\n{directory}"), &model);
+        let prefix = repository.https().replace(&repository.name, "");
+        opened(&bench, &prefix, "localhost, 127.0.0.1", &good);
+        let pushed = || repository.git(&["rev-list", "--count", "--all"]);
+        let before = pushed();
+        let plan = bench.look("plan", &["-o", "json", "--budget-window", "1s"]);
+        plan.ended_with(0);
+        assert_eq!(pushed(), before, "{model}");
+        held(&bench);
+    }
 }

@@ -6,6 +6,8 @@ mod diff;
 mod full;
 mod git;
 mod refusals;
+mod rehearsal;
+mod validate;
 mod watch;
 
 use bench::{Bench, run};

@@ -339,7 +339,7 @@ fn keep_intent(seen: &mut Observed, step: IntentStep, subject: String, opened_at
 
 impl VersionChange {
     /// Puts the change into a record that was read before.
-    pub(super) fn apply_to(&self, record: &mut crate::ports::VersionRecord) {
+    pub(crate) fn apply_to(&self, record: &mut crate::ports::VersionRecord) {
         match self.clone() {
             Self::Holder(holder) => record.holder = holder,
             Self::Connection(id) => record.connection_id = Some(id),

@@ -170,7 +170,7 @@ fn settled(value: &Value) -> Value {
 }
 
 /// The value with every id of the source replaced by the copy's, where it stands as a whole value or as a key.
-pub(in crate::model_version) fn mapped(value: &Value, ids: &BTreeMap<String, String>) -> Value {
+pub fn mapped(value: &Value, ids: &BTreeMap<String, String>) -> Value {
     match value {
         Value::String(text) => Value::String(ids.get(text).unwrap_or(text).clone()),
         Value::Array(items) => Value::Array(items.iter().map(|item| mapped(item, ids)).collect()),

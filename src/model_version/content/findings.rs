@@ -72,7 +72,7 @@ fn settled(message: &str, names: &BTreeMap<&str, &str>) -> String {
     settled.into_owned()
 }
 
-fn fingerprint(parts: &[&str]) -> String {
+pub(in crate::model_version) fn fingerprint(parts: &[&str]) -> String {
     let mut digest = Sha256::new();
     for part in parts {
         digest.update(part);

@@ -5,7 +5,9 @@
 //! pass is kept with the evidence, since a complete version no longer needs its source.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -13,8 +15,8 @@ use super::queries::{self, Fault};
 use super::{Drift, Step, View, halt};
 use crate::model_version::act::Effect;
 use crate::model_version::content::findings::{self, Finding};
-use crate::model_version::desired::Cut;
-use crate::model_version::observe::Look;
+use crate::model_version::desired::{Cut, Desired};
+use crate::model_version::observe::{Look, Observed};
 use crate::ports::{DocumentFindings, Evidence, VersionChange};
 use crate::resources::ContentValidation;
 use crate::resources::conditions::Reason;
@@ -75,7 +77,9 @@ type Verdict = Result<Option<BTreeSet<String>>, (Reason, String)>;
 
 /// Content first: it costs two calls, and queries one for each tile and user.
 fn verdict(view: View<'_>, cut: &Cut) -> Result<Verdict, Step> {
-    let Judgement { unfit, known, excused } = judged(view, cut)?;
+    let Judgement {
+        unfit, known, excused, ..
+    } = judged(view, cut)?;
     if !unfit.is_empty() {
         return Ok(Err((Reason::ContentInvalid, told(cut, &unfit))));
     }
@@ -92,10 +96,10 @@ fn verdict(view: View<'_>, cut: &Cut) -> Result<Verdict, Step> {
 }
 
 fn told_of_queries(reason: Reason, faults: &[Fault]) -> String {
-    let of_it: Vec<&str> = faults
+    let of_it: Vec<String> = faults
         .iter()
         .filter(|it| it.reason == reason)
-        .map(|it| it.text.as_str())
+        .map(Fault::text)
         .collect();
     let more = match of_it.len().saturating_sub(NAMED) {
         0 => String::new(),
@@ -119,6 +123,18 @@ fn keep(basis: String, void: Option<String>, known: Option<BTreeSet<String>>) ->
     Step::Do(Effect::Change(VersionChange::Evidence(evidence)))
 }
 
+/// The validation that a person asked for was made, and found nothing that blocks.
+#[must_use]
+pub fn requested_validation_holds(desired: &Desired, seen: &Observed) -> bool {
+    let view = View {
+        desired,
+        seen,
+        now: Timestamp::UNIX_EPOCH,
+        request_timeout: Duration::ZERO,
+    };
+    desired.validate_requested.is_some() && view.cut().is_some_and(|cut| holds(view, &basis(view, cut)))
+}
+
 fn holds(view: View<'_>, basis: &str) -> bool {
     let evidence = view.record().and_then(|record| record.evidence.as_ref());
     evidence.is_some_and(|it| it.void.is_none() && it.basis == basis)
@@ -136,23 +152,30 @@ pub(super) fn basis(view: View<'_>, cut: &Cut) -> String {
         let content = dashboard.state.as_ref().map(|it| &it.content);
         digest.update(format!("{slug}\0{}\0{content:?}\0", dashboard.ids.identifier));
     }
+    // Evidence from before a person asked is not what they asked for. Without such a wish it is what it always was.
+    if let Some(requested) = &view.desired.validate_requested {
+        digest.update(format!("requested\0{requested}\0"));
+    }
     let digest = digest.finalize();
     digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What was found: what keeps the version from viewers, and the names of all.
-struct Judgement {
-    unfit: Vec<Finding>,
+pub(super) struct Judgement {
+    pub(super) unfit: Vec<Finding>,
+    /// What was let pass.
+    pub(super) passed: Vec<Finding>,
     known: Option<BTreeSet<String>>,
     /// Tiles of which something was let pass, by slug and name.
-    excused: BTreeSet<(String, String)>,
+    pub(super) excused: BTreeSet<(String, String)>,
 }
 
-fn judged(view: View<'_>, cut: &Cut) -> Result<Judgement, Step> {
+pub(super) fn judged(view: View<'_>, cut: &Cut) -> Result<Judgement, Step> {
     if cut.validation.content == ContentValidation::Skip {
         let before = view.record().and_then(|it| it.evidence.as_ref());
         return Ok(Judgement {
             unfit: Vec::new(),
+            passed: Vec::new(),
             known: before.and_then(|it| it.known.clone()),
             excused: BTreeSet::new(),
         });
@@ -194,17 +217,20 @@ fn judged(view: View<'_>, cut: &Cut) -> Result<Judgement, Step> {
                 unfit: Vec::new(),
                 known,
                 excused: tiles_of(&found, |_| true),
+                passed: found.into_iter().collect(),
             });
         }
     } else {
         allowed.clear();
     }
     let excused = tiles_of(&found, |it| allowed.contains(&it.fingerprint));
-    let unfit = found
-        .into_iter()
-        .filter(|it| !allowed.contains(&it.fingerprint))
-        .collect();
-    Ok(Judgement { unfit, known, excused })
+    let (passed, unfit) = found.into_iter().partition(|it| allowed.contains(&it.fingerprint));
+    Ok(Judgement {
+        unfit,
+        passed,
+        known,
+        excused,
+    })
 }
 
 fn tiles_of(found: &BTreeSet<Finding>, is_it: impl Fn(&Finding) -> bool) -> BTreeSet<(String, String)> {

@@ -14,6 +14,7 @@
 //! | `names` | that every rename found the name that it is about |
 //! | `queries` | that tiles' queries can be planned for those who ask them, and read what is theirs |
 //! | `evidence` | that its dashboards are fit for viewers, and whether that still holds |
+//! | `validation` | all that is found in a version as it is, for who asks |
 //! | `finish` | the last look, the rows, the mark; and what a complete version needs |
 //! | `drift` | what other hands did to a version in Omni |
 //! | `mend` | what of it is put back |
@@ -39,11 +40,14 @@ mod queries;
 mod scene;
 #[cfg(test)]
 mod tests;
+mod validation;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use drift::Drift;
+pub use evidence::requested_validation_holds;
+pub use validation::{Check, Found, Validated, validation};
 
 use jiff::Timestamp;
 

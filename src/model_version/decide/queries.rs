@@ -26,8 +26,28 @@ const LOOKED_FOR: usize = 10;
 pub(super) struct Fault {
     /// That it cannot be planned, or that it reads what it must not.
     pub(super) reason: Reason,
+    /// The dashboard.
+    pub(super) slug: String,
+    /// The tile, by its name.
+    pub(super) tile: String,
+    /// For whom.
+    pub(super) asked_as: String,
+    /// What.
+    pub(super) why: String,
+}
+
+impl Fault {
     /// Where, for whom, and what.
-    pub(super) text: String,
+    pub(super) fn text(&self) -> String {
+        let Self {
+            slug,
+            tile,
+            asked_as,
+            why,
+            ..
+        } = self;
+        format!("{slug}, tile {tile:?}, as {asked_as}: {why}")
+    }
 }
 
 /// Somebody as whom queries are planned.
@@ -73,7 +93,9 @@ pub(super) fn checked(view: View<'_>, cut: &Cut, excused: &BTreeSet<(String, Str
 fn basis(view: View<'_>, asked: &QueryValidation, dashboard: &DashboardRecord) -> String {
     let files = view.record().and_then(|it| Some(&it.model_state.as_ref()?.files));
     let content = dashboard.state.as_ref().map(|it| &it.content);
-    let text = format!("1\0{}\0{files:?}\0{content:?}", json!(asked));
+    let requested = view.desired.validate_requested.as_ref();
+    let requested = requested.map_or_else(String::new, |it| format!("\0requested\0{it}"));
+    let text = format!("1\0{}\0{files:?}\0{content:?}{requested}", json!(asked));
     let digest = Sha256::digest(text);
     digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
@@ -163,7 +185,10 @@ fn of_dashboard(
             };
             faults.extend(found.map(|(reason, why)| Fault {
                 reason,
-                text: format!("{slug}, tile {:?}, as {}: {why}", tile.name, asker.name),
+                slug: slug.clone(),
+                tile: tile.name.clone(),
+                asked_as: asker.name.clone(),
+                why,
             }));
         }
     }

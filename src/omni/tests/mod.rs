@@ -6,3 +6,4 @@ mod content;
 mod models;
 mod places;
 mod queries;
+mod rehearsal;

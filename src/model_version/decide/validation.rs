@@ -1,0 +1,213 @@
+//! All that is found in a version as it is now, for who asks: the same judgement as before a version is mapped, of all of
+//! it and in full.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::evidence::{self, Judgement};
+use super::{Step, View, not_yet, queries};
+use crate::model_version::content::findings::{self, fingerprint};
+use crate::model_version::desired::{Cut, Desired};
+use crate::model_version::observe::{Look, Observed};
+use crate::resources::ContentValidation;
+use crate::resources::conditions::Reason;
+
+/// What was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Check {
+    /// The model, by Omni's model validation.
+    Model,
+    /// The dashboards, by Omni's content validation.
+    Content,
+    /// That the tiles' queries can be planned, or run.
+    Queries,
+    /// That they read what is theirs who ask.
+    Routing,
+}
+
+impl Check {
+    /// Its name, for programs too.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Model => "model",
+            Self::Content => "content",
+            Self::Queries => "queries",
+            Self::Routing => "routing",
+        }
+    }
+}
+
+/// One finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// What was looked at.
+    pub check: Check,
+    /// The dashboard; none where it is the model's.
+    pub slug: Option<String>,
+    /// The tile, by its name.
+    pub tile: Option<String>,
+    /// As whom the tile's query was asked.
+    pub asked_as: Option<String>,
+    /// What.
+    pub text: String,
+    /// It keeps a version from tenants; otherwise it is let pass: a warning, or what tenants have already.
+    pub blocks: bool,
+    /// Its name: the same for the same finding in the same place.
+    pub fingerprint: String,
+}
+
+/// What came of looking.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Validated {
+    /// What was looked at: a check without findings was passed.
+    pub checks: Vec<Check>,
+    /// The version's dashboards.
+    pub dashboards: Vec<String>,
+    /// Everything that was found, by check.
+    pub findings: Vec<Found>,
+}
+
+/// Everything that is found in the version as it is; or the look that is missing, a mark to set aside, or what is in the
+/// way.
+///
+/// # Errors
+/// The step to take before it can be said.
+pub fn validation(
+    desired: &Desired,
+    seen: &Observed,
+    now: Timestamp,
+    request_timeout: Duration,
+) -> Result<Validated, Step> {
+    let view = View {
+        desired,
+        seen,
+        now,
+        request_timeout,
+    };
+    let cut = view.cut();
+    let model = made(view, cut)?;
+    let mut validated = Validated {
+        checks: vec![Check::Model],
+        dashboards: seen.dashboards.keys().cloned().collect(),
+        findings: of_model(view, &model, cut.is_some())?,
+    };
+    match cut {
+        Some(cut) => of_cut(view, cut, &mut validated)?,
+        None => {
+            validated.checks.push(Check::Content);
+            validated.findings.extend(adopted(view, &model)?);
+        }
+    }
+    Ok(validated)
+}
+
+/// The model of a version of which everything is there; whether it is complete does not matter.
+fn made(view: View<'_>, cut: Option<&Cut>) -> Result<String, Step> {
+    let number = view.desired.version;
+    if let Some(step) = super::origin::number(view) {
+        return Err(step);
+    }
+    let record = view.record();
+    let left = cut.map_or(0, |cut| {
+        let wanted = view.wanted(cut);
+        wanted
+            .keys()
+            .filter(|slug| !view.seen.dashboards.contains_key(*slug))
+            .count()
+    });
+    let is_whole = record.is_some_and(|it| cut.is_none() || it.definition.is_some());
+    match record.and_then(|it| it.model_id.clone()) {
+        Some(model) if is_whole && left == 0 && !view.seen.dashboards.is_empty() => Ok(model),
+        _ => Err(not_yet(
+            Reason::VersionNotComplete,
+            format!(
+                "version {number} is not made yet, so that there is nothing to validate; `wavepin get` says what is left, the conditions of its ModelVersion what is in the way"
+            ),
+        )),
+    }
+}
+
+/// Errors block; but what is adopted is taken as it is.
+fn of_model(view: View<'_>, model: &str, blocks: bool) -> Result<Vec<Found>, Step> {
+    let Some(issues) = &view.seen.model_issues else {
+        return Err(Step::Look(Look::ModelIssues(model.to_owned())));
+    };
+    let found = issues.iter().map(|issue| {
+        let place = issue.place.as_deref().unwrap_or_default();
+        let text = match place {
+            "" => issue.message.clone(),
+            place => format!("{place}: {}", issue.message),
+        };
+        Found {
+            check: Check::Model,
+            slug: None,
+            tile: None,
+            asked_as: None,
+            blocks: blocks && issue.is_error,
+            fingerprint: fingerprint(&["model", place, &issue.message]),
+            text,
+        }
+    });
+    Ok(found.collect())
+}
+
+fn of_cut(view: View<'_>, cut: &Cut, validated: &mut Validated) -> Result<(), Step> {
+    let Judgement {
+        unfit, passed, excused, ..
+    } = evidence::judged(view, cut)?;
+    if cut.validation.content != ContentValidation::Skip {
+        validated.checks.push(Check::Content);
+    }
+    let blocking = unfit.into_iter().map(|it| of_content(it, true));
+    let passed = passed.into_iter().map(|it| of_content(it, false));
+    validated.findings.extend(blocking.chain(passed));
+    let Some(asked) = &cut.validation.queries else {
+        return Ok(());
+    };
+    validated.checks.push(Check::Queries);
+    if asked.expect_schema.is_some() || !asked.denied_to.is_empty() {
+        validated.checks.push(Check::Routing);
+    }
+    let faults = queries::checked(view, cut, &excused)?;
+    let found = faults.into_iter().map(|it| Found {
+        check: match it.reason {
+            Reason::RoutingWrong => Check::Routing,
+            _ => Check::Queries,
+        },
+        blocks: true,
+        fingerprint: fingerprint(&[it.reason.as_str(), &it.slug, &it.tile, &it.asked_as, &it.why]),
+        slug: Some(it.slug),
+        tile: Some(it.tile),
+        asked_as: Some(it.asked_as),
+        text: it.why,
+    });
+    validated.findings.extend(found);
+    validated.findings.sort_by_key(|it| it.check);
+    Ok(())
+}
+
+fn of_content(finding: findings::Finding, blocks: bool) -> Found {
+    Found {
+        check: Check::Content,
+        slug: Some(finding.slug),
+        tile: finding.tile,
+        asked_as: None,
+        text: finding.text,
+        blocks,
+        fingerprint: finding.fingerprint,
+    }
+}
+
+/// What is found in adopted dashboards is what their tenants have already.
+fn adopted(view: View<'_>, model: &str) -> Result<Vec<Found>, Step> {
+    let Some(documents) = view.seen.findings.get(model) else {
+        return Err(Step::Look(Look::Findings(model.to_owned())));
+    };
+    let own = view.seen.dashboards.values();
+    let slugs: BTreeMap<&str, &str> = own.map(|it| (it.ids.identifier.as_str(), it.slug.as_str())).collect();
+    let found = findings::of(documents, &slugs, &slugs);
+    Ok(found.into_iter().map(|it| of_content(it, false)).collect())
+}
