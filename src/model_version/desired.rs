@@ -318,8 +318,14 @@ fn plan(version: i32, origin: &Origin) -> String {
             permissions.sort();
             let mut exclude: Vec<_> = content.dashboards.exclude.iter().collect();
             exclude.sort();
+            let later = [
+                model.roles_from.map(|it| format!(" rolesFrom {it:?}")),
+                model.access_by.map(|it| format!(" accessBy {it:?}")),
+                content.permissions_from.map(|it| format!(" permissionsFrom {it:?}")),
+            ];
+            let later: String = later.into_iter().flatten().collect();
             format!(
-                "1 {version} cut {} {:?} {:?} {roles:?} {edits:?} {:?} {:?} {permissions:?} {exclude:?}{on_top}{renames}",
+                "1 {version} cut {} {:?} {:?} {roles:?} {edits:?} {:?} {:?} {permissions:?} {exclude:?}{on_top}{renames}{later}",
                 cut.from,
                 model.name,
                 model.copy,

@@ -16,6 +16,11 @@ use crate::resources::{ContentValidation, QueryMode, QueryValidation};
 const UNREAD_FILES: usize = 20;
 /// Calls a dashboard: exported, imported, exported again; and its share of those whose tabs must be repaired.
 const CALLS_A_DASHBOARD: usize = 4;
+/// User groups of an organisation that were not listed yet.
+const USER_GROUPS: usize = 20;
+/// Calls for the permissions of a dashboard: its own and its copy's are read, given, and read again; its settings and its
+/// copy's are read and set.
+const PERMISSION_CALLS: usize = 7;
 /// Tiles of a dashboard that was not read yet.
 const TILES_A_DASHBOARD: usize = 8;
 /// Dashboards a page of Omni's lists.
@@ -103,9 +108,13 @@ fn of_cut(
     )];
     if record.is_none_or(|record| record.model_id.is_none()) {
         let roles = cut.model.roles.len();
+        let (of_source, read) = match cut.model.roles_from {
+            Some(_) => (" and those of its source", 1 + 2 * USER_GROUPS),
+            None => ("", 0),
+        };
         steps.push(step(
-            format!("create model {:?} with {roles} roles", cut.model.name),
-            2 + 2 * roles,
+            format!("create model {:?} with {roles} roles{of_source}", cut.model.name),
+            2 + 2 * roles + read,
         ));
     }
     if record.is_none_or(|record| record.definition.is_none()) {
@@ -133,9 +142,17 @@ fn of_cut(
     if let Some(queries) = &cut.validation.queries {
         steps.push(query_plans(queries, &wanted));
     }
+    let carried = |slug: &&String| seen.intents.contains_key(&(IntentStep::Access, (*slug).clone()));
+    let uncarried = wanted.iter().filter(|slug| !carried(slug)).count();
+    if cut.content.permissions_from.is_some() && uncarried > 0 {
+        steps.push(step(
+            format!("carry the permissions and settings of {uncarried} dashboards"),
+            PERMISSION_CALLS * uncarried,
+        ));
+    }
     steps.push(step(
         format!("open the folder, write {} and the mark", rows(wanted.len())),
-        4 + 2 * pages(wanted.len()),
+        5 + 2 * pages(wanted.len()),
     ));
     steps
 }

@@ -50,6 +50,7 @@ mod renew;
 mod roles;
 mod routes;
 mod run;
+mod schedules;
 mod see;
 mod seed;
 mod sending;

@@ -17,6 +17,7 @@ use super::knobs::Knobs;
 use super::labels::Label;
 use super::metadata::Metadata;
 use super::run::Job;
+use super::schedules::Schedule;
 
 /// The whole organisation.
 #[derive(Debug)]
@@ -41,6 +42,8 @@ pub(super) struct Organisation {
     /// In the order in which they came.
     pub(super) embed_users: Vec<EmbedUser>,
     pub(super) labels: Vec<Label>,
+    /// In the order in which they came.
+    pub(super) schedules: Vec<Schedule>,
     /// By the id of the shared model.
     pub(super) git: BTreeMap<String, GitSettings>,
     /// Runs that timed out and were not waited for yet.
