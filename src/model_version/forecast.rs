@@ -107,15 +107,7 @@ fn of_cut(
         6 + pages(wanted.len()),
     )];
     if record.is_none_or(|record| record.model_id.is_none()) {
-        let roles = cut.model.roles.len();
-        let (of_source, read) = match cut.model.roles_from {
-            Some(_) => (" and those of its source", 1 + 2 * USER_GROUPS),
-            None => ("", 0),
-        };
-        steps.push(step(
-            format!("create model {:?} with {roles} roles{of_source}", cut.model.name),
-            2 + 2 * roles + read,
-        ));
+        steps.push(model(cut));
     }
     if record.is_none_or(|record| record.definition.is_none()) {
         steps.push(definition(desired, cut, seen));
@@ -142,19 +134,34 @@ fn of_cut(
     if let Some(queries) = &cut.validation.queries {
         steps.push(query_plans(queries, &wanted));
     }
-    let carried = |slug: &&String| seen.intents.contains_key(&(IntentStep::Access, (*slug).clone()));
-    let uncarried = wanted.iter().filter(|slug| !carried(slug)).count();
-    if cut.content.permissions_from.is_some() && uncarried > 0 {
-        steps.push(step(
-            format!("carry the permissions and settings of {uncarried} dashboards"),
-            PERMISSION_CALLS * uncarried,
-        ));
-    }
+    steps.extend(permissions(cut, seen, &wanted));
     steps.push(step(
         format!("open the folder, write {} and the mark", rows(wanted.len())),
         5 + 2 * pages(wanted.len()),
     ));
     steps
+}
+
+/// The model, and who may use it.
+fn model(cut: &Cut) -> StepAhead {
+    let roles = cut.model.roles.len();
+    let (of_source, read) = match cut.model.roles_from {
+        Some(_) => (" and those of its source", 1 + 2 * USER_GROUPS),
+        None => ("", 0),
+    };
+    step(
+        format!("create model {:?} with {roles} roles{of_source}", cut.model.name),
+        2 + 2 * roles + read,
+    )
+}
+
+/// The permissions of single dashboards, where they are asked for.
+fn permissions(cut: &Cut, seen: &Observed, wanted: &BTreeSet<String>) -> Option<StepAhead> {
+    cut.content.permissions_from?;
+    let carried = |slug: &&String| seen.intents.contains_key(&(IntentStep::Access, (*slug).clone()));
+    let left = wanted.iter().filter(|slug| !carried(slug)).count();
+    let what = format!("carry the permissions and settings of {left} dashboards");
+    (left > 0).then(|| step(what, PERMISSION_CALLS * left))
 }
 
 /// The definition: read, sent to a branch file by file, validated, merged and read back.

@@ -66,6 +66,8 @@ impl OmniClient {
         let answer = self.send(&call).await?;
         answer.read(&call, |root| {
             let Some(abilities) = root.get("abilities") else {
+                // What has neither is no answer to this call.
+                root.need("permits")?;
                 return Ok(None);
             };
             let abilities = abilities.entries()?;

@@ -240,7 +240,7 @@ pub(super) const RELIED: &[Relied] = &[
         operation: "GET /v1/documents/{identifier}/permissions",
         query: &["userId"],
         sends: &[],
-        needs: &[],
+        needs: &["permits|abilities"],
         words: &[],
     },
     Relied {

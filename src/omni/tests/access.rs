@@ -115,6 +115,9 @@ async fn settings_are_read_where_omni_shows_them() {
     );
     assert_eq!(last(&server).0, "GET /api/v1/documents/d/permissions?userId=me");
     assert_eq!(client.document_settings("d", "me").await.unwrap(), None);
+    let (_other, stranger) = serving([json!({"other": 1})]);
+    let error = stranger.document_settings("d", "me").await.unwrap_err();
+    assert!(matches!(error.kind, OmniErrorKind::ContractDrift { .. }), "{error}");
     client.set_document("d", &settings).await.unwrap();
     let body = json!({"canDownload": false, "canDrill": true});
     assert_eq!(last(&server), ("PUT /api/v1/documents/d/permissions".to_owned(), body));
