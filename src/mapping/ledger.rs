@@ -227,7 +227,7 @@ impl EnvironmentView {
     }
 }
 
-const STEPS: [(IntentStep, &str); 9] = [
+const STEPS: [(IntentStep, &str); 11] = [
     (IntentStep::Model, "model"),
     (IntentStep::Branch, "branch"),
     (IntentStep::Git, "git"),
@@ -237,6 +237,8 @@ const STEPS: [(IntentStep, &str); 9] = [
     (IntentStep::Import, "import"),
     (IntentStep::Labels, "labels"),
     (IntentStep::Queries, "queries"),
+    (IntentStep::Roles, "roles"),
+    (IntentStep::Access, "access"),
 ];
 
 const KINDS: [(PinEventKind, &str); 3] = [

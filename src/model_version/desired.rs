@@ -303,6 +303,16 @@ fn check_slugs<'a>(place: &str, slugs: impl Iterator<Item = &'a str>) -> Result<
     Ok(())
 }
 
+/// What later releases have to say, and said alone: a version that was sealed without it keeps its hash.
+fn said_later(model: &Model, content: &Content) -> String {
+    let said = [
+        model.roles_from.map(|it| format!(" rolesFrom {it:?}")),
+        model.access_by.map(|it| format!(" accessBy {it:?}")),
+        content.permissions_from.map(|it| format!(" permissionsFrom {it:?}")),
+    ];
+    said.into_iter().flatten().collect()
+}
+
 /// The hash of what is sealed: the source, and of model and content all but `dashboards.add`, which may grow.
 fn plan(version: i32, origin: &Origin) -> String {
     let text = match origin {
@@ -352,8 +362,9 @@ fn plan(version: i32, origin: &Origin) -> String {
             permissions.sort();
             let mut exclude: Vec<_> = content.dashboards.exclude.iter().collect();
             exclude.sort();
+            let later = said_later(model, content);
             format!(
-                "1 {version} cut {} {:?} {:?} {roles:?} {edits:?} {:?} {:?} {permissions:?} {exclude:?}{on_top}{renames}{git}",
+                "1 {version} cut {} {:?} {:?} {roles:?} {edits:?} {:?} {:?} {permissions:?} {exclude:?}{on_top}{renames}{later}{git}",
                 cut.from,
                 model.name,
                 model.copy,

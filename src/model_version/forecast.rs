@@ -18,6 +18,11 @@ const UNREAD_FILES: usize = 20;
 const CALLS_A_DASHBOARD: usize = 4;
 /// The source's Git settings, the model's own, given and read, a sync or a migration, and the files read back.
 const CALLS_FOR_GIT: usize = 6;
+/// User groups of an organisation that were not listed yet.
+const USER_GROUPS: usize = 20;
+/// Calls for the permissions of a dashboard: its own and its copy's are read, given, and read again; its settings and its
+/// copy's are read and set.
+const PERMISSION_CALLS: usize = 7;
 /// Tiles of a dashboard that was not read yet.
 const TILES_A_DASHBOARD: usize = 8;
 /// Dashboards a page of Omni's lists.
@@ -104,11 +109,7 @@ fn of_cut(
         6 + pages(wanted.len()),
     )];
     if record.is_none_or(|record| record.model_id.is_none()) {
-        let roles = cut.model.roles.len();
-        steps.push(step(
-            format!("create model {:?} with {roles} roles", cut.model.name),
-            2 + 2 * roles,
-        ));
+        steps.push(model(cut));
     }
     if record.is_none_or(|record| record.definition.is_none()) {
         steps.push(definition(desired, cut, seen));
@@ -135,11 +136,34 @@ fn of_cut(
     if let Some(queries) = &cut.validation.queries {
         steps.push(query_plans(queries, &wanted));
     }
+    steps.extend(permissions(cut, seen, &wanted));
     steps.push(step(
         format!("open the folder, write {} and the mark", rows(wanted.len())),
-        4 + 2 * pages(wanted.len()),
+        5 + 2 * pages(wanted.len()),
     ));
     steps
+}
+
+/// The model, and who may use it.
+fn model(cut: &Cut) -> StepAhead {
+    let roles = cut.model.roles.len();
+    let (of_source, read) = match cut.model.roles_from {
+        Some(_) => (" and those of its source", 1 + 2 * USER_GROUPS),
+        None => ("", 0),
+    };
+    step(
+        format!("create model {:?} with {roles} roles{of_source}", cut.model.name),
+        2 + 2 * roles + read,
+    )
+}
+
+/// The permissions of single dashboards, where they are asked for.
+fn permissions(cut: &Cut, seen: &Observed, wanted: &BTreeSet<String>) -> Option<StepAhead> {
+    cut.content.permissions_from?;
+    let carried = |slug: &&String| seen.intents.contains_key(&(IntentStep::Access, (*slug).clone()));
+    let left = wanted.iter().filter(|slug| !carried(slug)).count();
+    let what = format!("carry the permissions and settings of {left} dashboards");
+    (left > 0).then(|| step(what, PERMISSION_CALLS * left))
 }
 
 /// The definition: read, sent to a branch file by file, validated, merged and read back.

@@ -3,6 +3,8 @@
 //! Reads only. What is seen stays for the rest of the pass, with the effects of the pass put in, so that a cut costs few
 //! calls; the next pass starts from nothing.
 
+mod access;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -14,10 +16,11 @@ use super::repositories::Repositories;
 use crate::ports::{
     DashboardIds, DashboardRecord, DashboardRow, DocumentFindings, DocumentRecord, DocumentState, Exported, Failure,
     FolderPermit, FolderRecord, GitSettings, GitSync, Intent, IntentStep, Mapping, MappingError, ModelFiles,
-    ModelRecord, Omni, OmniError, OmniErrorKind, QueryAnswer, QueryAsk, RoleGrant, Shape, ValidationIssue,
+    ModelRecord, Omni, OmniError, OmniErrorKind, QueryAnswer, QueryAsk, RoleGrant, Scheduled, Shape, ValidationIssue,
     VersionRecord,
 };
 use crate::resources::conditions::Reason;
+pub use access::OwnPermits;
 
 /// Everything seen so far in one pass.
 #[derive(Debug, Clone, Default)]
@@ -47,6 +50,8 @@ pub struct Observed {
     pub asked: bool,
     /// The key is the organisation's; the word for it if it is another.
     pub key_scope: Option<Result<(), String>>,
+    /// The membership id of the key's owner, where Omni told it.
+    pub key_owner: Option<String>,
     /// The model to adopt.
     pub adopted_model: Option<Option<ModelRecord>>,
     /// The shared models of the connection.
@@ -73,8 +78,14 @@ pub struct Observed {
     pub findings: BTreeMap<String, Vec<DocumentFindings>>,
     /// The branch that this pass made, which the list of models does not show yet.
     pub branch_made: Option<String>,
-    /// The roles of user groups.
-    pub roles: BTreeMap<String, Vec<RoleGrant>>,
+    /// The user groups of the organisation.
+    pub user_groups: Option<BTreeSet<String>>,
+    /// The roles of user groups; `None` inside for one that Omni does not have.
+    pub roles: BTreeMap<String, Option<Vec<RoleGrant>>>,
+    /// This pass gave roles on a complete version's model that were not read again since.
+    pub roles_changed: bool,
+    /// The role that everybody has on the models of the connection; `None` inside where Omni does not say.
+    pub base_role: Option<Option<String>>,
     /// Folders by path.
     pub folders: BTreeMap<String, Option<FolderRecord>>,
     /// The permits of folders, by the folder's id.
@@ -87,6 +98,14 @@ pub struct Observed {
     pub source_documents: Option<Vec<DocumentRecord>>,
     /// The documents of the version's folder.
     pub documents: Option<Vec<DocumentRecord>>,
+    /// The own permits of documents, and what was done about them in this pass, by identifier.
+    pub document_permits: BTreeMap<String, OwnPermits>,
+    /// The settings of documents, by identifier; `None` inside where Omni does not show them.
+    pub settings: BTreeMap<String, Option<BTreeMap<String, bool>>>,
+    /// Documents whose settings Omni did not let the key set.
+    pub settings_refused: BTreeSet<String>,
+    /// The schedules and alerts of the organisation; `None` inside where they could not be listed.
+    pub schedules: Option<Option<Vec<Scheduled>>>,
     /// Every document of the organisation; `None` inside where there are too many to list.
     pub all_documents: Option<Option<Vec<DocumentRecord>>>,
     /// Dashboards to adopt that were looked at.
@@ -187,6 +206,8 @@ pub enum Again {
     Closure,
     /// The permits of the version's folder, after it was opened.
     Permits,
+    /// The roles of user groups, after some were given again.
+    Roles,
 }
 
 /// One dashboard on its way.
@@ -239,8 +260,23 @@ pub enum Look {
     ModelIssues(String),
     /// Omni's findings about the documents of a model.
     Findings(String),
+    /// The user groups of the organisation.
+    UserGroups,
     /// The roles of a user group.
     Roles(String),
+    /// The role that everybody has on the models of a connection.
+    BaseRole(String),
+    /// The own permits of a document.
+    DocumentPermits(String),
+    /// The settings of a document.
+    Settings {
+        /// The identifier.
+        identifier: String,
+        /// The membership id of the key's owner, as whom they are read.
+        owner: String,
+    },
+    /// The schedules and alerts of the organisation, if that takes at most so many calls.
+    Schedules(usize),
     /// The folder at a path.
     Folder(String),
     /// The permits of a folder.
@@ -370,6 +406,10 @@ impl Observed {
                 self.permits.retain(|folder, _| Some(folder) != own);
                 self.permits_changed = false;
             }
+            Again::Roles => {
+                self.roles.clear();
+                self.roles_changed = false;
+            }
         }
         self.looked_again.insert(what);
     }
@@ -424,10 +464,17 @@ pub async fn look(look: Look, version: i32, around: Around<'_>, seen: &mut Obser
             seen.forget(what, version);
             Ok(())
         }
-        look => match look_at_omni(look, omni, seen).await {
-            Ok(()) => Ok(()),
-            Err(error) => Err(with_attribute(Failure::from(&error), omni, seen).await),
-        },
+        look => {
+            let of_access = matches!(look, Look::DocumentPermits(_) | Look::Settings { .. });
+            let Err(error) = look_at_omni(look, omni, seen).await else {
+                return Ok(());
+            };
+            let mut failure = with_attribute(Failure::from(&error), omni, seen).await;
+            if of_access && failure.reason == Reason::OmniRefused {
+                failure.message += ". Make the key's owner Manager of it, or leave content.permissionsFrom out";
+            }
+            Err(failure)
+        }
     }
 }
 
@@ -453,7 +500,9 @@ async fn with_attribute(mut failure: Failure, omni: &dyn Omni, seen: &Observed) 
 async fn look_at_omni(look: Look, omni: &dyn Omni, seen: &mut Observed) -> Result<(), OmniError> {
     match look {
         Look::KeyScope => {
-            seen.key_scope = Some(match omni.identity().await?.key_scope {
+            let identity = omni.identity().await?;
+            seen.key_owner = identity.membership_id;
+            seen.key_scope = Some(match identity.key_scope {
                 crate::ports::KeyScope::Organization => Ok(()),
                 crate::ports::KeyScope::Other(word) => Err(word),
             });
@@ -476,10 +525,6 @@ async fn look_at_omni(look: Look, omni: &dyn Omni, seen: &mut Observed) -> Resul
             let findings = omni.validate_content(&model).await?;
             seen.findings.insert(model, findings);
         }
-        Look::Roles(group) => {
-            let roles = omni.group_roles(&group).await?;
-            seen.roles.insert(group, roles);
-        }
         Look::Folder(path) => {
             let folder = omni.folder(&path).await?;
             seen.folders.insert(path, folder);
@@ -493,6 +538,12 @@ async fn look_at_omni(look: Look, omni: &dyn Omni, seen: &mut Observed) -> Resul
             let answer = omni.query(&ask).await?;
             seen.answers.insert((slug, tile, ask.user), answer);
         }
+        Look::UserGroups
+        | Look::Roles(_)
+        | Look::BaseRole(_)
+        | Look::DocumentPermits(_)
+        | Look::Settings { .. }
+        | Look::Schedules(_) => access::look(look, omni, seen).await?,
         documents => look_at_documents(documents, omni, seen).await?,
     }
     Ok(())

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::VersionReport;
-use super::decide::{Drift, Ending, carry, git, requested_validation_holds};
+use super::decide::{Drift, Ending, access, carry, git, requested_validation_holds};
 use super::desired::{Desired, Origin};
 use super::forecast::{calls, forecast};
 use super::observe::Observed;
@@ -16,6 +16,8 @@ use crate::resources::{ContentValidation, DashboardsStatus};
 
 /// How many names a list in status holds at most.
 const MOST_NAMES: usize = 20;
+/// How many dashboards a message names at most.
+const MOST_SLUGS: usize = 5;
 
 /// So many letters of what a person called a wish are told again.
 const LONGEST_WORD: usize = 64;
@@ -75,6 +77,9 @@ pub fn report(spec_hash: &str, desired: &Desired, seen: &Observed, stage: Stage<
     };
     let content = format!("{ready} of {total} dashboards are whole");
     let mut findings = parts(desired, seen, record, failure.as_ref(), (ready, total));
+    let not_carried = not_carried(seen);
+    // With the transition it is told once, and stands where people look.
+    let content = format!("{content}{}", counted(&not_carried));
     match drift {
         Some(drift) => tell_drift(&mut findings, desired.version, &content, drift),
         None => findings.extend(verdicts(desired.version, &content, complete, failure.as_ref())),
@@ -89,7 +94,7 @@ pub fn report(spec_hash: &str, desired: &Desired, seen: &Observed, stage: Stage<
         plan: Some(desired.plan.clone()),
         dashboards: (total > 0).then(|| dashboards(seen, total, ready)),
         foreign_links: foreign_links(seen),
-        not_carried: not_carried(seen),
+        not_carried: told(not_carried),
         calls_left: calls_left(desired, seen, complete),
     }
 }
@@ -323,16 +328,41 @@ fn foreign_links(seen: &Observed) -> Vec<String> {
     links.take(MOST_NAMES).collect()
 }
 
-/// What of the sources no copy has; labels too, where Omni did not let the key put them.
-fn not_carried(seen: &Observed) -> Vec<String> {
+/// What of the sources no copy has, by slug; labels too, where Omni did not let the key put them.
+fn not_carried(seen: &Observed) -> Vec<(&str, String)> {
+    let mark = |step: IntentStep, slug: &str| seen.intents.get(&(step, slug.to_owned()))?.result.as_deref();
     let lost = seen.dashboards.values().flat_map(|it| {
-        let intent = seen.intents.get(&(IntentStep::Labels, it.slug.clone()));
-        let refused = intent.and_then(|intent| intent.result.as_ref()?.strip_prefix(carry::REFUSED));
-        let labels = refused.map(|labels| format!("{}: labels {labels}, which the key may not put", it.slug));
-        let lost = it.not_carried.iter().map(move |what| format!("{}: {what}", it.slug));
-        lost.chain(labels)
+        let refused = mark(IntentStep::Labels, &it.slug).and_then(|labels| labels.strip_prefix(carry::REFUSED));
+        let labels = refused.map(|labels| format!("labels {labels}, which the key may not put"));
+        let access = mark(IntentStep::Access, &it.slug).into_iter().flat_map(access::lost);
+        let lost = it.not_carried.iter().cloned().chain(labels);
+        lost.chain(access.map(str::to_owned))
+            .map(|what| (it.slug.as_str(), what))
     });
-    lost.take(MOST_NAMES).collect()
+    lost.collect()
+}
+
+fn told(not_carried: Vec<(&str, String)>) -> Vec<String> {
+    let told = not_carried.into_iter().map(|(slug, what)| format!("{slug}: {what}"));
+    told.take(MOST_NAMES).collect()
+}
+
+/// How much was not carried, and of which dashboards.
+fn counted(not_carried: &[(&str, String)]) -> String {
+    let slugs: BTreeSet<&str> = not_carried.iter().map(|(slug, _)| *slug).collect();
+    if slugs.is_empty() {
+        return String::new();
+    }
+    let named: Vec<&str> = slugs.iter().take(MOST_SLUGS).copied().collect();
+    let more = match slugs.len().saturating_sub(MOST_SLUGS) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let things = match not_carried.len() {
+        1 => "1 thing was".to_owned(),
+        many => format!("{many} things were"),
+    };
+    format!("; {things} not carried, of {}{more}", named.join(", "))
 }
 
 #[cfg(test)]

@@ -42,5 +42,6 @@ fn record(connection: &Field<'_>) -> Result<Connection, Drift> {
         environment_attribute: connection
             .text("userAttributeNameForConnectionsEnvironments")?
             .filter(|name| !name.is_empty()),
+        base_role: connection.text("baseRole")?,
     })
 }

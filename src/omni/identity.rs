@@ -14,7 +14,11 @@ impl OmniClient {
                 scope if scope == "organization" => KeyScope::Organization,
                 other => KeyScope::Other(other),
             };
-            Ok(Identity { key_scope })
+            let owner = root.at(&["user", "membershipId"]);
+            Ok(Identity {
+                key_scope,
+                membership_id: owner.map(|it| it.as_text()).transpose()?,
+            })
         })
     }
 }

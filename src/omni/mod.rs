@@ -9,6 +9,7 @@ mod answer;
 mod connections;
 mod content_validator;
 mod contract;
+mod document_access;
 mod documents;
 mod folders;
 mod git;
@@ -22,10 +23,11 @@ mod queries;
 mod redact;
 mod refusal;
 mod roles;
+mod schedules;
 mod transport;
 mod yaml;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,10 +36,10 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::ports::{
-    Connection, Contract, DocumentFindings, DocumentRecord, Exported, FolderPermit, FolderRecord, GitLink, GitSettings,
-    GitSync, Identity, ImportRequest, Imported, MappingError, Merge, Migration, ModelFile, ModelFiles, ModelRecord,
-    NewModel, Omni, OmniError, QueryAnswer, QueryAsk, Rehearsal, Reservation, RoleGrant, Standing, Urgency,
-    ValidationIssue,
+    Connection, Contract, DocumentFindings, DocumentPermit, DocumentRecord, Exported, FolderPermit, FolderRecord,
+    GitLink, GitSettings, GitSync, Grantee, Identity, ImportRequest, Imported, MappingError, Merge, Migration,
+    ModelFile, ModelFiles, ModelRecord, NewModel, Omni, OmniError, QueryAnswer, QueryAsk, Rehearsal, Reservation,
+    RoleGrant, Scheduled, Standing, Urgency, ValidationIssue,
 };
 use crate::telemetry::Measures;
 pub use limiter::{Limiter, Limiters, Shared, Slot};
@@ -297,6 +299,10 @@ impl Omni for OmniClient {
         self.get_group_roles(user_group).await
     }
 
+    async fn user_groups(&self) -> Result<BTreeSet<String>, OmniError> {
+        self.list_user_groups().await
+    }
+
     async fn grant_role(&self, user_group: &str, model_id: &str, role: &str) -> Result<(), OmniError> {
         self.post_group_role(user_group, model_id, role).await
     }
@@ -356,6 +362,44 @@ impl Omni for OmniClient {
 
     async fn import(&self, request: &ImportRequest, place: Reservation) -> Result<Imported, OmniError> {
         self.post_import(request, place).await
+    }
+
+    async fn document_permits(&self, identifier: &str) -> Result<Vec<DocumentPermit>, OmniError> {
+        self.list_document_permits(identifier).await
+    }
+
+    async fn grant_document(
+        &self,
+        identifier: &str,
+        grantees: &BTreeSet<Grantee>,
+        role: &str,
+    ) -> Result<(), OmniError> {
+        self.post_document_permits(identifier, grantees, role).await
+    }
+
+    async fn change_document_grant(
+        &self,
+        identifier: &str,
+        grantees: &BTreeSet<Grantee>,
+        role: &str,
+    ) -> Result<(), OmniError> {
+        self.patch_document_permits(identifier, grantees, role).await
+    }
+
+    async fn document_settings(
+        &self,
+        identifier: &str,
+        membership_id: &str,
+    ) -> Result<Option<BTreeMap<String, bool>>, OmniError> {
+        self.get_document_settings(identifier, membership_id).await
+    }
+
+    async fn set_document(&self, identifier: &str, settings: &BTreeMap<String, bool>) -> Result<(), OmniError> {
+        self.put_document_settings(identifier, settings).await
+    }
+
+    async fn schedules(&self, most_pages: usize) -> Result<Option<Vec<Scheduled>>, OmniError> {
+        self.list_schedules(most_pages).await
     }
 
     async fn move_document(&self, identifier: &str, folder_path: &str) -> Result<(), OmniError> {

@@ -27,13 +27,24 @@ impl OmniClient {
         cursor: Option<&str>,
         record: impl Fn(&Field<'_>) -> Result<T, Drift>,
     ) -> Result<Page<T>, OmniError> {
+        self.page_of("records", call, cursor, record).await
+    }
+
+    /// One page of a list that has another name than most.
+    async fn page_of<T>(
+        &self,
+        list: &str,
+        call: &Call,
+        cursor: Option<&str>,
+        record: impl Fn(&Field<'_>) -> Result<T, Drift>,
+    ) -> Result<Page<T>, OmniError> {
         let call = call
             .clone()
             .query("pageSize", PAGE_SIZE.to_string())
             .query_if_some("cursor", cursor);
         let answer = self.send(&call).await?;
         answer.read(&call, |root| {
-            let records = root.need("records")?.items()?;
+            let records = root.need(list)?.items()?;
             let info = root.need("pageInfo")?;
             let next = match info.flag("hasNextPage")? {
                 Some(true) => Some(info.need_text("nextCursor")?),
@@ -56,6 +67,18 @@ impl OmniClient {
         most_pages: usize,
         record: impl Fn(&Field<'_>) -> Result<T, Drift>,
     ) -> Result<Option<Vec<T>>, OmniError> {
+        self.pages_of("records", call, cursor, most_pages, record).await
+    }
+
+    /// Likewise, of a list that has another name than most.
+    pub(super) async fn pages_of<T>(
+        &self,
+        list: &str,
+        call: &Call,
+        cursor: Option<String>,
+        most_pages: usize,
+        record: impl Fn(&Field<'_>) -> Result<T, Drift>,
+    ) -> Result<Option<Vec<T>>, OmniError> {
         let mut records = Vec::new();
         let mut seen = BTreeSet::new();
         let mut next = Some(cursor);
@@ -66,7 +89,7 @@ impl OmniClient {
             if !seen.insert(cursor.clone()) {
                 return Err(call.drift("pageInfo.nextCursor", "the cursor of an earlier page again"));
             }
-            let page = self.page(call, cursor.as_deref(), &record).await?;
+            let page = self.page_of(list, call, cursor.as_deref(), &record).await?;
             records.extend(page.records);
             next = page.next.map(Some);
         }

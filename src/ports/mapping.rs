@@ -143,6 +143,12 @@ pub enum IntentStep {
     Labels,
     /// The queries of a dashboard's tiles were found right; the subject is its slug. Settled without being opened.
     Queries,
+    /// The roles of the source's user groups, as they are given on the version's model; the subject is empty. With a user
+    /// group as its subject: its role was given again in vain. Settled without being opened.
+    Roles,
+    /// A copy got the permissions of its source, and what it could not get was told; the subject is its slug. Settled
+    /// without being opened.
+    Access,
 }
 
 /// A mark made before a creating call is sent, and settled when its effect was seen.

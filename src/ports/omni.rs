@@ -18,6 +18,8 @@ use super::{
 pub struct Identity {
     /// Whether the key is the organisation's or a person's.
     pub key_scope: KeyScope,
+    /// The membership id of the key's owner, in whose name every call is made.
+    pub membership_id: Option<String>,
 }
 
 /// The two kinds of API key.
@@ -213,8 +215,45 @@ pub struct Imported {
 pub struct RoleGrant {
     /// Omni's word for the role.
     pub role: String,
-    /// The model that it is granted on; `None` for a grant on the connection.
+    /// The model that it is granted on; for a grant on a whole connection `None`, or the connection's schema model.
     pub model_id: Option<String>,
+    /// The connection that it is granted on, or the one of its model.
+    pub connection_id: Option<String>,
+    /// It is the group's own, and not that of a group around it.
+    pub is_own: bool,
+}
+
+/// Whose a permit is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Grantee {
+    /// A user group, by its id.
+    Group(String),
+    /// A user, by membership id.
+    User(String),
+}
+
+/// What one user group or user may do with one document, by a permit of the document's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DocumentPermit {
+    /// Whose it is.
+    pub grantee: Grantee,
+    /// The grantee's name, for people.
+    pub name: String,
+    /// Omni's word for the role.
+    pub role: String,
+    /// It lets the grantee see what the topics of the model do not hold.
+    pub is_boosted: bool,
+    /// It is the owner's.
+    pub is_owner: bool,
+}
+
+/// Something that Omni sends out of a document at set times.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scheduled {
+    /// The identifier of the document.
+    pub identifier: String,
+    /// It is sent on a condition alone.
+    pub is_alert: bool,
 }
 
 /// What is needed of a connection.
@@ -226,6 +265,8 @@ pub struct Connection {
     pub name: String,
     /// The user attribute that picks the connection environment, if it has environments.
     pub environment_attribute: Option<String>,
+    /// Omni's word for the role that everybody has on its models, where Omni says it.
+    pub base_role: Option<String>,
 }
 
 /// Why a call did not do what it should.
@@ -442,6 +483,8 @@ pub trait Omni: Send + Sync {
 
     /// The roles of a user group on models. `GET /v1/user-groups/{id}/model-roles`.
     async fn group_roles(&self, user_group: &str) -> Result<Vec<RoleGrant>, OmniError>;
+    /// The ids of the organisation's user groups. `GET /scim/v2/Groups`, 100 a page.
+    async fn user_groups(&self) -> Result<BTreeSet<String>, OmniError>;
     /// Gives a user group a role on a model; overwrites. `POST /v1/user-groups/{id}/model-roles`.
     async fn grant_role(&self, user_group: &str, model_id: &str, role: &str) -> Result<(), OmniError>;
 
@@ -487,6 +530,32 @@ pub trait Omni: Send + Sync {
     async fn export(&self, identifier: &str) -> Result<Option<Exported>, OmniError>;
     /// Imports a document. Never repeated by the client. `POST /unstable/documents/import`.
     async fn import(&self, request: &ImportRequest, place: Reservation) -> Result<Imported, OmniError>;
+    /// What a document's own permits let groups and users do; those of its folder left out.
+    /// `GET /v1/documents/{identifier}/access-list?accessSource=direct`, 100 a page.
+    async fn document_permits(&self, identifier: &str) -> Result<Vec<DocumentPermit>, OmniError>;
+    /// Gives these a permit on a document, without AccessBoost; who has one keeps it as it is.
+    /// `POST /v1/documents/{identifier}/permissions`.
+    async fn grant_document(&self, identifier: &str, grantees: &BTreeSet<Grantee>, role: &str)
+    -> Result<(), OmniError>;
+    /// Changes the role of these, who have a permit of the document's own; AccessBoost stays as it is.
+    /// `PATCH /v1/documents/{identifier}/permissions`.
+    async fn change_document_grant(
+        &self,
+        identifier: &str,
+        grantees: &BTreeSet<Grantee>,
+        role: &str,
+    ) -> Result<(), OmniError>;
+    /// What a document lets those do who may open it, by Omni's words for it; `None` where Omni does not say.
+    /// `GET /v1/documents/{identifier}/permissions?userId=`.
+    async fn document_settings(
+        &self,
+        identifier: &str,
+        membership_id: &str,
+    ) -> Result<Option<BTreeMap<String, bool>>, OmniError>;
+    /// Sets some of that. `PUT /v1/documents/{identifier}/permissions`.
+    async fn set_document(&self, identifier: &str, settings: &BTreeMap<String, bool>) -> Result<(), OmniError>;
+    /// Every schedule and alert of the organisation, if that takes at most so many calls. `GET /v1/schedules`.
+    async fn schedules(&self, most_pages: usize) -> Result<Option<Vec<Scheduled>>, OmniError>;
     /// Moves a document into a folder. `PUT /v1/documents/{identifier}/move`.
     async fn move_document(&self, identifier: &str, folder_path: &str) -> Result<(), OmniError>;
 }

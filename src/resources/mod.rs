@@ -21,10 +21,10 @@ pub use base_url::BaseUrl;
 pub use duration::HumanDuration;
 pub use git::{GitAccess, GitAuthor, GitFallback, Migrate, ModelGit, SecretRef};
 pub use model_version::{
-    AddedDashboard, Adopt, AdoptedDashboard, Content, ContentMethod, ContentValidation, Dashboards, DashboardsStatus,
-    DeletionPolicy, DriftPolicy, Edit, Folder, FolderPermission, FolderRole, InstanceRef, Model, ModelCopy, ModelRole,
-    ModelVersion, ModelVersionSpec, ModelVersionStatus, QueryMode, QueryValidation, Rename, RenameKind, Source,
-    TenantSample, Validation,
+    AccessBy, AddedDashboard, Adopt, AdoptedDashboard, Content, ContentMethod, ContentValidation, Dashboards,
+    DashboardsStatus, DeletionPolicy, DriftPolicy, Edit, Folder, FolderPermission, FolderRole, InstanceRef, Model,
+    ModelCopy, ModelRole, ModelVersion, ModelVersionSpec, ModelVersionStatus, PermissionsFrom, QueryMode,
+    QueryValidation, Rename, RenameKind, RolesFrom, Source, TenantSample, Validation,
 };
 pub use omni_instance::{
     DashboardIdHolds, Management, MappingSpec, OmniInstance, OmniInstanceSpec, OmniInstanceStatus, SecretKeyRef,

@@ -26,7 +26,7 @@ use super::{Migrate, ModelGit};
     selectable = ".spec.version",
     validation = Rule::new("!has(oldSelf.status) || !has(oldSelf.status.sealed) || !oldSelf.status.sealed || (has(self.spec.model) == has(oldSelf.spec.model) && (!has(self.spec.model) || self.spec.model == oldSelf.spec.model))")
         .message("the version is complete and sealed: model cannot be changed; cut a new version from it"),
-    validation = Rule::new("!has(oldSelf.status) || !has(oldSelf.status.sealed) || !oldSelf.status.sealed || (has(self.spec.content) == has(oldSelf.spec.content) && (!has(self.spec.content) || (self.spec.content.method == oldSelf.spec.content.method && self.spec.content.folder == oldSelf.spec.content.folder && has(self.spec.content.renames) == has(oldSelf.spec.content.renames) && (!has(self.spec.content.renames) || self.spec.content.renames == oldSelf.spec.content.renames) && self.spec.content.dashboards.exclude == oldSelf.spec.content.dashboards.exclude && oldSelf.spec.content.dashboards.add.all(was, was in self.spec.content.dashboards.add))))")
+    validation = Rule::new("!has(oldSelf.status) || !has(oldSelf.status.sealed) || !oldSelf.status.sealed || (has(self.spec.content) == has(oldSelf.spec.content) && (!has(self.spec.content) || (self.spec.content.method == oldSelf.spec.content.method && self.spec.content.folder == oldSelf.spec.content.folder && has(self.spec.content.permissionsFrom) == has(oldSelf.spec.content.permissionsFrom) && (!has(self.spec.content.permissionsFrom) || self.spec.content.permissionsFrom == oldSelf.spec.content.permissionsFrom) && has(self.spec.content.renames) == has(oldSelf.spec.content.renames) && (!has(self.spec.content.renames) || self.spec.content.renames == oldSelf.spec.content.renames) && self.spec.content.dashboards.exclude == oldSelf.spec.content.dashboards.exclude && oldSelf.spec.content.dashboards.add.all(was, was in self.spec.content.dashboards.add))))")
         .message("the version is complete and sealed: of content only drift may change and dashboards.add may grow; cut a new version for anything else"),
     printcolumn(name = "Version", type_ = "integer", json_path = ".spec.version", description = "The number in the mapping"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status", description = "Complete and, as far as can be seen, still so"),
@@ -146,6 +146,13 @@ pub struct Model {
     #[serde(default)]
     #[schemars(length(max = 50), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["userGroup"]))]
     pub roles: Vec<ModelRole>,
+    // Neither this nor the next has a default in the schema: it would show on objects that were stored before.
+    /// Source: besides, every user group gets the role that it has on the source's model when the version is cut; a group that `roles` names gets the one that stands there. Roles of single users are not looked at. Absent: `roles` alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roles_from: Option<RolesFrom>,
+    /// How people come to see the model. Groups, which is also meant where it is absent: by the connection's base role or the role of a user group; a version that nobody could see stays unready. ConnectionRoles: the application sends `connectionRoles` or `modelRoles` with each embed session, and nothing is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_by: Option<AccessBy>,
     /// What differs from the source's model.
     #[serde(default)]
     #[schemars(length(max = 200), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
@@ -162,6 +169,22 @@ pub enum ModelCopy {
     Git,
     /// By Omni's own migration, at a commit of that repository.
     Migrate,
+}
+
+/// Where user groups' roles on the new model come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum RolesFrom {
+    /// From the model that the version is copied from.
+    Source,
+}
+
+/// How people come to see a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum AccessBy {
+    /// By the connection's base role, or the role of a user group.
+    Groups,
+    /// By the roles that the application sends with each embed session.
+    ConnectionRoles,
 }
 
 /// A role on the new model for one user group.
@@ -244,7 +267,11 @@ pub struct Content {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 200), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["kind", "find"]))]
     pub renames: Vec<Rename>,
-    /// What follows when other hands change the complete version in Omni. May be changed at any time. Report: it is told. Mend: besides, dashboards that were moved out are moved back, and permissions of the folder that were taken away are granted again; edits are told only.
+    // No default in the schema, as above.
+    /// Source: each copy gets the permissions that its source has of its own, and the settings that Omni shows of it, before the folder is opened. It costs three calls a dashboard, and one for each role that is granted. Absent: a copy has its folder's permissions alone, and what its source has of its own is not looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permissions_from: Option<PermissionsFrom>,
+    /// What follows when other hands change the complete version in Omni. May be changed at any time. Report: it is told. Mend: besides, dashboards that were moved out are moved back, and permissions of the folder and roles on the model that were taken away are granted again; edits are told only.
     #[serde(default)]
     pub drift: DriftPolicy,
 }
@@ -278,6 +305,13 @@ pub enum RenameKind {
     View,
     /// A topic.
     Topic,
+}
+
+/// Where the permissions of single dashboards come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum PermissionsFrom {
+    /// From the dashboards that they are copied from.
+    Source,
 }
 
 /// What follows when other hands change a complete version in Omni.
@@ -526,7 +560,7 @@ pub struct ModelVersionStatus {
     /// Links in the version's dashboards that lead to documents outside of it: at most 20, as `<slug>: <link>`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub foreign_links: Vec<String>,
-    /// What the source's dashboards have and this version's do not, since no copy can: at most 20, as `<slug>: <what>`. Schedules and permissions of single dashboards are not looked at.
+    /// What the source's dashboards have and this version's do not: at most 20, as `<slug>: <what>`. Descriptions, and counted: favourites, schedules, alerts, and where `content.permissionsFrom` is Source AccessBoosts; besides, what Omni refused to the key. Without `permissionsFrom` permissions of single dashboards are not looked at.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_carried: Vec<String>,
     /// Accepted, ModelReady, ContentReady, Validated, Mapped, InUse, Ready; Reconciling and Stalled while they are true.

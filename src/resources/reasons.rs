@@ -189,6 +189,11 @@ reasons! {
         cause: "The spec was changed after the version was complete.",
         remedy: "Put back what was declared, and cut a new version with the change.",
     }
+    /// The version's model would be seen by nobody.
+    NobodyCanSee {
+        cause: "The connection's base role is NO_ACCESS, and no user group has a role on the new model or on the connection.",
+        remedy: "Give roles with model.roles or model.rolesFrom; or say model.accessBy: ConnectionRoles where the application sends roles with each embed session.",
+    }
     /// The version to cut from is not declared, or not complete, yet.
     SourceNotReady {
         cause: "Objects may be applied in any order; or the source's own cut goes on or is stalled.",

@@ -11,7 +11,7 @@ use super::knobs::{Knobs, OpenapiDocument};
 
 /// The calls that the simulator serves: method and path, with parameters named as Omni's contract names them. A test
 /// holds that the router answers these and no other call of the contract.
-pub const SERVED: [(&str, &str); 61] = [
+pub const SERVED: [(&str, &str); 63] = [
     ("GET", "/api/v1/models"),
     ("POST", "/api/v1/models"),
     ("GET", "/api/v1/models/{modelId}/yaml"),
@@ -65,6 +65,8 @@ pub const SERVED: [(&str, &str); 61] = [
     ("GET", "/api/v1/connections"),
     ("GET", "/api/v1/connection-environments"),
     ("GET", "/api/v1/user-attributes"),
+    ("GET", "/api/v1/schedules"),
+    ("GET", "/api/scim/v2/Groups"),
     ("GET", "/api/scim/v2/embed/Users"),
     ("GET", "/api/scim/v2/embed/users"),
     ("POST", "/api/v1/query/run"),

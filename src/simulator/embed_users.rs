@@ -66,12 +66,23 @@ impl EmbedUser {
 }
 
 /// An error in SCIM's shape.
-fn scim_refusal(status: u16, detail: &str) -> Answer {
+pub(super) fn scim_refusal(status: u16, detail: &str) -> Answer {
     let schemas = ["urn:ietf:params:scim:api:messages:2.0:Error"];
     Answer::json(
         status,
         json!({"detail": detail, "schemas": schemas, "status": status.to_string()}),
     )
+}
+
+/// Where a page of SCIM begins, counted from one, and how much it holds at most.
+pub(super) fn scim_page(call: &Call) -> Result<(usize, usize), Answer> {
+    let number = |name: &str, default: usize| match call.param(name) {
+        None => Ok(default),
+        Some(text) => text
+            .parse()
+            .map_err(|_| scim_refusal(400, &format!("{name} is no number"))),
+    };
+    Ok((number("startIndex", 1)?.max(1), number("count", 100)?))
 }
 
 impl Organisation {
@@ -96,13 +107,7 @@ impl Organisation {
                 "User-scoped API keys are not allowed to access the SCIM API.",
             ));
         }
-        let number = |name: &str, default: usize| match call.param(name) {
-            None => Ok(default),
-            Some(text) => text
-                .parse()
-                .map_err(|_| scim_refusal(400, &format!("{name} is no number"))),
-        };
-        let (start, count) = (number("startIndex", 1)?.max(1), number("count", 100)?);
+        let (start, count) = scim_page(call)?;
         let found: Vec<&EmbedUser> = match call.param("filter") {
             None => self.embed_users.iter().collect(),
             Some(text) => {

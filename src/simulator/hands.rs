@@ -9,7 +9,7 @@ use super::organisation::{Document, File, Files, Model, ModelKind, Organisation,
 use super::renew::{DashboardIds, NewIds, rehash};
 
 /// Every action with its fields.
-const ACTIONS: [(&str, &[&str]); 20] = [
+const ACTIONS: [(&str, &[&str]); 21] = [
     ("rename_document", &["identifier", "name", "new_identifier"]),
     ("move_document", &["identifier", "folder_path"]),
     ("delete_document", &["identifier"]),
@@ -33,6 +33,7 @@ const ACTIONS: [(&str, &[&str]); 20] = [
     ("describe_document", &["identifier", "description"]),
     ("set_git_ref", &["model", "git_ref"]),
     ("add_repository", &["clone_url", "path"]),
+    ("add_schedule", &["identifier", "name", "alert"]),
 ];
 
 impl Organisation {
@@ -60,6 +61,7 @@ impl Organisation {
             "describe_document" => self.hand_describe(body),
             "add_repository" => self.hand_add_repository(body),
             "set_git_ref" => self.hand_set_ref(body),
+            "add_schedule" => self.hand_add_schedule(body),
             _ => self.hand_set_permit(body),
         }
     }

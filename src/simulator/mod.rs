@@ -51,6 +51,7 @@ mod repository;
 mod roles;
 mod routes;
 mod run;
+mod schedules;
 mod see;
 mod seed;
 mod sending;

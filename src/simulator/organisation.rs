@@ -18,6 +18,7 @@ use super::labels::Label;
 use super::metadata::Metadata;
 use super::repository::Repository;
 use super::run::Job;
+use super::schedules::Schedule;
 
 /// The whole organisation.
 #[derive(Debug)]
@@ -42,6 +43,8 @@ pub(super) struct Organisation {
     /// In the order in which they came.
     pub(super) embed_users: Vec<EmbedUser>,
     pub(super) labels: Vec<Label>,
+    /// In the order in which they came.
+    pub(super) schedules: Vec<Schedule>,
     /// By the id of the shared model.
     pub(super) git: BTreeMap<String, GitSettings>,
     /// Repositories on this machine, by the address that settings have.

@@ -1,9 +1,12 @@
-//! Roles on models and connections.
+//! User groups, and roles on models and connections.
 
 use serde_json::{Value, json};
 
+use super::embed_users::{scim_page, scim_refusal};
 use super::http::{Answer, Call, Object, Reply, optional_text, required_text, uuid};
-use super::organisation::{ModelKind, Organisation, Principal, RoleGrant};
+use super::identity::KeyScope;
+use super::organisation::{ModelKind, Organisation, Principal, RoleGrant, UserGroup};
+use super::see::EMBED_GROUP;
 
 /// The roles on models, weakest first.
 const MODEL_ROLES: [&str; 6] = [
@@ -26,6 +29,43 @@ fn rank(role: &str) -> usize {
 }
 
 impl Organisation {
+    /// `GET /scim/v2/Groups`, in the order in which they came.
+    pub(super) fn list_groups(&self, call: &Call, scope: KeyScope) -> Reply {
+        if scope == KeyScope::Personal {
+            let why = "User-scoped API keys are not allowed to access the SCIM API.";
+            return Err(scim_refusal(403, why));
+        }
+        let mut found: Vec<&UserGroup> = self.groups.iter().collect();
+        if let Some(filter) = call.param("filter") {
+            let name = filter
+                .strip_prefix("displayName eq \"")
+                .and_then(|it| it.strip_suffix('"'));
+            let name = name.ok_or_else(|| scim_refusal(400, &format!("Invalid filter: {filter}")))?;
+            found.retain(|group| group.name == name);
+        }
+        let (start, count) = scim_page(call)?;
+        let with_members = call.param("excludedAttributes") != Some("members");
+        let page = found.iter().skip(start - 1).take(count);
+        let page: Vec<Value> = page.map(|group| self.group_record(group, with_members)).collect();
+        Ok(Answer::ok(json!({
+            "Resources": page, "itemsPerPage": page.len(), "startIndex": start, "totalResults": found.len(),
+            "schemas": ["urn:ietf:params:scim:api:messages:2.0:ListResponse"],
+        })))
+    }
+
+    fn group_record(&self, group: &UserGroup, with_members: bool) -> Value {
+        let mut record = json!({
+            "id": group.mini_uuid, "displayName": group.name, "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"],
+        });
+        if with_members {
+            let is_embed = group.name == EMBED_GROUP;
+            let members = self.embed_users.iter().filter(|_| is_embed);
+            let members = members.map(|user| json!({"display": user.name, "value": user.id}));
+            record["members"] = members.collect();
+        }
+        record
+    }
+
     fn principal_of(&self, is_group: bool, id: &str) -> Result<Principal, Answer> {
         if is_group {
             if !self.groups.iter().any(|group| group.mini_uuid == id) {

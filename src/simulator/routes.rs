@@ -22,6 +22,7 @@ pub(super) fn answer(organisation: &mut Organisation, call: &Call, scope: KeySco
         ["api", "scim", "v2", "embed", "Users" | "users"] if method == "GET" => {
             Some(organisation.list_embed_users(call, scope))
         }
+        ["api", "scim", "v2", "Groups"] if method == "GET" => Some(organisation.list_groups(call, scope)),
         ["api", "v1", rest @ ..] => others(organisation, call, method, rest, scope),
         _ => None,
     };
@@ -130,6 +131,7 @@ fn others(organisation: &mut Organisation, call: &Call, method: &str, rest: &[&s
         ("GET", ["connections"]) => organisation.list_connections(call),
         ("GET", ["connection-environments"]) => organisation.list_environments(),
         ("GET", ["user-attributes"]) => organisation.list_attributes(),
+        ("GET", ["schedules"]) => organisation.list_schedules(call),
         ("POST", ["query", "run"]) => organisation.run_query(call, scope),
         ("GET", ["query", "wait"]) => organisation.wait_for_queries(call),
         ("GET", ["user-groups", id, "model-roles"]) => organisation.read_roles(call, true, id),

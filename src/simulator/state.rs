@@ -24,6 +24,7 @@ impl Organisation {
             "documents": self.documents.values().map(|document| self.document_state(document)).collect::<Vec<_>>(),
             "redirects": self.redirects,
             "labels": self.labels.iter().map(|label| &label.name).collect::<Vec<_>>(),
+            "schedules": self.schedules.iter().map(|it| self.schedule_record(it)).collect::<Vec<_>>(),
             "embedUsers": self.embed_users.iter().map(|user| json!({
                 "externalId": user.external_id, "id": user.id, "name": user.name, "attributes": user.attributes,
             })).collect::<Vec<_>>(),

@@ -333,6 +333,21 @@ fn what_can_be_wrong_at_first_sight_is_refused_with_the_field_and_the_reason() {
             "spec.git.urlPrefix",
             "should match",
         ),
+        (
+            with(cut(), "/spec/model/rolesFrom", json!("Everybody")),
+            "spec.model.rolesFrom",
+            "Source",
+        ),
+        (
+            with(cut(), "/spec/model/accessBy", json!("Magic")),
+            "spec.model.accessBy",
+            "ConnectionRoles",
+        ),
+        (
+            with(cut(), "/spec/content/permissionsFrom", json!("Folder")),
+            "spec.content.permissionsFrom",
+            "Source",
+        ),
         (slug("Patient Summary"), "slug", "should match"),
         (slug("a-slug-that-is-longer-than-any-identifier"), "slug", "Too long"),
         (
@@ -435,11 +450,17 @@ fn a_sealed_version_takes_more_dashboards_and_nothing_else() {
         .kubectl(&[&["patch", "-n", &namespace, "modelversion", "v2"][..], &seal].concat())
         .success();
 
-    let model = refusal(api_server, &namespace, &renamed);
-    assert!(
-        model.contains("sealed: model cannot be changed; cut a new version from it"),
-        "{model}"
-    );
+    for model in [
+        renamed,
+        with(cut(), "/spec/model/rolesFrom", json!("Source")),
+        with(cut(), "/spec/model/accessBy", json!("ConnectionRoles")),
+    ] {
+        let model = refusal(api_server, &namespace, &model);
+        assert!(
+            model.contains("sealed: model cannot be changed; cut a new version from it"),
+            "{model}"
+        );
+    }
     let added = json!({"add": [{"slug": "new-one", "identifier": "5e07c1d2"}]});
     let more = with(cut(), "/spec/content/dashboards", added);
     for content in [
@@ -450,6 +471,7 @@ fn a_sealed_version_takes_more_dashboards_and_nothing_else() {
             "/spec/content/renames",
             json!([{"kind": "View", "find": "a", "replace": "b"}]),
         ),
+        with(cut(), "/spec/content/permissionsFrom", json!("Source")),
     ] {
         let content = refusal(api_server, &namespace, &content);
         assert!(

@@ -224,6 +224,18 @@ async fn access(caller: &Caller) {
     )
     .await;
     done(format!("GET {permissions}?userId={user}"), None).await;
+    done(
+        "GET /api/scim/v2/Groups?excludedAttributes=members&startIndex=1&count=100".to_owned(),
+        None,
+    )
+    .await;
+    let schedule = json!({"action": "add_schedule", "identifier": "12db1a0a", "name": "Mondays", "alert": true});
+    caller.simulator.play(&schedule).unwrap();
+    done(
+        "GET /api/v1/schedules?sortField=scheduleName&sortDirection=asc&pageSize=100".to_owned(),
+        None,
+    )
+    .await;
     let list = "/api/v1/documents/12db1a0a/access-list?pageSize=2&accessSource=direct&type=userGroup";
     done(format!("GET {list}"), None).await;
     let whose = json!({"userGroupIds": [GROUP]});

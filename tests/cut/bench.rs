@@ -211,6 +211,20 @@ impl Bench {
         self.drive(&world, name).await
     }
 
+    /// A call that a person's script would make.
+    pub async fn call(&self, method: &str, path: &str, body: Option<Value>) {
+        let url = format!("{}{path}", self.simulator.base_url());
+        let sent = reqwest::Client::new().request(method.parse().unwrap(), url);
+        let sent = sent.bearer_auth(DEFAULT_API_KEY);
+        let sent = match body {
+            Some(body) => sent.json(&body),
+            None => sent,
+        };
+        let answer = sent.send().await.unwrap();
+        let status = answer.status();
+        assert!(status.is_success(), "{path}: {status} {}", answer.text().await.unwrap());
+    }
+
     /// What matters of the organisation: everything but times and the ids that Omni chooses.
     pub fn outcome(&self) -> Value {
         outcome(&self.simulator.state())

@@ -14,12 +14,12 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 use wavepin::ports::{
     Ask, Budget, Claim, CompleteVersion, Connection, Contract, Copied, CopyRequest, DashboardRecord, DashboardRow,
-    Directory, DocumentFindings, DocumentRecord, EnvironmentView, Exported, Flip, FlipOutcome, FolderPermit,
-    FolderRecord, GitLink, GitSettings, GitSync, Identity, ImportRequest, Imported, Intent, IntentStep, Mapping,
-    MappingError, MappingErrorKind, Merge, Migration, ModelFile, ModelFiles, ModelRecord, ModelRepository, NewModel,
-    Omni, OmniError, OmniErrorKind, Organization, Place, QueryAnswer, QueryAsk, RepositoryError, RepositoryErrorKind,
-    Reservation, Return, Revision, RoleGrant, RowRemoval, Shape, Standing, Told, ValidationIssue, VersionChange,
-    VersionRecord,
+    Directory, DocumentFindings, DocumentPermit, DocumentRecord, EnvironmentView, Exported, Flip, FlipOutcome,
+    FolderPermit, FolderRecord, GitLink, GitSettings, GitSync, Grantee, Identity, ImportRequest, Imported, Intent,
+    IntentStep, Mapping, MappingError, MappingErrorKind, Merge, Migration, ModelFile, ModelFiles, ModelRecord,
+    ModelRepository, NewModel, Omni, OmniError, OmniErrorKind, Organization, Place, QueryAnswer, QueryAsk,
+    RepositoryError, RepositoryErrorKind, Reservation, Return, Revision, RoleGrant, RowRemoval, Scheduled, Shape,
+    Standing, Told, ValidationIssue, VersionChange, VersionRecord,
 };
 
 /// Where in a call a process is stopped.
@@ -302,6 +302,7 @@ behind_a_fuse! {
     fn migrate_model(source_id: &str, migration: &Migration) -> Result<(), OmniError>;
     fn merge_branch(model_id: &str, branch_name: &str, message: &str) -> Result<Merge, OmniError>;
     fn group_roles(user_group: &str) -> Result<Vec<RoleGrant>, OmniError>;
+    fn user_groups() -> Result<BTreeSet<String>, OmniError>;
     fn grant_role(user_group: &str, model_id: &str, role: &str) -> Result<(), OmniError>;
     fn folder(path: &str) -> Result<Option<FolderRecord>, OmniError>;
     fn create_folder(name: &str, parent_id: Option<&str>, place: Reservation) -> Result<FolderRecord, OmniError>;
@@ -313,6 +314,12 @@ behind_a_fuse! {
     fn all_documents(most_pages: usize) -> Result<Option<Vec<DocumentRecord>>, OmniError>;
     fn export(identifier: &str) -> Result<Option<Exported>, OmniError>;
     fn import(request: &ImportRequest, place: Reservation) -> Result<Imported, OmniError>;
+    fn document_permits(identifier: &str) -> Result<Vec<DocumentPermit>, OmniError>;
+    fn grant_document(identifier: &str, grantees: &BTreeSet<Grantee>, role: &str) -> Result<(), OmniError>;
+    fn change_document_grant(identifier: &str, grantees: &BTreeSet<Grantee>, role: &str) -> Result<(), OmniError>;
+    fn document_settings(identifier: &str, membership_id: &str) -> Result<Option<BTreeMap<String, bool>>, OmniError>;
+    fn set_document(identifier: &str, settings: &BTreeMap<String, bool>) -> Result<(), OmniError>;
+    fn schedules(most_pages: usize) -> Result<Option<Vec<Scheduled>>, OmniError>;
     fn move_document(identifier: &str, folder_path: &str) -> Result<(), OmniError>;
 }
 

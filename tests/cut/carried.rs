@@ -2,41 +2,26 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use wavepin::simulator::{Fault, FaultKind};
 
 use super::bench::{Bench, as_it_is, ready};
 
-const KEY: &str = wavepin::simulator::DEFAULT_API_KEY;
-
-/// A call that a person's script would make.
-async fn call(bench: &Bench, method: &str, path: &str, body: Option<Value>) {
-    let url = format!("{}{path}", bench.simulator.base_url());
-    let method = method.parse().unwrap();
-    let sent = reqwest::Client::new().request(method, url).bearer_auth(KEY);
-    let sent = match body {
-        Some(body) => sent.json(&body),
-        None => sent,
-    };
-    let answer = sent.send().await.unwrap();
-    assert!(answer.status().is_success(), "{path}: {}", answer.text().await.unwrap());
-}
-
 async fn labelled() -> Bench {
     let bench = Bench::new(as_it_is).await;
     for name in ["Clinical", "verified"] {
-        call(&bench, "POST", "/api/v1/labels", Some(json!({"name": name}))).await;
+        bench.call("POST", "/api/v1/labels", Some(json!({"name": name}))).await;
     }
     for (document, labels) in [
         ("12db1a0a", json!(["Clinical", "verified"])),
         ("8a41f9b3", json!(["Clinical"])),
     ] {
         let path = format!("/api/v1/documents/{document}/labels");
-        call(&bench, "PATCH", &path, Some(json!({"add": labels}))).await;
+        bench.call("PATCH", &path, Some(json!({"add": labels}))).await;
     }
     let describe = json!({"action": "describe_document", "identifier": "5e07c1d2", "description": "By ward"});
     bench.simulator.play(&describe).unwrap();
-    call(&bench, "PUT", "/api/v1/documents/5e07c1d2/favorite", None).await;
+    bench.call("PUT", "/api/v1/documents/5e07c1d2/favorite", None).await;
     bench
 }
 

@@ -1,5 +1,6 @@
 //! Cutting a version, in process: the reconcilers against the simulator and a mapping in SQLite.
 
+mod access;
 pub(crate) mod bench;
 pub(crate) mod breaking;
 mod carried;

@@ -298,6 +298,8 @@ pub(crate) async fn intents_are_opened_settled_and_dropped(bed: Bed) {
         IntentStep::Import,
         IntentStep::Labels,
         IntentStep::Queries,
+        IntentStep::Roles,
+        IntentStep::Access,
     ];
     for step in steps {
         mapping.open_intent(2, step, "it", AT).await.unwrap();

@@ -18,10 +18,15 @@ impl Hands<'_> {
         match effect {
             Effect::GrantRole { group, model, role } => {
                 self.omni.grant_role(&group, &model, &role).await?;
-                let roles = seen.roles.entry(group).or_default();
+                let roles = seen.roles.entry(group).or_default().get_or_insert_default();
                 roles.retain(|it| it.model_id.as_ref() != Some(&model));
-                let model_id = Some(model);
-                roles.push(RoleGrant { role, model_id });
+                roles.push(RoleGrant {
+                    role,
+                    model_id: Some(model),
+                    connection_id: None,
+                    is_own: true,
+                });
+                seen.roles_changed = true;
             }
             Effect::PutFile {
                 model,

@@ -2,11 +2,12 @@
 //!
 //! Nothing is read here for a decision. A creating call whose answer is lost ends the pass: the next one looks first.
 
+mod access;
 mod change;
 mod create;
 mod git;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -15,8 +16,9 @@ use super::desired::Desired;
 use super::observe::{Observed, Route};
 use super::repositories::Repositories;
 use crate::ports::{
-    Clock, CompleteVersion, DashboardRecord, DashboardRow, Failure, GitSettings, ImportRequest, Intent, IntentStep,
-    Mapping, MappingError, MappingErrorKind, Migration, ModelFile, NewModel, Omni, Reservation, VersionChange,
+    Clock, CompleteVersion, DashboardRecord, DashboardRow, Failure, GitSettings, Grantee, ImportRequest, Intent,
+    IntentStep, Mapping, MappingError, MappingErrorKind, Migration, ModelFile, NewModel, Omni, Reservation,
+    VersionChange,
 };
 
 /// What a folder's intent is settled with where Omni made it elsewhere; the path that it has follows.
@@ -162,6 +164,24 @@ pub enum Effect {
         /// The labels.
         labels: BTreeSet<String>,
     },
+    /// Give groups and users a role on a dashboard of its own.
+    GrantDocument {
+        /// Its identifier.
+        identifier: String,
+        /// Who.
+        grantees: BTreeSet<Grantee>,
+        /// Omni's word for the role.
+        role: String,
+        /// They have a permit there already.
+        change: bool,
+    },
+    /// Set what a dashboard lets those do who may open it.
+    SetDocument {
+        /// Its identifier.
+        identifier: String,
+        /// The settings.
+        settings: BTreeMap<String, bool>,
+    },
     /// Mark a dashboard as whole.
     RecordDashboard(Box<DashboardRecord>),
     /// Write the rows and the mark.
@@ -191,6 +211,8 @@ impl Effect {
             Self::Import { .. } => "import",
             Self::Move { .. } => "move",
             Self::Label { .. } => "label",
+            Self::GrantDocument { .. } => "grant_document",
+            Self::SetDocument { .. } => "set_document",
             Self::RecordDashboard(_) => "record_dashboard",
             Self::Complete(_) => "complete",
         }
@@ -205,7 +227,7 @@ impl Effect {
                 | Self::RecordDashboard(_)
                 | Self::PutFile { branch: Some(_), .. }
                 | Self::SettleIntent {
-                    step: IntentStep::Queries,
+                    step: IntentStep::Queries | IntentStep::Access,
                     ..
                 }
         )
@@ -243,6 +265,10 @@ impl Hands<'_> {
             Effect::SyncGit { model } => self.sync_git(model, seen).await,
             Effect::Migrate { source, migration } => self.migrate(&source, &migration, seen).await,
             Effect::Label { .. } => self.label(effect, seen).await,
+            Effect::GrantDocument { .. } | Effect::SetDocument { .. } => self
+                .open_document(effect, seen)
+                .await
+                .map_err(|error| Failure::from(&error)),
             ledger => self
                 .write_down(ledger, seen)
                 .await

@@ -1,4 +1,4 @@
-//! What of a dashboard no export holds: labels are put on the copy, the rest is told.
+//! What of a dashboard no export holds and lists show: labels are put on the copy, the rest is told.
 //!
 //! Lists show it beside what they are read for anyway. A copy begins without labels, so that nothing of it need be read.
 
@@ -16,12 +16,13 @@ fn listed<'a>(view: View<'a>, from: &str) -> Option<&'a DocumentRecord> {
     of_folder.chain(of_all).find(|it| it.identifier == from)
 }
 
-/// Every copy has the labels of its source.
-pub(super) fn labels(view: View<'_>, cut: &Cut) -> Option<Step> {
+/// These copies have the labels of their sources.
+pub(super) fn labels(view: View<'_>, cut: &Cut, of_these: impl Fn(&str) -> bool) -> Option<Step> {
     if view.seen.source_documents.is_none() && view.seen.all_documents.is_none() {
         return Some(origin::look_at_source_documents(view, cut));
     }
-    view.seen.dashboards.values().find_map(|copy| {
+    let copies = view.seen.dashboards.values().filter(|it| of_these(&it.slug));
+    copies.into_iter().find_map(|copy| {
         let wanted = &listed(view, &copy.source_identifier)?.labels;
         let result = named(wanted);
         let settled = view.intent(IntentStep::Labels, &copy.slug);

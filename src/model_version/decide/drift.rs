@@ -51,7 +51,14 @@ pub(super) fn complete(view: View<'_>) -> Option<Step> {
         Err(step) => return Some(step),
     };
     let mends = cut.filter(|cut| cut.content.drift == DriftPolicy::Mend);
-    let mended = mends.and_then(|cut| mend::permissions(view, cut));
+    let mended = mends.and_then(|cut| {
+        let steps = [mend::permissions(view, cut), mend::group_roles(view, cut)];
+        let mut steps = steps.into_iter().flatten();
+        // What one of them cannot do keeps the other from nothing.
+        let first = steps.next()?;
+        let other = steps.next().filter(|_| matches!(first, Step::End(_)));
+        Some(other.unwrap_or(first))
+    });
     // What cannot be mended keeps nobody from taking the rest as it is.
     let (in_vain, mended): (Option<Step>, _) = match mended {
         Some(Step::End(_)) => (mended, None),

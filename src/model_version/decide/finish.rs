@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Step, View, content, drift, evidence, halt, model, origin};
+use super::{Step, View, access, carry, content, drift, evidence, halt, model, origin};
 use crate::model_version::act::Effect;
 use crate::model_version::desired::Cut;
 use crate::model_version::observe::{Again, Look};
@@ -231,7 +231,11 @@ fn added_fit(view: View<'_>) -> Option<Step> {
     if new.is_empty() {
         return None;
     }
-    let judged = evidence::gathered(view, view.cut()?)?;
+    let cut = view.cut()?;
+    // The folder is open: who must not see it is shut out first.
+    let is_new = |slug: &str| new.contains(slug);
+    let carried = access::carried(view, cut, is_new).or_else(|| carry::labels(view, cut, is_new));
+    let judged = carried.or_else(|| evidence::gathered(view, cut))?;
     // What is wrong with a new dashboard keeps no other's row from being mended.
     let others = matches!(judged, Step::End(_)).then(|| map_but(view, &new)).flatten();
     let mended = others.filter(|step| matches!(step, Step::Do(_)));

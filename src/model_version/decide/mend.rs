@@ -1,10 +1,11 @@
-//! What of a complete version is put back where `content.drift` is `Mend`: places and permissions, never content.
+//! What of a complete version is put back where `content.drift` is `Mend`: places, permissions and roles, never content.
 
-use super::{IntentState, Step, View, folder};
+use super::{IntentState, Step, View, folder, halt, roles};
 use crate::model_version::act::Effect;
 use crate::model_version::desired::Cut;
 use crate::model_version::observe::{Again, Found, Look};
 use crate::ports::{DashboardRecord, FolderPermit, IntentStep};
+use crate::resources::conditions::Reason;
 use crate::resources::{DriftPolicy, FolderPermission};
 
 /// Whether the version is one that is mended, and its folder is where it was made.
@@ -110,5 +111,63 @@ impl Mark {
     fn keep(self, result: String) -> Effect {
         let (step, subject) = (IntentStep::Closure, self.0);
         Effect::SettleIntent { step, subject, result }
+    }
+}
+
+/// Roles on the model that user groups do not have any more are given again, and read again after that. A group that is
+/// gone needs none. What Omni took and does not show is written down, as with permissions.
+pub(super) fn group_roles(view: View<'_>, cut: &Cut) -> Option<Step> {
+    if !mends(view, cut) {
+        return None;
+    }
+    let (wanted, model) = (roles::wanted(view, cut), view.record()?.model_id.as_deref()?);
+    if let Some(unread) = wanted.keys().find(|group| !view.seen.roles.contains_key(*group)) {
+        return Some(Step::Look(Look::Roles(unread.clone())));
+    }
+    let lacks = |(group, role): &(&String, &String)| match view.seen.roles.get(*group) {
+        Some(Some(grants)) => !roles::has(grants, model, role),
+        _ => false,
+    };
+    let again = view.seen.looked_again.contains(&Again::Roles);
+    let is_marked = |group: &str, role: &str| {
+        let mark = view.intent(IntentStep::Roles, group);
+        matches!(mark, IntentState::Settled(vain) if vain == role)
+    };
+    let mut missing = wanted.iter().filter(lacks);
+    if let Some((group, role)) = missing.clone().find(|(group, role)| !is_marked(group, role)) {
+        return Some(Step::Do(if again {
+            in_vain(group, role)
+        } else {
+            Effect::GrantRole {
+                group: group.clone(),
+                model: model.to_owned(),
+                role: role.clone(),
+            }
+        }));
+    }
+    if view.seen.roles_changed && !again {
+        return Some(Step::Look(Look::Again(Again::Roles)));
+    }
+    if let Some((group, role)) = missing.next() {
+        return Some(halt(
+            Reason::OmniRefused,
+            format!(
+                "Omni took {role} for user group {group} on model {model} and does not show it; look at the group's roles in Omni"
+            ),
+        ));
+    }
+    // What is there by now may be taken away once more.
+    let marked =
+        |group: &&String| matches!(view.intent(IntentStep::Roles, group), IntentState::Settled(it) if !it.is_empty());
+    let past = wanted.keys().find(marked)?;
+    Some(Step::Do(in_vain(past, "")))
+}
+
+/// That a role was given again in vain: beside what the roles shall be in the ledger, settled with the role.
+fn in_vain(group: &str, role: &str) -> Effect {
+    Effect::SettleIntent {
+        step: IntentStep::Roles,
+        subject: group.to_owned(),
+        result: role.to_owned(),
     }
 }

@@ -5,12 +5,14 @@
 //! | `origin` | whose the number is, and whether the source can be cut from |
 //! | `adopt` | a hand-made model and its dashboards |
 //! | `known` | what was made before and is not in the ledger any more |
-//! | `model` | the new model, its roles, its definition |
+//! | `model` | the new model and its definition |
 //! | `git` | the definition by way of a Git repository, or kept in one |
+//! | `roles` | who may use it, and whether anybody can see it |
 //! | `folder` | the folder, and who may see it when |
 //! | `content` | all dashboards, one after the other |
 //! | `dashboard` | one dashboard |
-//! | `carry` | what of a dashboard no export holds |
+//! | `carry` | what of a dashboard no export holds, and lists show |
+//! | `access` | permits and settings of single dashboards |
 //! | `names` | that every rename found the name that it is about |
 //! | `queries` | that tiles' queries can be planned for those who ask them, and read what is theirs |
 //! | `evidence` | that its dashboards are fit for viewers, and whether that still holds |
@@ -19,6 +21,7 @@
 //! | `drift` | what other hands did to a version in Omni |
 //! | `mend` | what of it is put back |
 
+pub(super) mod access;
 mod adopt;
 pub(super) mod carry;
 mod content;
@@ -36,6 +39,7 @@ mod model;
 mod names;
 mod origin;
 mod queries;
+mod roles;
 #[cfg(test)]
 mod scene;
 #[cfg(test)]
@@ -63,6 +67,9 @@ use crate::resources::conditions::Reason;
 
 /// A call is sent so soon after its intent was opened, or the intent is opened again.
 pub(super) const SENT_WITHIN: Duration = Duration::from_secs(2);
+
+/// Omni's word for the role of those who see nothing.
+pub(super) const NO_ACCESS: &str = "NO_ACCESS";
 
 /// The next step of a pass.
 #[derive(Debug, Clone, PartialEq)]
@@ -137,10 +144,12 @@ pub fn decide(desired: &Desired, seen: &Observed, now: Timestamp, request_timeou
             .or_else(|| folder::folder(view, cut))
             .or_else(|| content::content(view, cut))
             .or_else(|| names::matched(view, cut))
-            .or_else(|| carry::labels(view, cut))
+            .or_else(|| carry::labels(view, cut, |_| true))
             .or_else(|| finish::last_look(view, cut))
             .or_else(|| finish::rows_fit(view))
             .or_else(|| evidence::gathered(view, cut))
+            .or_else(|| access::carried(view, cut, |_| true))
+            .or_else(|| roles::nobody_can_see(view, cut))
             .or_else(|| folder::open(view, cut))
             .or_else(|| finish::map(view)),
     });

@@ -1,7 +1,7 @@
-//! The new model: created once, roles before any content, its definition on a branch, validated, merged, read back.
+//! The new model: created once, its definition on a branch, validated, merged, read back.
 
 use super::origin::definition_key;
-use super::{IntentState, Step, View, git, halt, known};
+use super::{IntentState, Step, View, git, halt, known, roles};
 use crate::model_version::act::{Effect, MERGED};
 use crate::model_version::desired::Cut;
 use crate::model_version::observe::Look;
@@ -22,7 +22,13 @@ pub(super) fn model(view: View<'_>, cut: &Cut) -> Option<Step> {
         return Some(create(view, cut, connection));
     };
     gone(view, id, &cut.model.name)
-        .or_else(|| roles(view, cut, id))
+        .or_else(|| roles::roles(view, cut, id))
+        .or_else(|| {
+            let is_begun = record.definition.is_some();
+            // Found out before anything is copied; it is asked once more before the folder is opened.
+            let unseen = || roles::nobody_can_see(view, cut);
+            if is_begun { None } else { unseen() }
+        })
         .or_else(|| definition(view, cut, connection, id))
 }
 
@@ -122,30 +128,6 @@ pub(super) fn gone(view: View<'_>, id: &str, name: &str) -> Option<Step> {
             ),
         )),
     }
-}
-
-/// A new model starts with the connection's base role for everyone.
-fn roles(view: View<'_>, cut: &Cut, id: &str) -> Option<Step> {
-    cut.model.roles.iter().find_map(|wanted| {
-        let grant = || {
-            Step::Do(Effect::GrantRole {
-                group: wanted.user_group.clone(),
-                model: id.to_owned(),
-                role: wanted.role.clone(),
-            })
-        };
-        match view.seen.roles.get(&wanted.user_group) {
-            Some(roles)
-                if roles
-                    .iter()
-                    .any(|it| it.model_id.as_deref() == Some(id) && it.role == wanted.role) =>
-            {
-                None
-            }
-            None if !view.seen.model_is_new => Some(Step::Look(Look::Roles(wanted.user_group.clone()))),
-            _ => Some(grant()),
-        }
-    })
 }
 
 fn definition(view: View<'_>, cut: &Cut, connection: &str, id: &str) -> Option<Step> {

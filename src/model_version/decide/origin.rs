@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Step, View, content, folder, git, halt, known, model, not_yet};
+use super::{IntentState, Step, View, access, content, folder, git, halt, known, model, not_yet};
 use crate::model_version::act::{Effect, MISPLACED};
 use crate::model_version::desired::Cut;
 use crate::model_version::observe::{Again, Look};
@@ -138,6 +138,17 @@ pub(super) fn as_begun(view: View<'_>, cut: &Cut) -> Option<Step> {
             }
             _ => {}
         }
+    }
+    let given = view.intent(IntentStep::Roles, "");
+    if matches!(given, IntentState::Settled(roles) if !roles.is_empty()) && cut.model.roles_from.is_none() {
+        let made = "user groups got the roles that they have on its source's model, which Omni does not take back";
+        return changed("model.rolesFrom", made);
+    }
+    if let (Some(slug), None) = (access::carried_already(view), cut.content.permissions_from) {
+        return changed(
+            "content.permissionsFrom",
+            &format!("the permissions of {slug} were carried"),
+        );
     }
     let wanted = view.wanted(cut);
     let first = view.record().and_then(|record| record.source_stamp.as_ref());

@@ -177,6 +177,8 @@ fn looked_at(desired: &Desired) -> Observed {
     let role = RoleGrant {
         role: "VIEWER".to_owned(),
         model_id: Some("m2".to_owned()),
+        connection_id: Some("c".to_owned()),
+        is_own: true,
     };
     Observed {
         versions: records(desired),
@@ -188,7 +190,8 @@ fn looked_at(desired: &Desired) -> Observed {
         files: ["m1", "m2"]
             .map(|id| ((id.to_owned(), None), ModelFiles::default()))
             .into(),
-        roles: [("viewers".to_owned(), vec![role])].into(),
+        roles: [("viewers".to_owned(), Some(vec![role]))].into(),
+        schedules: Some(Some(Vec::new())),
         folders: [folder("clinical", "f0"), folder(PATH, "f2")].into(),
         permits: [
             ("f0".to_owned(), vec![permit("editors", "EDITOR")]),

@@ -182,6 +182,13 @@ pub(super) const RELIED: &[Relied] = &[
         words: &[],
     },
     Relied {
+        operation: "GET /scim/v2/Groups",
+        query: &["excludedAttributes", "startIndex", "count"],
+        sends: &[],
+        needs: &["Resources[].id", "totalResults"],
+        words: &[("query excludedAttributes", &["members"])],
+    },
+    Relied {
         operation: "POST /v1/user-groups/{id}/model-roles",
         query: &[],
         sends: &["roleName", "modelId"],
@@ -256,6 +263,57 @@ pub(super) const RELIED: &[Relied] = &[
             PAGE[1],
         ],
         words: &NAME_ASCENDING,
+    },
+    // What stands in the list is not described: only its pages are relied on.
+    Relied {
+        operation: "GET /v1/documents/{identifier}/access-list",
+        query: &["accessSource", "pageSize", "cursor"],
+        sends: &[],
+        needs: &["principals", PAGE[0], PAGE[1]],
+        words: &[("query accessSource", &["direct"])],
+    },
+    // Settings stand beside the permits where Omni's documentation is right, and are told as not shown where not.
+    Relied {
+        operation: "GET /v1/documents/{identifier}/permissions",
+        query: &["userId"],
+        sends: &[],
+        needs: &["permits|abilities"],
+        words: &[],
+    },
+    Relied {
+        operation: "PUT /v1/documents/{identifier}/permissions",
+        query: &[],
+        sends: &[
+            "canDownload",
+            "canDrill",
+            "canSchedule",
+            "canUpload",
+            "canUseDashboardAi",
+            "canViewWorkbook",
+        ],
+        needs: &[],
+        words: &[],
+    },
+    Relied {
+        operation: "POST /v1/documents/{identifier}/permissions",
+        query: &[],
+        sends: &["role", "userIds", "userGroupIds"],
+        needs: &[],
+        words: &PERMIT_ROLES,
+    },
+    Relied {
+        operation: "PATCH /v1/documents/{identifier}/permissions",
+        query: &[],
+        sends: &["role", "userIds", "userGroupIds"],
+        needs: &[],
+        words: &PERMIT_ROLES,
+    },
+    Relied {
+        operation: "GET /v1/schedules",
+        query: &["sortField", "sortDirection", "pageSize", "cursor"],
+        sends: &[],
+        needs: &["records[].identifier", PAGE[0], PAGE[1]],
+        words: &[("query sortField", &["scheduleName"]), NAME_ASCENDING[1]],
     },
     Relied {
         operation: "PATCH /v1/documents/{identifier}/labels",

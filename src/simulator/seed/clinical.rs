@@ -167,6 +167,7 @@ fn bare() -> Organisation {
         redirects: BTreeMap::new(),
         embed_users: Vec::new(),
         labels: Vec::new(),
+        schedules: Vec::new(),
         git: BTreeMap::new(),
         repositories: BTreeMap::new(),
         jobs: Vec::new(),

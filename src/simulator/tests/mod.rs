@@ -10,6 +10,7 @@ mod control;
 mod embed_users;
 mod faults;
 mod git;
+mod groups;
 mod knobs;
 mod labels;
 mod metadata;

@@ -43,7 +43,12 @@ enum Mode {
 }
 
 /// Two dashboards are enough to meet every kind of call: one has fields of its workbook, one a tab of its own.
+/// What their sources have of their own is carried.
 pub(crate) fn two_dashboards(file: &str, text: String) -> String {
+    if file == "clinical-v2.yaml" {
+        let text = text.replacen("    roles:\n", "    rolesFrom: Source\n    roles:\n", 1);
+        return text.replacen("  content:\n", "  content:\n    permissionsFrom: Source\n", 1);
+    }
     if file != "clinical-v1.yaml" {
         return text;
     }
@@ -51,6 +56,9 @@ pub(crate) fn two_dashboards(file: &str, text: String) -> String {
     let kept = text.lines().filter(|line| !left_out.iter().any(|it| line.contains(it)));
     kept.map(|line| format!("{line}\n")).collect()
 }
+
+/// The simulator's group that is not the viewers'.
+const ANALYSTS: &str = "aN3pT9sL";
 
 /// Files that no dashboard of the two needs: fewer files are fewer calls of one kind.
 const WITHOUT: [&str; 11] = [
@@ -102,10 +110,27 @@ fn declared(making: Making) -> impl Fn(&str, String) -> String {
     move |file, text| making.declared(file, two_dashboards(file, text))
 }
 
+/// Gives one of the two dashboards permits and settings of its own, and a group a role on the model.
+pub(crate) async fn open(bench: &Bench) {
+    let roles = format!("/api/v1/user-groups/{ANALYSTS}/model-roles");
+    let role = json!({"roleName": "MODELER", "modelId": "3fb59130-54fc-4848-832f-d22f61933485"});
+    bench.call("POST", &roles, Some(role)).await;
+    let permissions = "/api/v1/documents/12db1a0a/permissions";
+    let shut = json!({"role": "NO_ACCESS", "userGroupIds": [ANALYSTS]});
+    bench.call("POST", permissions, Some(shut)).await;
+    let state = bench.simulator.state();
+    let user = json!({"role": "EDITOR", "userIds": [state["embedUsers"][0]["id"]]});
+    bench.call("POST", permissions, Some(user)).await;
+    bench
+        .call("PUT", permissions, Some(json!({"canDownload": false})))
+        .await;
+}
+
 /// The organisation before anything; in the last mode with version 1 adopted, and the database as it is then kept aside.
 async fn bed(mode: Mode, making: Making) -> Bench {
     let bench = Bench::new(declared(making)).await;
     shrink(&bench);
+    open(&bench).await;
     if making != Making::Sent {
         kept_in_git(&bench, making).await;
     }

@@ -117,7 +117,8 @@ fn organisation(state: &Value) -> Vec<String> {
     let documents = list(state, "documents").map(|it| {
         json!({"document": it["identifier"], "name": it["name"], "folder": it["folderPath"], "deleted": it["deleted"],
             "scope": it["scope"], "model": it["modelId"], "workbook": files(&it["workbookModelId"]),
-            "tabs": list(it, "queryModelIds").map(files).collect::<Vec<_>>()})
+            "tabs": list(it, "queryModelIds").map(files).collect::<Vec<_>>(),
+            "labels": it["labels"], "permits": it["permits"], "settings": it["settings"]})
     });
     let folders = list(state, "folders").map(|it| json!({"folder": it["path"], "permits": it["permits"]}));
     let roles = list(state, "roles").map(|it| json!({"role": it}));
