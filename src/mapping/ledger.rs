@@ -227,7 +227,7 @@ impl EnvironmentView {
     }
 }
 
-const STEPS: [(IntentStep, &str); 8] = [
+const STEPS: [(IntentStep, &str); 9] = [
     (IntentStep::Model, "model"),
     (IntentStep::Branch, "branch"),
     (IntentStep::Folder, "folder"),
@@ -236,6 +236,7 @@ const STEPS: [(IntentStep, &str); 8] = [
     (IntentStep::Import, "import"),
     (IntentStep::Labels, "labels"),
     (IntentStep::Queries, "queries"),
+    (IntentStep::Method, "method"),
 ];
 
 const KINDS: [(PinEventKind, &str); 3] = [

@@ -10,12 +10,16 @@ use super::desired::{Cut, Desired, Origin};
 use super::edits::names_views;
 use super::observe::Observed;
 use crate::ports::{IntentStep, VersionRecord};
-use crate::resources::{ContentValidation, QueryMode, QueryValidation};
+use crate::resources::{ContentMethod, ContentValidation, QueryMode, QueryValidation};
 
 /// Files of a model whose definition was not read yet.
 const UNREAD_FILES: usize = 20;
 /// Calls a dashboard: exported, imported, exported again; and its share of those whose tabs must be repaired.
 const CALLS_A_DASHBOARD: usize = 4;
+/// And where it may be created by the newer documents API: read there too.
+const CALLS_TO_READ: usize = 1;
+/// Calls a dashboard before anything is written, where it must be one that the newer documents API carries.
+const CALLS_TO_JUDGE: usize = 2;
 /// Tiles of a dashboard that was not read yet.
 const TILES_A_DASHBOARD: usize = 8;
 /// Dashboards a page of Omni's lists.
@@ -101,6 +105,12 @@ fn of_cut(
         format!("see that version {} is complete and rests", cut.from),
         6 + pages(wanted.len()),
     )];
+    if record.is_none() && cut.content.method == ContentMethod::DocumentsV2 {
+        steps.push(step(
+            format!("see that the documents API carries {}", dashboards(&left)),
+            CALLS_TO_JUDGE * left.len(),
+        ));
+    }
     if record.is_none_or(|record| record.model_id.is_none()) {
         let roles = cut.model.roles.len();
         steps.push(step(
@@ -124,7 +134,7 @@ fn of_cut(
     if !left.is_empty() {
         steps.push(step(
             format!("copy {}", dashboards(&left)),
-            CALLS_A_DASHBOARD * left.len(),
+            calls_a_dashboard(cut) * left.len(),
         ));
     }
     if record.is_none_or(|record| record.evidence.is_none()) && cut.validation.content != ContentValidation::Skip {
@@ -186,8 +196,15 @@ fn added(desired: &Desired, seen: &Observed) -> Vec<StepAhead> {
     }
     vec![step(
         format!("copy {}, and write {}", dashboards(&left), rows(left.len())),
-        8 + CALLS_A_DASHBOARD * left.len(),
+        8 + calls_a_dashboard(cut) * left.len(),
     )]
+}
+
+fn calls_a_dashboard(cut: &Cut) -> usize {
+    match cut.content.method {
+        ContentMethod::ExportImport => CALLS_A_DASHBOARD,
+        ContentMethod::DocumentsV2 | ContentMethod::Auto => CALLS_A_DASHBOARD + CALLS_TO_READ,
+    }
 }
 
 fn pages(dashboards: usize) -> usize {

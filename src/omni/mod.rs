@@ -10,6 +10,7 @@ mod connections;
 mod content_validator;
 mod contract;
 mod documents;
+mod documents_v2;
 mod folders;
 mod identity;
 mod lately;
@@ -33,9 +34,9 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::ports::{
-    Connection, Contract, DocumentFindings, DocumentRecord, Exported, FolderPermit, FolderRecord, Identity,
-    ImportRequest, Imported, MappingError, Merge, ModelFile, ModelFiles, ModelRecord, NewModel, Omni, OmniError,
-    QueryAnswer, QueryAsk, Reservation, RoleGrant, Standing, Urgency, ValidationIssue,
+    Connection, Contract, DocumentFindings, DocumentRecord, DocumentRequest, Exported, FolderPermit, FolderRecord,
+    Identity, ImportRequest, Imported, MappingError, Merge, ModelFile, ModelFiles, ModelRecord, NewModel, Omni,
+    OmniError, PublishedRead, QueryAnswer, QueryAsk, Reservation, RoleGrant, Standing, Urgency, ValidationIssue,
 };
 use crate::telemetry::Measures;
 pub use limiter::{Limiter, Limiters, Shared, Slot};
@@ -318,6 +319,18 @@ impl Omni for OmniClient {
 
     async fn import(&self, request: &ImportRequest, place: Reservation) -> Result<Imported, OmniError> {
         self.post_import(request, place).await
+    }
+
+    async fn published(&self, identifier: &str) -> Result<Option<PublishedRead>, OmniError> {
+        self.get_published(identifier).await
+    }
+
+    async fn create_document(
+        &self,
+        request: &DocumentRequest,
+        place: Reservation,
+    ) -> Result<Option<String>, OmniError> {
+        self.post_published(request, place).await
     }
 
     async fn move_document(&self, identifier: &str, folder_path: &str) -> Result<(), OmniError> {

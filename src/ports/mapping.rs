@@ -140,6 +140,9 @@ pub enum IntentStep {
     Labels,
     /// The queries of a dashboard's tiles were found right; the subject is its slug. Settled without being opened.
     Queries,
+    /// How a dashboard is copied, where that is chosen or not the default; the subject is its slug, the result the method.
+    /// Settled without being opened.
+    Method,
 }
 
 /// A mark made before a creating call is sent, and settled when its effect was seen.

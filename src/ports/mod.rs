@@ -34,9 +34,9 @@ pub use mapping::{
 };
 pub use objects::{Absence, Lookup, Object, Objects};
 pub use omni::{
-    Branch, Connection, DocumentRecord, Exported, FolderPermit, FolderRecord, Identity, ImportRequest, Imported,
-    KeyScope, Merge, ModelFile, ModelFiles, ModelKind, ModelRecord, NewModel, Omni, OmniError, OmniErrorKind,
-    Reservation, RoleGrant,
+    Branch, Connection, DocumentRecord, DocumentRequest, Exported, FolderPermit, FolderRecord, Identity, ImportRequest,
+    Imported, KeyScope, Merge, ModelFile, ModelFiles, ModelKind, ModelRecord, NewModel, Omni, OmniError, OmniErrorKind,
+    PublishedDocument, PublishedRead, Reservation, RoleGrant,
 };
 pub use repository::{
     Author, Copied, CopyRequest, Directory, ModelRepository, RepositoryError, RepositoryErrorKind, Revision,

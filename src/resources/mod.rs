@@ -19,10 +19,10 @@ mod tenant_pin;
 pub use base_url::BaseUrl;
 pub use duration::HumanDuration;
 pub use model_version::{
-    AddedDashboard, Adopt, AdoptedDashboard, Content, ContentMethod, ContentValidation, Dashboards, DashboardsStatus,
-    DeletionPolicy, DriftPolicy, Edit, Folder, FolderPermission, FolderRole, InstanceRef, Model, ModelCopy, ModelRole,
-    ModelVersion, ModelVersionSpec, ModelVersionStatus, QueryMode, QueryValidation, Rename, RenameKind, Source,
-    TenantSample, Validation,
+    AddedDashboard, Adopt, AdoptedDashboard, Content, ContentMethod, ContentValidation, CopiedBy, Dashboards,
+    DashboardsStatus, DeletionPolicy, DriftPolicy, Edit, Folder, FolderPermission, FolderRole, InstanceRef, Model,
+    ModelCopy, ModelRole, ModelVersion, ModelVersionSpec, ModelVersionStatus, QueryMode, QueryValidation, Rename,
+    RenameKind, Source, TenantSample, Validation,
 };
 pub use omni_instance::{
     DashboardIdHolds, Management, MappingSpec, OmniInstance, OmniInstanceSpec, OmniInstanceStatus, SecretKeyRef,

@@ -9,7 +9,7 @@ use super::organisation::{Document, File, Files, Model, ModelKind, Organisation,
 use super::renew::{DashboardIds, NewIds, rehash};
 
 /// Every action with its fields.
-const ACTIONS: [(&str, &[&str]); 19] = [
+const ACTIONS: [(&str, &[&str]); 20] = [
     ("rename_document", &["identifier", "name", "new_identifier"]),
     ("move_document", &["identifier", "folder_path"]),
     ("delete_document", &["identifier"]),
@@ -32,6 +32,7 @@ const ACTIONS: [(&str, &[&str]); 19] = [
     ("remove_user", &["external_id"]),
     ("describe_document", &["identifier", "description"]),
     ("set_git_ref", &["model", "git_ref"]),
+    ("make_classic", &["identifier"]),
 ];
 
 impl Organisation {
@@ -58,6 +59,7 @@ impl Organisation {
             "remove_user" => self.hand_remove_user(body),
             "describe_document" => self.hand_describe(body),
             "set_git_ref" => self.hand_set_ref(body),
+            "make_classic" => self.hand_make_classic(body),
             _ => self.hand_set_permit(body),
         }
     }
@@ -122,6 +124,16 @@ impl Organisation {
                 }
             }
             rehash(&mut document.dashboard);
+        }
+        self.publish(&id);
+        Ok(Answer::ok(json!({"success": true})))
+    }
+
+    /// Gives a dashboard the layout of before the advanced one, and publishes.
+    fn hand_make_classic(&mut self, body: &Object) -> Reply {
+        let id = self.document(required_text(body, "identifier")?)?.id.clone();
+        if let Some(document) = self.documents.get_mut(&id) {
+            document.dashboard["metadataVersion"] = json!(1);
         }
         self.publish(&id);
         Ok(Answer::ok(json!({"success": true})))

@@ -14,10 +14,11 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 use wavepin::ports::{
     Ask, Budget, Claim, CompleteVersion, Connection, Contract, DashboardRecord, DashboardRow, DocumentFindings,
-    DocumentRecord, EnvironmentView, Exported, Flip, FlipOutcome, FolderPermit, FolderRecord, Identity, ImportRequest,
-    Imported, Intent, IntentStep, Mapping, MappingError, MappingErrorKind, Merge, ModelFile, ModelFiles, ModelRecord,
-    NewModel, Omni, OmniError, OmniErrorKind, Organization, Place, QueryAnswer, QueryAsk, Reservation, Return,
-    RoleGrant, RowRemoval, Shape, Standing, Told, ValidationIssue, VersionChange, VersionRecord,
+    DocumentRecord, DocumentRequest, EnvironmentView, Exported, Flip, FlipOutcome, FolderPermit, FolderRecord,
+    Identity, ImportRequest, Imported, Intent, IntentStep, Mapping, MappingError, MappingErrorKind, Merge, ModelFile,
+    ModelFiles, ModelRecord, NewModel, Omni, OmniError, OmniErrorKind, Organization, Place, PublishedRead, QueryAnswer,
+    QueryAsk, Reservation, Return, RoleGrant, RowRemoval, Shape, Standing, Told, ValidationIssue, VersionChange,
+    VersionRecord,
 };
 
 /// Where in a call a process is stopped.
@@ -292,6 +293,8 @@ behind_a_fuse! {
     fn all_documents(most_pages: usize) -> Result<Option<Vec<DocumentRecord>>, OmniError>;
     fn export(identifier: &str) -> Result<Option<Exported>, OmniError>;
     fn import(request: &ImportRequest, place: Reservation) -> Result<Imported, OmniError>;
+    fn published(identifier: &str) -> Result<Option<PublishedRead>, OmniError>;
+    fn create_document(request: &DocumentRequest, place: Reservation) -> Result<Option<String>, OmniError>;
     fn move_document(identifier: &str, folder_path: &str) -> Result<(), OmniError>;
 }
 

@@ -20,7 +20,7 @@
 mod adopt;
 pub(super) mod carry;
 mod content;
-mod dashboard;
+pub(super) mod dashboard;
 mod drift;
 mod evidence;
 mod finish;

@@ -329,7 +329,8 @@ fn source_files(view: View<'_>, cut: &Cut, model: &str) -> Option<Step> {
             Ok(Some(known)) => known::as_declared(view, cut, &known),
             Ok(None) => model::name_free(view, cut)
                 .or_else(|| folder::path_free(view, cut))
-                .or_else(|| content::identifiers_free(view, cut)),
+                .or_else(|| content::identifiers_free(view, cut))
+                .or_else(|| content::fit(view, cut)),
         }
         .or(Some(Step::Do(Effect::RecordVersion))),
     }
