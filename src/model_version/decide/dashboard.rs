@@ -401,10 +401,10 @@ impl<'a> Dashboard<'a> {
         }
     }
 
-    /// A copy that was whole, and for which the renames have changed since.
+    /// A copy that was whole, and for which the renames have changed since; or one that was made in a way that has another.
     fn how_to_copy_anew(&self) -> String {
         let known = self.view.seen.dashboards.get(self.slug);
-        known.map_or_else(String::new, |_| {
+        known.map_or_else(|| self.other_way(), |_| {
             format!(
                 ". It was made with other renames than are declared now: delete {:?} in Omni for good, and it is copied anew",
                 self.to

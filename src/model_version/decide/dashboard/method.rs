@@ -83,6 +83,17 @@ impl<'a> Dashboard<'a> {
         })
     }
 
+    /// How a copy is made that the documents API made wrong.
+    pub(super) fn other_way(&self) -> String {
+        if self.method() != Some(CREATED) {
+            return String::new();
+        }
+        format!(
+            ". It was created by the documents API: set content.method to ExportImport, delete {:?} in Omni for good, and it is imported",
+            self.to
+        )
+    }
+
     /// What the copy does not have: a description goes with a creation, and with no import.
     pub(super) fn lost(&self) -> Vec<String> {
         let mut lost = carry::lost(self.view, self.from);
