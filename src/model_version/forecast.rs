@@ -105,12 +105,7 @@ fn of_cut(
         format!("see that version {} is complete and rests", cut.from),
         6 + pages(wanted.len()),
     )];
-    if record.is_none() && cut.content.method == ContentMethod::DocumentsV2 {
-        steps.push(step(
-            format!("see that the documents API carries {}", dashboards(&left)),
-            CALLS_TO_JUDGE * left.len(),
-        ));
-    }
+    steps.extend(judged(cut, record, &left));
     if record.is_none_or(|record| record.model_id.is_none()) {
         let roles = cut.model.roles.len();
         steps.push(step(
@@ -148,6 +143,15 @@ fn of_cut(
         4 + 2 * pages(wanted.len()),
     ));
     steps
+}
+
+/// Before anything is written: every dashboard is one that the documents API carries, where all must be.
+fn judged(cut: &Cut, record: Option<&VersionRecord>, left: &[&str]) -> Option<StepAhead> {
+    let must = record.is_none() && cut.content.method == ContentMethod::DocumentsV2;
+    must.then(|| {
+        let what = format!("see that the documents API carries {}", dashboards(left));
+        step(what, CALLS_TO_JUDGE * left.len())
+    })
 }
 
 /// The definition: read, sent to a branch file by file, validated, merged and read back.

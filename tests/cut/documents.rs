@@ -4,7 +4,8 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 use serde_json::{Value, json};
-use wavepin::model_version::VersionReport;
+use wavepin::model_version::{VersionReport, plan};
+use wavepin::ports::{Lookup, Objects as _};
 use wavepin::resources::ContentMethod;
 use wavepin::simulator::{Fault, FaultKind, LoggedRequest};
 
@@ -481,4 +482,24 @@ async fn a_cut_by_either_method_costs_what_is_told_beforehand() {
     // Read by the documents API too; and the fields of one workbook: both models' files, the one file, an export more.
     assert_eq!(chosen, imported + 3 + 4);
     assert_eq!(created, chosen + 2 * 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_plan_tells_what_each_method_reads_and_makes() {
+    let steps = async |method: &'static str| {
+        let bench = adopted(by(method, WITHOUT_UNFIT)).await;
+        let world = bench.world(&Fuse::never()).await;
+        let Lookup::Found(object) = bench.declared.version("default", "clinical-v2") else {
+            panic!("it is declared")
+        };
+        let steps = plan(&world, &object).await.unwrap().steps;
+        let about = steps.into_iter().filter(|it| it.what.contains("3 dashboards"));
+        about.map(|it| (it.what, it.calls)).collect::<Vec<_>>()
+    };
+    let three = "3 dashboards: billing-overview, medication-review, patient-summary";
+    let copy = |calls: usize| (format!("copy {three}"), calls);
+    assert_eq!(steps("ExportImport").await, [copy(12)]);
+    assert_eq!(steps("Auto").await, [copy(15)]);
+    let judged = (format!("see that the documents API carries {three}"), 6);
+    assert_eq!(steps("DocumentsV2").await, [judged, copy(15)]);
 }
