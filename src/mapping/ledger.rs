@@ -227,7 +227,7 @@ impl EnvironmentView {
     }
 }
 
-const STEPS: [(IntentStep, &str); 11] = [
+const STEPS: [(IntentStep, &str); 12] = [
     (IntentStep::Model, "model"),
     (IntentStep::Branch, "branch"),
     (IntentStep::Git, "git"),
@@ -239,6 +239,7 @@ const STEPS: [(IntentStep, &str); 11] = [
     (IntentStep::Queries, "queries"),
     (IntentStep::Roles, "roles"),
     (IntentStep::Access, "access"),
+    (IntentStep::Method, "method"),
 ];
 
 const KINDS: [(PinEventKind, &str); 3] = [

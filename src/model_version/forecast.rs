@@ -10,7 +10,7 @@ use super::desired::{Cut, Desired, Origin};
 use super::edits::names_views;
 use super::observe::Observed;
 use crate::ports::{IntentStep, VersionRecord};
-use crate::resources::{ContentValidation, ModelCopy, QueryMode, QueryValidation};
+use crate::resources::{ContentMethod, ContentValidation, ModelCopy, QueryMode, QueryValidation};
 
 /// Files of a model whose definition was not read yet.
 const UNREAD_FILES: usize = 20;
@@ -23,6 +23,10 @@ const USER_GROUPS: usize = 20;
 /// Calls for the permissions of a dashboard: its own and its copy's are read, given, and read again; its settings and its
 /// copy's are read and set.
 const PERMISSION_CALLS: usize = 7;
+/// And where it may be created by the newer documents API: read there too.
+const CALLS_TO_READ: usize = 1;
+/// Calls a dashboard before anything is written, where it must be one that the newer documents API carries.
+const CALLS_TO_JUDGE: usize = 2;
 /// Tiles of a dashboard that was not read yet.
 const TILES_A_DASHBOARD: usize = 8;
 /// Dashboards a page of Omni's lists.
@@ -108,6 +112,7 @@ fn of_cut(
         format!("see that version {} is complete and rests", cut.from),
         6 + pages(wanted.len()),
     )];
+    steps.extend(judged(cut, record, &left));
     if record.is_none_or(|record| record.model_id.is_none()) {
         steps.push(model(cut));
     }
@@ -127,7 +132,7 @@ fn of_cut(
     if !left.is_empty() {
         steps.push(step(
             format!("copy {}", dashboards(&left)),
-            CALLS_A_DASHBOARD * left.len(),
+            calls_a_dashboard(cut) * left.len(),
         ));
     }
     if record.is_none_or(|record| record.evidence.is_none()) && cut.validation.content != ContentValidation::Skip {
@@ -164,6 +169,15 @@ fn permissions(cut: &Cut, seen: &Observed, wanted: &BTreeSet<String>) -> Option<
     let left = wanted.iter().filter(|slug| !carried(slug)).count();
     let what = format!("carry the permissions and settings of {left} dashboards");
     (left > 0).then(|| step(what, PERMISSION_CALLS * left))
+}
+
+/// Before anything is written: every dashboard is one that the documents API carries, where all must be.
+fn judged(cut: &Cut, record: Option<&VersionRecord>, left: &[&str]) -> Option<StepAhead> {
+    let must = record.is_none() && cut.content.method == ContentMethod::DocumentsV2;
+    must.then(|| {
+        let what = format!("see that the documents API carries {}", dashboards(left));
+        step(what, CALLS_TO_JUDGE * left.len())
+    })
 }
 
 /// The definition: read, sent to a branch file by file, validated, merged and read back.
@@ -218,8 +232,15 @@ fn added(desired: &Desired, seen: &Observed) -> Vec<StepAhead> {
     }
     vec![step(
         format!("copy {}, and write {}", dashboards(&left), rows(left.len())),
-        8 + CALLS_A_DASHBOARD * left.len(),
+        8 + calls_a_dashboard(cut) * left.len(),
     )]
+}
+
+fn calls_a_dashboard(cut: &Cut) -> usize {
+    match cut.content.method {
+        ContentMethod::ExportImport => CALLS_A_DASHBOARD,
+        ContentMethod::DocumentsV2 | ContentMethod::Auto => CALLS_A_DASHBOARD + CALLS_TO_READ,
+    }
 }
 
 fn pages(dashboards: usize) -> usize {

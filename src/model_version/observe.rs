@@ -10,14 +10,15 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::content::documents_v2::{self, Fit};
 use super::content::tiles::TileQuery;
 use super::content::{state, tiles};
 use super::repositories::Repositories;
 use crate::ports::{
     DashboardIds, DashboardRecord, DashboardRow, DocumentFindings, DocumentRecord, DocumentState, Exported, Failure,
     FolderPermit, FolderRecord, GitSettings, GitSync, Intent, IntentStep, Mapping, MappingError, ModelFiles,
-    ModelRecord, Omni, OmniError, OmniErrorKind, QueryAnswer, QueryAsk, RoleGrant, Scheduled, Shape, ValidationIssue,
-    VersionRecord,
+    ModelRecord, Omni, OmniError, OmniErrorKind, PublishedRead, QueryAnswer, QueryAsk, RoleGrant, Scheduled, Shape,
+    ValidationIssue, VersionRecord,
 };
 use crate::resources::conditions::Reason;
 pub use access::OwnPermits;
@@ -114,6 +115,10 @@ pub struct Observed {
     pub work: Option<Work>,
     /// Dashboards that cannot be copied as they are.
     pub set_aside: BTreeMap<String, (Reason, String)>,
+    /// Dashboards whose creation by the newer documents API Omni refused, with its words.
+    pub refused: BTreeMap<String, String>,
+    /// What the newer documents API would not carry of the dashboards that were judged before anything is written, by slug.
+    pub unfit: BTreeMap<String, Vec<String>>,
     /// Dashboards whose import got no answer and that may still appear.
     pub awaited: BTreeMap<String, Timestamp>,
     /// What was looked at once more after all content was whole.
@@ -217,6 +222,10 @@ pub struct Work {
     pub slug: String,
     /// The source, exported; `None` inside where Omni has no such document.
     pub source: Option<Option<Exported>>,
+    /// The source as the newer documents API reads it; `None` inside where that knows none.
+    pub published: Option<Option<PublishedRead>>,
+    /// How often the source was read anew, since it was published between two reads.
+    pub rereads: u32,
     /// The copy, exported; `None` inside where there is none yet.
     pub copy: Option<Option<Exported>>,
     /// Old tiles and new ones, as the import of this pass answered.
@@ -300,6 +309,27 @@ pub enum Look {
     },
     /// The source of the dashboard that is being copied.
     Source {
+        /// The slug.
+        slug: String,
+        /// The identifier.
+        identifier: String,
+    },
+    /// The source of the dashboard that is being copied, as the newer documents API reads it.
+    Published {
+        /// The slug.
+        slug: String,
+        /// The identifier.
+        identifier: String,
+    },
+    /// The same once more, and its export: somebody published it between the two reads.
+    Reread {
+        /// The slug.
+        slug: String,
+        /// The identifier.
+        identifier: String,
+    },
+    /// Whether the newer documents API would carry a dashboard.
+    Fit {
         /// The slug.
         slug: String,
         /// The identifier.
@@ -567,6 +597,21 @@ async fn look_at_documents(look: Look, omni: &dyn Omni, seen: &mut Observed) -> 
             let source = omni.export(&identifier).await?;
             seen.work(&slug).source = Some(source);
         }
+        Look::Published { slug, identifier } => {
+            let published = omni.published(&identifier).await?;
+            seen.work(&slug).published = Some(published);
+        }
+        Look::Reread { slug, identifier } => {
+            let published = omni.published(&identifier).await?;
+            let source = omni.export(&identifier).await?;
+            let work = seen.work(&slug);
+            work.rereads += 1;
+            (work.published, work.source) = (Some(published), Some(source));
+        }
+        Look::Fit { slug, identifier } => {
+            let lacking = lacking(omni, &identifier).await?;
+            seen.unfit.insert(slug, lacking);
+        }
         Look::Copy { slug, identifier } => {
             let copy = omni.export(&identifier).await?;
             let work = seen.work(&slug);
@@ -589,6 +634,20 @@ async fn look_at_documents(look: Look, omni: &dyn Omni, seen: &mut Observed) -> 
         _ => {}
     }
     Ok(())
+}
+
+/// What the newer documents API would not carry of a document; nothing where there is no such document, which is told
+/// elsewhere. Of the two reads nothing else is kept.
+async fn lacking(omni: &dyn Omni, identifier: &str) -> Result<Vec<String>, OmniError> {
+    let published = omni.published(identifier).await?;
+    let Some(export) = omni.export(identifier).await? else {
+        return Ok(Vec::new());
+    };
+    Ok(match documents_v2::fit(published.as_ref(), &export) {
+        Fit::Lacking(lacking) => lacking,
+        // Read again when it is copied.
+        Fit::Whole(_) | Fit::Moved => Vec::new(),
+    })
 }
 
 /// The documents of a folder. One that is gone holds nothing.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::VersionReport;
+use super::decide::dashboard::method;
 use super::decide::{Drift, Ending, access, carry, git, requested_validation_holds};
 use super::desired::{Desired, Origin};
 use super::forecast::{calls, forecast};
@@ -12,7 +13,7 @@ use crate::resources::conditions::{
     ACCEPTED, CONTENT_READY, DRIFTED, Finding, IN_USE, MAPPED, MODEL_READY, READY, RECONCILING, Reason, STALLED,
     VALIDATED, Verdict,
 };
-use crate::resources::{ContentValidation, DashboardsStatus};
+use crate::resources::{ContentMethod, ContentValidation, CopiedBy, DashboardsStatus};
 
 /// How many names a list in status holds at most.
 const MOST_NAMES: usize = 20;
@@ -317,7 +318,26 @@ fn dashboards(seen: &Observed, total: usize, ready: usize) -> DashboardsStatus {
             .take(MOST_NAMES)
             .map(|(_, message)| message.clone())
             .collect(),
+        methods: methods(seen),
     }
+}
+
+/// Which dashboards go which way, as far as that was written down.
+fn methods(seen: &Observed) -> Vec<CopiedBy> {
+    let ways = [
+        (ContentMethod::DocumentsV2, method::CREATED),
+        (ContentMethod::ExportImport, method::IMPORTED),
+    ];
+    let marks = seen.intents.values().filter(|it| it.step == IntentStep::Method);
+    let marks: Vec<_> = marks.collect();
+    let by = |(method, mark): (ContentMethod, &str)| {
+        let slugs = marks.iter().filter(|it| it.result.as_deref() == Some(mark));
+        let slugs: Vec<String> = slugs.map(|it| it.subject.clone()).collect();
+        let count = u32::try_from(slugs.len()).unwrap_or(u32::MAX);
+        let slugs = slugs.into_iter().take(MOST_NAMES).collect();
+        CopiedBy { method, count, slugs }
+    };
+    ways.into_iter().map(by).filter(|it| it.count > 0).collect()
 }
 
 fn foreign_links(seen: &Observed) -> Vec<String> {

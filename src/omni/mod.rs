@@ -11,6 +11,7 @@ mod content_validator;
 mod contract;
 mod document_access;
 mod documents;
+mod documents_v2;
 mod folders;
 mod git;
 mod identity;
@@ -36,10 +37,10 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::ports::{
-    Connection, Contract, DocumentFindings, DocumentPermit, DocumentRecord, Exported, FolderPermit, FolderRecord,
-    GitLink, GitSettings, GitSync, Grantee, Identity, ImportRequest, Imported, MappingError, Merge, Migration,
-    ModelFile, ModelFiles, ModelRecord, NewModel, Omni, OmniError, QueryAnswer, QueryAsk, Rehearsal, Reservation,
-    RoleGrant, Scheduled, Standing, Urgency, ValidationIssue,
+    Connection, Contract, DocumentFindings, DocumentPermit, DocumentRecord, DocumentRequest, Exported, FolderPermit,
+    FolderRecord, GitLink, GitSettings, GitSync, Grantee, Identity, ImportRequest, Imported, MappingError, Merge,
+    Migration, ModelFile, ModelFiles, ModelRecord, NewModel, Omni, OmniError, PublishedRead, QueryAnswer, QueryAsk,
+    Rehearsal, Reservation, RoleGrant, Scheduled, Standing, Urgency, ValidationIssue,
 };
 use crate::telemetry::Measures;
 pub use limiter::{Limiter, Limiters, Shared, Slot};
@@ -400,6 +401,18 @@ impl Omni for OmniClient {
 
     async fn schedules(&self, most_pages: usize) -> Result<Option<Vec<Scheduled>>, OmniError> {
         self.list_schedules(most_pages).await
+    }
+
+    async fn published(&self, identifier: &str) -> Result<Option<PublishedRead>, OmniError> {
+        self.get_published(identifier).await
+    }
+
+    async fn create_document(
+        &self,
+        request: &DocumentRequest,
+        place: Reservation,
+    ) -> Result<Option<String>, OmniError> {
+        self.post_published(request, place).await
     }
 
     async fn move_document(&self, identifier: &str, folder_path: &str) -> Result<(), OmniError> {

@@ -149,6 +149,9 @@ pub enum IntentStep {
     /// A copy got the permissions of its source, and what it could not get was told; the subject is its slug. Settled
     /// without being opened.
     Access,
+    /// How a dashboard is copied, where that is chosen or not the default; the subject is its slug, the result the method.
+    /// Settled without being opened.
+    Method,
 }
 
 /// A mark made before a creating call is sent, and settled when its effect was seen.

@@ -37,9 +37,9 @@ pub use mapping::{
 };
 pub use objects::{Absence, Lookup, Object, Objects};
 pub use omni::{
-    Branch, Connection, DocumentPermit, DocumentRecord, Exported, FolderPermit, FolderRecord, Grantee, Identity,
-    ImportRequest, Imported, KeyScope, Merge, ModelFile, ModelFiles, ModelKind, ModelRecord, NewModel, Omni, OmniError,
-    OmniErrorKind, Reservation, RoleGrant, Scheduled,
+    Branch, Connection, DocumentPermit, DocumentRecord, DocumentRequest, Exported, FolderPermit, FolderRecord, Grantee,
+    Identity, ImportRequest, Imported, KeyScope, Merge, ModelFile, ModelFiles, ModelKind, ModelRecord, NewModel, Omni,
+    OmniError, OmniErrorKind, PublishedDocument, PublishedRead, Reservation, RoleGrant, Scheduled,
 };
 pub use rehearsal::{Met, Rehearsal, Request, Stages};
 pub use repository::{

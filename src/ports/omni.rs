@@ -210,6 +210,39 @@ pub struct Imported {
     pub tiles: BTreeMap<String, String>,
 }
 
+/// One published document, as the newer documents API reads it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PublishedDocument {
+    /// The shared model that it sits on.
+    pub shared_model_id: String,
+    /// Its own model, which is another one after every publish.
+    pub workbook_model_id: String,
+    /// The body as Omni sent it.
+    pub body: Value,
+}
+
+/// What the newer documents API answers when a document is read.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PublishedRead {
+    /// The document.
+    Document(Box<PublishedDocument>),
+    /// It is one that this API does not read, such as one of the classic layout: Omni's words.
+    Refused(String),
+}
+
+/// A document to create by the newer documents API.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DocumentRequest {
+    /// The shared model to put it on.
+    pub model_id: String,
+    /// The identifier that it shall have.
+    pub identifier: String,
+    /// The id of the folder to put it in.
+    pub folder_id: String,
+    /// What was read of another document, changed as needed; the three fields above are added to it.
+    pub body: Value,
+}
+
 /// A role that a user group has on a model or a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoleGrant {
@@ -556,6 +589,12 @@ pub trait Omni: Send + Sync {
     async fn set_document(&self, identifier: &str, settings: &BTreeMap<String, bool>) -> Result<(), OmniError>;
     /// Every schedule and alert of the organisation, if that takes at most so many calls. `GET /v1/schedules`.
     async fn schedules(&self, most_pages: usize) -> Result<Option<Vec<Scheduled>>, OmniError>;
+    /// One document as it can be created anew; `None` where there is none. `GET /v2/documents/{identifier}`.
+    async fn published(&self, identifier: &str) -> Result<Option<PublishedRead>, OmniError>;
+    /// Creates a document and publishes it; the identifier that it got, where the answer tells. Never repeated by the
+    /// client. `POST /v2/documents`.
+    async fn create_document(&self, request: &DocumentRequest, place: Reservation)
+    -> Result<Option<String>, OmniError>;
     /// Moves a document into a folder. `PUT /v1/documents/{identifier}/move`.
     async fn move_document(&self, identifier: &str, folder_path: &str) -> Result<(), OmniError>;
 }

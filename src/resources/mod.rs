@@ -21,7 +21,7 @@ pub use base_url::BaseUrl;
 pub use duration::HumanDuration;
 pub use git::{GitAccess, GitAuthor, GitFallback, Migrate, ModelGit, SecretRef};
 pub use model_version::{
-    AccessBy, AddedDashboard, Adopt, AdoptedDashboard, Content, ContentMethod, ContentValidation, Dashboards,
+    AccessBy, AddedDashboard, Adopt, AdoptedDashboard, Content, ContentMethod, ContentValidation, CopiedBy, Dashboards,
     DashboardsStatus, DeletionPolicy, DriftPolicy, Edit, Folder, FolderPermission, FolderRole, InstanceRef, Model,
     ModelCopy, ModelRole, ModelVersion, ModelVersionSpec, ModelVersionStatus, PermissionsFrom, QueryMode,
     QueryValidation, Rename, RenameKind, RolesFrom, Source, TenantSample, Validation,

@@ -254,7 +254,7 @@ pub struct Edit {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Content {
-    /// How dashboards are copied. ExportImport: through Omni's export and import, then repaired and compared until the copy is whole.
+    /// How dashboards are copied; whichever way, a copy is compared with its source until it is whole. ExportImport: through Omni's export and import, which carry everything. DocumentsV2: through the newer documents API, which puts a copy into its folder in one call; a dashboard that this does not carry whole (a classic layout, more than 48 tiles, files, tabs with fields of their own) is refused by name before anything is written. Auto: the newer one for each dashboard that it carries, export and import for the others; `status.dashboards.methods` says which.
     #[serde(default)]
     pub method: ContentMethod,
     /// The folder that is made for this version's dashboards.
@@ -330,6 +330,10 @@ pub enum ContentMethod {
     /// Through Omni's export and import, then repaired and compared until the copy is whole.
     #[default]
     ExportImport,
+    /// Through the newer documents API. What that does not carry is refused before anything is written.
+    DocumentsV2,
+    /// A dashboard at a time: through the newer documents API where that carries it whole, else by export and import.
+    Auto,
 }
 
 /// The folder of a version's dashboards.
@@ -582,4 +586,20 @@ pub struct DashboardsStatus {
     /// Dashboards that cannot be copied as they are: at most 20, as `<slug>: <why>`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failing: Vec<String>,
+    /// By which method dashboards were copied, or are about to be, where `content.method` is not ExportImport.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["method"]))]
+    pub methods: Vec<CopiedBy>,
+}
+
+/// The dashboards that are copied by one method.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CopiedBy {
+    /// The method: ExportImport or DocumentsV2.
+    pub method: ContentMethod,
+    /// How many dashboards.
+    pub count: u32,
+    /// Their slugs: at most 20.
+    pub slugs: Vec<String>,
 }

@@ -309,6 +309,11 @@ reasons! {
         cause: "A document, perhaps one in the trash, was given that identifier.",
         remedy: "Give that document another identifier, or delete it for good.",
     }
+    /// A dashboard holds what `content.method` does not carry.
+    MethodUnfit {
+        cause: "`content.method: DocumentsV2`, and a classic layout, more than 48 tiles, files, tabs with fields of their own, or a creation that Omni refuses; the message names the dashboard and what it is.",
+        remedy: "Set `content.method` to `Auto` or `ExportImport`, or exclude the dashboard.",
+    }
     /// A copy's tiles cannot be paired with its source's.
     TilesUnpaired {
         cause: "Tiles were edited during the cut, or Omni lost or changed some.",

@@ -11,7 +11,7 @@ use super::knobs::{Knobs, OpenapiDocument};
 
 /// The calls that the simulator serves: method and path, with parameters named as Omni's contract names them. A test
 /// holds that the router answers these and no other call of the contract.
-pub const SERVED: [(&str, &str); 63] = [
+pub const SERVED: [(&str, &str); 65] = [
     ("GET", "/api/v1/models"),
     ("POST", "/api/v1/models"),
     ("GET", "/api/v1/models/{modelId}/yaml"),
@@ -61,6 +61,8 @@ pub const SERVED: [(&str, &str); 63] = [
     ("POST", "/api/v1/documents/{identifier}/move"),
     ("GET", "/api/unstable/documents/{identifier}/export"),
     ("POST", "/api/unstable/documents/import"),
+    ("GET", "/api/v2/documents/{identifier}"),
+    ("POST", "/api/v2/documents"),
     ("GET", "/api/v1/whoami"),
     ("GET", "/api/v1/connections"),
     ("GET", "/api/v1/connection-environments"),

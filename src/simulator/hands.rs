@@ -9,7 +9,7 @@ use super::organisation::{Document, File, Files, Model, ModelKind, Organisation,
 use super::renew::{DashboardIds, NewIds, rehash};
 
 /// Every action with its fields.
-const ACTIONS: [(&str, &[&str]); 21] = [
+const ACTIONS: [(&str, &[&str]); 22] = [
     ("rename_document", &["identifier", "name", "new_identifier"]),
     ("move_document", &["identifier", "folder_path"]),
     ("delete_document", &["identifier"]),
@@ -34,6 +34,7 @@ const ACTIONS: [(&str, &[&str]); 21] = [
     ("set_git_ref", &["model", "git_ref"]),
     ("add_repository", &["clone_url", "path"]),
     ("add_schedule", &["identifier", "name", "alert"]),
+    ("make_classic", &["identifier"]),
 ];
 
 impl Organisation {
@@ -62,6 +63,7 @@ impl Organisation {
             "add_repository" => self.hand_add_repository(body),
             "set_git_ref" => self.hand_set_ref(body),
             "add_schedule" => self.hand_add_schedule(body),
+            "make_classic" => self.hand_make_classic(body),
             _ => self.hand_set_permit(body),
         }
     }
@@ -126,6 +128,16 @@ impl Organisation {
                 }
             }
             rehash(&mut document.dashboard);
+        }
+        self.publish(&id);
+        Ok(Answer::ok(json!({"success": true})))
+    }
+
+    /// Gives a dashboard the layout of before the advanced one, and publishes.
+    fn hand_make_classic(&mut self, body: &Object) -> Reply {
+        let id = self.document(required_text(body, "identifier")?)?.id.clone();
+        if let Some(document) = self.documents.get_mut(&id) {
+            document.dashboard["metadataVersion"] = json!(1);
         }
         self.publish(&id);
         Ok(Answer::ok(json!({"success": true})))

@@ -13,7 +13,7 @@ use super::metadata::Metadata;
 use super::organisation::{Document, Files, ModelKind, Organisation};
 use super::renew::{DashboardIds, NewIds, renew_uploads};
 
-static IDENTIFIER: LazyLock<Regex> =
+pub(super) static IDENTIFIER: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"^[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?$").expect("a fixed pattern"));
 
 const IMPORT_KEYS: [&str; 9] = [
@@ -129,15 +129,17 @@ impl Organisation {
         Ok((self.knobs.import_folder == ImportFolder::Honour).then(|| folder.id.clone()))
     }
 
-    /// The identifier of the copy; the trash and former identifiers hold theirs too.
+    /// An identifier is in use; the trash and former identifiers hold theirs too.
+    pub(super) fn is_taken(&self, identifier: &str) -> bool {
+        self.redirects.contains_key(identifier) || self.documents.values().any(|it| it.identifier == identifier)
+    }
+
+    /// The identifier of the copy.
     fn free_identifier(&mut self, wanted: Option<&str>) -> Result<String, Answer> {
         let Some(wanted) = wanted else {
             return Ok(self.ids.identifier());
         };
-        let taken = |text: &str| {
-            self.redirects.contains_key(text) || self.documents.values().any(|document| document.identifier == text)
-        };
-        if !taken(wanted) {
+        if !self.is_taken(wanted) {
             return Ok(wanted.to_owned());
         }
         match self.knobs.identifier_clash {
@@ -145,7 +147,7 @@ impl Organisation {
             IdentifierClash::Suffix => {
                 let suffixed = (1..)
                     .map(|number| format!("{wanted}-{number}"))
-                    .find(|text| !taken(text));
+                    .find(|text| !self.is_taken(text));
                 Ok(suffixed.unwrap_or_default())
             }
             IdentifierClash::Overwrite => Ok(wanted.to_owned()),

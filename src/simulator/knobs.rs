@@ -23,6 +23,13 @@ pub struct Knobs {
     pub import_drops_tile: bool,
     /// Whether an import gives uploaded files new ids.
     pub import_renews_upload_ids: bool,
+    /// Whether the documents API shows the specification of a chart flat, as until September 2026: what is written back so
+    /// loses it.
+    pub documents_flat_charts: bool,
+    /// Whether the documents API refuses a tile whose fields the shared model does not have; nobody has told.
+    pub documents_need_fields: bool,
+    /// How many tiles the documents API takes at once; nobody has told whether there is a limit.
+    pub documents_tile_cap: Option<u32>,
     /// What an import does with an identifier that is in use.
     pub identifier_clash: IdentifierClash,
     /// The shape of a validation answer.
@@ -104,6 +111,9 @@ impl Default for Knobs {
             import_fills_query_models: false,
             import_drops_tile: false,
             import_renews_upload_ids: false,
+            documents_flat_charts: false,
+            documents_need_fields: false,
+            documents_tile_cap: None,
             identifier_clash: IdentifierClash::Reject,
             validate_answer: ValidateAnswer::Array,
             checksum_mismatch: 400,

@@ -28,6 +28,7 @@ mod control;
 mod differences;
 mod document_access;
 mod documents;
+mod documents_v2;
 mod embed_users;
 mod export;
 mod faults;

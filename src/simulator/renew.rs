@@ -153,7 +153,7 @@ impl Organisation {
 }
 
 /// Mends the places of a dashboard that name tiles: layouts, settings and the list of tabs.
-fn rename_tiles(dashboard: &mut Value, names: &BTreeMap<String, String>) {
+pub(super) fn rename_tiles(dashboard: &mut Value, names: &BTreeMap<String, String>) {
     let rename = |text: &str| names.get(text).cloned().unwrap_or_else(|| text.to_owned());
     if let Some(Value::Object(layouts)) = dashboard.pointer_mut("/metadata/layouts") {
         for item in layouts.values_mut().filter_map(Value::as_array_mut).flatten() {

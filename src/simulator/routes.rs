@@ -17,6 +17,7 @@ pub(super) fn answer(organisation: &mut Organisation, call: &Call, scope: KeySco
         ["api", "unstable", "models", id, "yaml"] => models(organisation, call, method, &[id, "yaml"]),
         ["api", "v1", "folders", rest @ ..] => folders(organisation, call, method, rest),
         ["api", "v1", "documents", rest @ ..] => documents(organisation, call, method, rest),
+        ["api", "v2", "documents", rest @ ..] => published(organisation, call, method, rest),
         ["api", "v1", "labels", rest @ ..] => labels(organisation, call, method, rest, scope),
         ["api", "unstable", "documents", rest @ ..] => migration(organisation, call, method, rest, scope),
         ["api", "scim", "v2", "embed", "Users" | "users"] if method == "GET" => {
@@ -90,6 +91,14 @@ fn documents(organisation: &mut Organisation, call: &Call, method: &str, rest: &
         ("DELETE", [identifier, "labels", name]) => organisation.label_document(call, identifier, name, false),
         ("GET", [identifier, "queries"]) => organisation.document_queries(identifier),
         (method, [identifier, "move"]) if method == move_method => organisation.move_document(call, identifier),
+        _ => return None,
+    })
+}
+
+fn published(organisation: &mut Organisation, call: &Call, method: &str, rest: &[&str]) -> Option<Reply> {
+    Some(match (method, rest) {
+        ("POST", []) => organisation.create_published(call),
+        ("GET", [identifier]) => organisation.read_published(call, identifier),
         _ => return None,
     })
 }

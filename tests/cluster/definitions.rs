@@ -235,6 +235,11 @@ fn what_can_be_wrong_at_first_sight_is_refused_with_the_field_and_the_reason() {
             "NewIssuesOnly",
         ),
         (
+            with(cut(), "/spec/content/method", json!("Fastest")),
+            "spec.content.method",
+            "\"ExportImport\", \"DocumentsV2\", \"Auto\"",
+        ),
+        (
             edit(json!({"name": "a", "yaml": "a: b"})),
             "spec.model.edits[0]",
             "names one place",
@@ -440,6 +445,13 @@ fn a_sealed_version_takes_more_dashboards_and_nothing_else() {
     apply(api_server, &namespace, &cut());
     let renamed = with(cut(), "/spec/model/name", json!("another name"));
     apply(api_server, &namespace, &renamed);
+    for method in ["DocumentsV2", "Auto"] {
+        apply(
+            api_server,
+            &namespace,
+            &with(cut(), "/spec/content/method", json!(method)),
+        );
+    }
     apply(api_server, &namespace, &cut());
     let seal = [
         "--subresource=status",
@@ -464,6 +476,7 @@ fn a_sealed_version_takes_more_dashboards_and_nothing_else() {
     let added = json!({"add": [{"slug": "new-one", "identifier": "5e07c1d2"}]});
     let more = with(cut(), "/spec/content/dashboards", added);
     for content in [
+        with(cut(), "/spec/content/method", json!("Auto")),
         with(cut(), "/spec/content/folder/name", json!("v3")),
         with(cut(), "/spec/content/dashboards", json!({"exclude": ["summary"]})),
         with(

@@ -160,6 +160,13 @@ async fn documents(caller: &Caller) {
     copy["identifier"] = json!("scratch-copy");
     copy["folderPath"] = json!("clinical/v1");
     done("POST /api/unstable/documents/import".to_owned(), Some(copy)).await;
+    let mut again = done("GET /api/v2/documents/12db1a0a".to_owned(), None).await;
+    for own in ["workbookModelId", "description"] {
+        again.as_object_mut().unwrap().remove(own);
+    }
+    again["identifier"] = json!("scratch-again");
+    done("POST /api/v2/documents".to_owned(), Some(again)).await;
+    done("DELETE /api/v1/documents/scratch-again".to_owned(), None).await;
     let to = json!({"folderPath": "clinical"});
     for (method, by_post) in [("PUT", false), ("POST", true)] {
         caller.simulator.turn(|knobs| knobs.move_by_post = by_post);

@@ -14,12 +14,12 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 use wavepin::ports::{
     Ask, Budget, Claim, CompleteVersion, Connection, Contract, Copied, CopyRequest, DashboardRecord, DashboardRow,
-    Directory, DocumentFindings, DocumentPermit, DocumentRecord, EnvironmentView, Exported, Flip, FlipOutcome,
-    FolderPermit, FolderRecord, GitLink, GitSettings, GitSync, Grantee, Identity, ImportRequest, Imported, Intent,
-    IntentStep, Mapping, MappingError, MappingErrorKind, Merge, Migration, ModelFile, ModelFiles, ModelRecord,
-    ModelRepository, NewModel, Omni, OmniError, OmniErrorKind, Organization, Place, QueryAnswer, QueryAsk,
-    RepositoryError, RepositoryErrorKind, Reservation, Return, Revision, RoleGrant, RowRemoval, Scheduled, Shape,
-    Standing, Told, ValidationIssue, VersionChange, VersionRecord,
+    Directory, DocumentFindings, DocumentPermit, DocumentRecord, DocumentRequest, EnvironmentView, Exported, Flip,
+    FlipOutcome, FolderPermit, FolderRecord, GitLink, GitSettings, GitSync, Grantee, Identity, ImportRequest, Imported,
+    Intent, IntentStep, Mapping, MappingError, MappingErrorKind, Merge, Migration, ModelFile, ModelFiles, ModelRecord,
+    ModelRepository, NewModel, Omni, OmniError, OmniErrorKind, Organization, Place, PublishedRead, QueryAnswer,
+    QueryAsk, RepositoryError, RepositoryErrorKind, Reservation, Return, Revision, RoleGrant, RowRemoval, Scheduled,
+    Shape, Standing, Told, ValidationIssue, VersionChange, VersionRecord,
 };
 
 /// Where in a call a process is stopped.
@@ -320,6 +320,8 @@ behind_a_fuse! {
     fn document_settings(identifier: &str, membership_id: &str) -> Result<Option<BTreeMap<String, bool>>, OmniError>;
     fn set_document(identifier: &str, settings: &BTreeMap<String, bool>) -> Result<(), OmniError>;
     fn schedules(most_pages: usize) -> Result<Option<Vec<Scheduled>>, OmniError>;
+    fn published(identifier: &str) -> Result<Option<PublishedRead>, OmniError>;
+    fn create_document(request: &DocumentRequest, place: Reservation) -> Result<Option<String>, OmniError>;
     fn move_document(identifier: &str, folder_path: &str) -> Result<(), OmniError>;
 }
 

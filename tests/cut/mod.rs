@@ -5,6 +5,7 @@ pub(crate) mod bench;
 pub(crate) mod breaking;
 mod carried;
 mod crashes;
+mod documents;
 mod doubts;
 mod drift;
 mod edits;

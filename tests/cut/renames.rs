@@ -78,6 +78,11 @@ fn edits() -> String {
     .concat()
 }
 
+/// Likewise, each dashboard copied by whichever way carries it.
+fn with_either_method(renames: &'static str) -> impl Fn(&str, String) -> String {
+    move |file, text| with(renames)(file, text).replacen("    renames: [", "    method: Auto\n    renames: [", 1)
+}
+
 /// Version 2 with those edits and these renames.
 fn with(renames: &'static str) -> impl Fn(&str, String) -> String {
     move |file, text| {
@@ -123,7 +128,17 @@ async fn what_other_names_break_is_named_and_with_the_matching_renames_all_of_it
         ],
     );
 
-    let bench = Bench::new(with(page())).await;
+    works_under_its_new_names(Bench::new(with(page())).await).await;
+    let bench = works_under_its_new_names(Bench::new(with_either_method(page())).await).await;
+    let created = bench.simulator.requests();
+    let created = created
+        .iter()
+        .filter(|it| it.method == "POST" && it.path == "/api/v2/documents");
+    assert_eq!(created.count(), 3);
+}
+
+/// The version is ready, and every name in it is the one that it shall be.
+async fn works_under_its_new_names(bench: Bench) -> Bench {
     let before = documents(&bench, "clinical/v1");
     let (_, report) = bench.both().await;
     ready(&report);
@@ -144,6 +159,7 @@ async fn what_other_names_break_is_named_and_with_the_matching_renames_all_of_it
     ready(&bench.again("clinical-v2").await);
     let again = bench.simulator.requests();
     assert!(again.iter().skip(requests).all(|it| it.method == "GET"), "{again:?}");
+    bench
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -300,6 +300,7 @@ pub(crate) async fn intents_are_opened_settled_and_dropped(bed: Bed) {
         IntentStep::Queries,
         IntentStep::Roles,
         IntentStep::Access,
+        IntentStep::Method,
     ];
     for step in steps {
         mapping.open_intent(2, step, "it", AT).await.unwrap();

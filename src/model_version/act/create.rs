@@ -16,7 +16,7 @@ impl Hands<'_> {
             Effect::CreateModel(NewModel::Shared { name, .. }) => (IntentStep::Model, name.clone()),
             Effect::CreateModel(NewModel::Branch { name, .. }) => (IntentStep::Branch, name.clone()),
             Effect::CreateFolder { path, .. } => (IntentStep::Folder, path.clone()),
-            Effect::Import { slug, .. } => (IntentStep::Import, slug.clone()),
+            Effect::Import { slug, .. } | Effect::CreateDocument { slug, .. } => (IntentStep::Import, slug.clone()),
             _ => return Ok(()),
         };
         let key = (step, subject.clone());
@@ -48,6 +48,13 @@ impl Hands<'_> {
             error.kind,
             OmniErrorKind::Refused { .. } | OmniErrorKind::Conflict { .. }
         );
+        let takes_another_way =
+            matches!(effect, Effect::CreateDocument { .. }) && failure.reason == Reason::OmniRefused;
+        if takes_another_way && refused {
+            // The identifier is free, and it is the document that this call does not take.
+            seen.refused.insert(subject, error.kind.to_string());
+            return Ok(());
+        }
         if step == IntentStep::Import && failure.stalled && refused {
             // One dashboard that Omni refuses says nothing of the others.
             seen.set_aside.insert(subject, (failure.reason, failure.message));
@@ -86,6 +93,11 @@ impl Hands<'_> {
                 // Where it was asked for before the import, it was not there yet.
                 work.copy = None;
                 Ok(imported.identifier.unwrap_or_else(|| UNREAD.to_owned()))
+            }
+            Effect::CreateDocument { slug, request } => {
+                let identifier = self.omni.create_document(request, place).await?;
+                seen.work(slug).copy = None;
+                Ok(identifier.unwrap_or_else(|| UNREAD.to_owned()))
             }
             _ => Ok(String::new()),
         }

@@ -16,9 +16,9 @@ use super::desired::Desired;
 use super::observe::{Observed, Route};
 use super::repositories::Repositories;
 use crate::ports::{
-    Clock, CompleteVersion, DashboardRecord, DashboardRow, Failure, GitSettings, Grantee, ImportRequest, Intent,
-    IntentStep, Mapping, MappingError, MappingErrorKind, Migration, ModelFile, NewModel, Omni, Reservation,
-    VersionChange,
+    Clock, CompleteVersion, DashboardRecord, DashboardRow, DocumentRequest, Failure, GitSettings, Grantee,
+    ImportRequest, Intent, IntentStep, Mapping, MappingError, MappingErrorKind, Migration, ModelFile, NewModel, Omni,
+    Reservation, VersionChange,
 };
 
 /// What a folder's intent is settled with where Omni made it elsewhere; the path that it has follows.
@@ -146,6 +146,13 @@ pub enum Effect {
         /// The body.
         request: Box<ImportRequest>,
     },
+    /// Create a dashboard by the newer documents API.
+    CreateDocument {
+        /// Its slug.
+        slug: String,
+        /// The body.
+        request: Box<DocumentRequest>,
+    },
     /// Move a dashboard into the folder.
     Move {
         /// Its slug.
@@ -209,6 +216,7 @@ impl Effect {
             Self::GrantFolder { .. } => "grant_folder",
             Self::RevokeFolder { .. } => "revoke_folder",
             Self::Import { .. } => "import",
+            Self::CreateDocument { .. } => "create_document",
             Self::Move { .. } => "move",
             Self::Label { .. } => "label",
             Self::GrantDocument { .. } => "grant_document",
@@ -252,9 +260,10 @@ impl Hands<'_> {
     /// Those of Omni and the mapping, as conditions tell them.
     pub(super) async fn act(&mut self, effect: Effect, seen: &mut Observed) -> Result<(), Failure> {
         match effect {
-            Effect::CreateModel(_) | Effect::CreateFolder { .. } | Effect::Import { .. } => {
-                self.create(effect, seen).await
-            }
+            Effect::CreateModel(_)
+            | Effect::CreateFolder { .. }
+            | Effect::Import { .. }
+            | Effect::CreateDocument { .. } => self.create(effect, seen).await,
             Effect::GrantRole { .. } | Effect::PutFile { .. } | Effect::RevokeFolder { .. } | Effect::Move { .. } => {
                 self.change_omni(effect, seen).await
             }

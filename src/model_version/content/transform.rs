@@ -58,7 +58,7 @@ pub fn rebind(body: &mut Value, rebinding: &Rebinding<'_>) -> Renamed {
     rebinding.renames.body(body)
 }
 
-fn rebind_models(value: &mut Value, rebinding: &Rebinding<'_>) {
+pub(super) fn rebind_models(value: &mut Value, rebinding: &Rebinding<'_>) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(|item| rebind_models(item, rebinding)),
         Value::Object(fields) => {

@@ -46,6 +46,9 @@ pub(in crate::model_version) fn named(labels: &BTreeSet<String>) -> String {
     labels.join(", ")
 }
 
+/// What no export has of a source, by its word in status.
+pub(super) const DESCRIPTION: &str = "description";
+
 /// What the source has and a copy cannot have.
 pub(super) fn lost(view: View<'_>, from: &str) -> Vec<String> {
     let Some(source) = listed(view, from) else {
@@ -55,7 +58,7 @@ pub(super) fn lost(view: View<'_>, from: &str) -> Vec<String> {
     };
     let mut lost = Vec::new();
     if source.description.is_some() {
-        lost.push("description".to_owned());
+        lost.push(DESCRIPTION.to_owned());
     }
     match source.favorites {
         0 => {}

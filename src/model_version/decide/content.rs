@@ -8,6 +8,7 @@ use crate::model_version::act::Effect;
 use crate::model_version::desired::Cut;
 use crate::model_version::observe::Look;
 use crate::ports::{DocumentRecord, IntentStep};
+use crate::resources::ContentMethod;
 use crate::resources::conditions::Reason;
 
 /// What the identifiers' look-up is settled with: these slugs' were in one list, or each is asked for.
@@ -45,6 +46,54 @@ pub(super) fn identifiers_free(view: View<'_>, cut: &Cut) -> Option<Step> {
         Reason::IdentifierTaken,
         format!("{slug}: {}", taken_text(&taken.identifier, Some(taken))),
     ))
+}
+
+/// How many dashboards a message names.
+const SHOWN: usize = 5;
+
+/// Before anything is written: every dashboard is one that the method carries. Where the method is chosen for each by
+/// itself none can be unfit.
+pub(super) fn fit(view: View<'_>, cut: &Cut) -> Option<Step> {
+    if cut.content.method != ContentMethod::DocumentsV2 {
+        return None;
+    }
+    let wanted = view.wanted(cut);
+    let unseen = wanted.iter().find(|(slug, _)| !view.seen.unfit.contains_key(*slug));
+    if let Some((slug, identifier)) = unseen {
+        let (slug, identifier) = (slug.clone(), identifier.clone());
+        return Some(Step::Look(Look::Fit { slug, identifier }));
+    }
+    let unfit = view
+        .seen
+        .unfit
+        .iter()
+        .filter(|(slug, lacking)| wanted.contains_key(*slug) && !lacking.is_empty());
+    let unfit: Vec<String> = unfit
+        .map(|(slug, lacking)| format!("{slug}: {}", unfit_text(lacking)))
+        .collect();
+    (!unfit.is_empty()).then(|| {
+        let named = unfit.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join("; ");
+        let text = format!(
+            "content.method DocumentsV2 does not carry {} of {} dashboards whole, and nothing was written: {named}. Set content.method to Auto or ExportImport, or exclude them",
+            unfit.len(),
+            wanted.len()
+        );
+        halt(Reason::MethodUnfit, text)
+    })
+}
+
+/// What is not carried, for people.
+pub(super) fn unfit_text(lacking: &[String]) -> String {
+    let named = lacking
+        .iter()
+        .take(3)
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .join(", ");
+    match lacking.len().saturating_sub(3) {
+        0 => named,
+        more => format!("{named} and {more} more"),
+    }
 }
 
 pub(super) fn taken_text(identifier: &str, document: Option<&DocumentRecord>) -> String {

@@ -1,13 +1,16 @@
 //! One dashboard: exported, imported under its own identifier, placed, mended, compared, marked.
 
+pub(in crate::model_version) mod method;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use super::content::{LISTED, most_pages, taken_text};
-use super::{IntentState, Step, View, carry, origin};
+use super::{IntentState, Step, View, origin};
 use crate::model_version::act::{Effect, UNREAD};
 use crate::model_version::content::compare::compare;
+use crate::model_version::content::documents_v2;
 use crate::model_version::content::pairing::pair;
 use crate::model_version::content::query_views::Aliases;
 use crate::model_version::content::renames::{self, Renamed};
@@ -16,7 +19,9 @@ use crate::model_version::content::transform::{Rebinding, import_body, rebind};
 use crate::model_version::definition;
 use crate::model_version::desired::Cut;
 use crate::model_version::observe::{Look, Work};
-use crate::ports::{DashboardIds, DashboardRecord, Exported, ImportRequest, IntentStep, ModelFile, ModelFiles};
+use crate::ports::{
+    DashboardIds, DashboardRecord, DocumentRequest, Exported, ImportRequest, IntentStep, ModelFile, ModelFiles,
+};
 use crate::resources::conditions::Reason;
 
 /// One dashboard and everything that decides what happens to it next.
@@ -224,6 +229,13 @@ impl<'a> Dashboard<'a> {
         if let Some(step) = self.unfit(&self.rebound(source).1) {
             return step;
         }
+        let document = match self.document(source) {
+            Ok(document) => document,
+            Err(step) => return step,
+        };
+        if let Some(step) = self.chosen(document.is_some()) {
+            return step;
+        }
         if intent != IntentState::Unsent || self.view.stale(IntentStep::Import, self.slug) {
             return Step::Do(Effect::OpenIntent {
                 step: IntentStep::Import,
@@ -237,6 +249,17 @@ impl<'a> Dashboard<'a> {
             links: &links,
             renames: &renames,
         };
+        if let Some((document, folder)) = document {
+            return Step::Do(Effect::CreateDocument {
+                slug: self.slug.to_owned(),
+                request: Box::new(DocumentRequest {
+                    model_id: self.model.to_owned(),
+                    identifier: self.to.clone(),
+                    folder_id: folder.to_owned(),
+                    body: documents_v2::creation(document, &rebinding),
+                }),
+            });
+        }
         Step::Do(Effect::Import {
             slug: self.slug.to_owned(),
             request: Box::new(ImportRequest {
@@ -378,10 +401,10 @@ impl<'a> Dashboard<'a> {
         }
     }
 
-    /// A copy that was whole, and for which the renames have changed since.
+    /// A copy that was whole, and for which the renames have changed since; or one that was made in a way that has another.
     fn how_to_copy_anew(&self) -> String {
         let known = self.view.seen.dashboards.get(self.slug);
-        known.map_or_else(String::new, |_| {
+        known.map_or_else(|| self.other_way(), |_| {
             format!(
                 ". It was made with other renames than are declared now: delete {:?} in Omni for good, and it is copied anew",
                 self.to
@@ -436,7 +459,7 @@ impl<'a> Dashboard<'a> {
             source_identifier: self.from.to_owned(),
             foreign_links: foreign,
             state: Some(state::of(copy)),
-            not_carried: carry::lost(self.view, self.from),
+            not_carried: self.lost(),
             renames: renames::asked(&self.cut.content.renames, renamed),
         })))
     }

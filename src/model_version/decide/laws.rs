@@ -6,10 +6,11 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::scene::{PATH, SLUGS, at, copy_of, intent, next, permit, whole};
+use super::scene::{PATH, SLUGS, at, copy_of, intent, next, next_by, permit, whole};
 use super::*;
 use crate::model_version::observe::{Again, Work};
-use crate::ports::{Exported, NewModel};
+use crate::ports::{Exported, NewModel, PublishedDocument, PublishedRead};
+use crate::resources::ContentMethod;
 
 /// One dashboard is left to be copied: the folder is closed, the source exported, the intent open.
 pub(super) fn about_to_import() -> Observed {
@@ -104,7 +105,7 @@ fn any_seen() -> impl Strategy<Value = (Observed, i64)> {
     })
 }
 
-fn in_hand(bits: u8) -> Work {
+pub(super) fn in_hand(bits: u8) -> Work {
     let exported = |identifier: &str, model: &str| Exported {
         identifier: identifier.to_owned(),
         document_id: "d".to_owned(),
@@ -113,7 +114,7 @@ fn in_hand(bits: u8) -> Work {
         shared_model_id: model.to_owned(),
         folder_path: Some(PATH.to_owned()),
         updated_at: None,
-        body: json!({"dashboard": {}, "document": {}, "queryModels": {}}),
+        body: json!({"dashboard": {}, "document": {}, "queryModels": {}, "workbookModel": {"id": "w"}}),
     };
     let copy = copy_of("wards");
     Work {
@@ -125,13 +126,28 @@ fn in_hand(bits: u8) -> Work {
     }
 }
 
+/// What the documents API reads of a dashboard with this workbook model.
+pub(super) fn published(workbook_model: &str) -> PublishedRead {
+    PublishedRead::Document(Box::new(PublishedDocument {
+        shared_model_id: "m1".to_owned(),
+        workbook_model_id: workbook_model.to_owned(),
+        body: json!({"name": "Wards", "modelId": "m1", "workbookModelId": workbook_model, "queryPresentations": {}}),
+    }))
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1500))]
 
     #[test]
-    fn nothing_is_done_before_its_time((seen, now) in any_seen()) {
-        let step = next(&seen, now);
-        prop_assert_eq!(&step, &next(&seen, now));
+    fn nothing_is_done_before_its_time((mut seen, now) in any_seen(), method in 0..3_usize, read in 0..4_u8) {
+        let method = [ContentMethod::ExportImport, ContentMethod::DocumentsV2, ContentMethod::Auto][method];
+        if let Some(work) = &mut seen.work {
+            let models = [None, Some("w"), Some("w"), Some("another")];
+            work.published = (read > 0).then(|| models[usize::from(read)].map(published));
+        }
+        let step = next_by(method, &seen, now);
+        prop_assert_eq!(&step, &next_by(method, &seen, now));
+        prop_assert!(method != ContentMethod::ExportImport || step == next(&seen, now));
         let Step::Do(effect) = step else { return Ok(()) };
         let whole = SLUGS.iter().all(|slug| seen.dashboards.contains_key(*slug));
         let record = &seen.versions[&2];
@@ -145,7 +161,7 @@ proptest! {
             }
             Effect::CreateModel(NewModel::Branch { name, .. }) => prop_assert!(unsent(IntentStep::Branch, &name)),
             Effect::CreateFolder { path, .. } => prop_assert!(unsent(IntentStep::Folder, &path)),
-            Effect::Import { slug, .. } => {
+            Effect::Import { slug, .. } | Effect::CreateDocument { slug, .. } => {
                 prop_assert!(unsent(IntentStep::Import, &slug));
                 prop_assert!(record.model_id.is_some() && record.definition.is_some() && record.folder_id.is_some());
                 let closed = &seen.intents[&(IntentStep::Closure, PATH.to_owned())].result;

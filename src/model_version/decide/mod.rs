@@ -25,7 +25,7 @@ pub(super) mod access;
 mod adopt;
 pub(super) mod carry;
 mod content;
-mod dashboard;
+pub(super) mod dashboard;
 mod drift;
 mod evidence;
 mod finish;

@@ -341,7 +341,8 @@ fn source_files(view: View<'_>, cut: &Cut, model: &str) -> Option<Step> {
             Ok(None) => model::name_free(view, cut)
                 .or_else(|| folder::path_free(view, cut))
                 .or_else(|| git::fit(view, cut))
-                .or_else(|| content::identifiers_free(view, cut)),
+                .or_else(|| content::identifiers_free(view, cut))
+                .or_else(|| content::fit(view, cut)),
         }
         .or(Some(Step::Do(Effect::RecordVersion))),
     }

@@ -13,7 +13,7 @@ use crate::ports::{
     DashboardIds, DashboardRecord, DocumentRecord, DocumentState, Evidence, FolderPermit, FolderRecord, ModelFiles,
     ModelKind, ModelRecord, ModelState, Object, RoleGrant, SourceStamp,
 };
-use crate::resources::{ModelVersionSpec, OmniInstanceSpec};
+use crate::resources::{ContentMethod, ModelVersionSpec, OmniInstanceSpec};
 
 pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 pub(super) const SLUGS: [&str; 2] = ["summary", "wards"];
@@ -37,6 +37,11 @@ pub(super) fn object<S: serde::de::DeserializeOwned>(name: &str, spec: serde_jso
 }
 
 pub(super) fn desired() -> Desired {
+    desired_by(ContentMethod::ExportImport)
+}
+
+/// Version 2, its dashboards copied by this method.
+pub(super) fn desired_by(method: ContentMethod) -> Desired {
     let instance: Object<OmniInstanceSpec> = object(
         "acme",
         json!({"baseUrl": "https://acme.omniapp.co", "apiKeySecretRef": {"name": "omni", "key": "k"}, "listLag": "60s"}),
@@ -46,7 +51,7 @@ pub(super) fn desired() -> Desired {
         json!({"instanceRef": {"name": "acme"}, "version": 2, "source": {"fromVersion": 1},
             "model": {"name": "clinical v2", "roles": [{"userGroup": "viewers", "role": "VIEWER"}],
                 "edits": [{"name": "wards", "fileName": "wards.topic", "yaml": "base_view: wards"}]},
-            "content": {"folder": {"name": "v2", "parentPath": "clinical",
+            "content": {"method": method, "folder": {"name": "v2", "parentPath": "clinical",
                 "permissions": [{"userGroup": "viewers", "role": "VIEWER"}]}}}),
     );
     Desired::new(&version, &instance).unwrap()
@@ -253,6 +258,10 @@ pub(super) fn validated(mut seen: Observed) -> Observed {
 
 pub(super) fn next(seen: &Observed, now: i64) -> Step {
     decide(&desired(), seen, at(now), REQUEST_TIMEOUT)
+}
+
+pub(super) fn next_by(method: ContentMethod, seen: &Observed, now: i64) -> Step {
+    decide(&desired_by(method), seen, at(now), REQUEST_TIMEOUT)
 }
 
 pub(super) fn record(seen: &mut Observed) -> &mut VersionRecord {

@@ -1,5 +1,7 @@
 //! Decisions about version 2 at chosen points of its way.
 
+mod method;
+
 use super::laws::about_to_import;
 use super::scene::{PATH, SLUGS, at, copy_of, desired, intent, model, next, permit, record, validated, whole};
 use super::*;

@@ -358,6 +358,30 @@ pub(super) const RELIED: &[Relied] = &[
         words: &[],
     },
     Relied {
+        operation: "GET /v2/documents/{identifier}",
+        query: &[],
+        sends: &[],
+        needs: &["modelId", "workbookModelId", "queryPresentations"],
+        words: &[],
+    },
+    Relied {
+        operation: "POST /v2/documents",
+        query: &[],
+        sends: &[
+            "modelId",
+            "identifier",
+            "folderId",
+            "name",
+            "description",
+            "queryPresentations",
+            "controls",
+            "settings",
+            "containers",
+        ],
+        needs: &[],
+        words: &[],
+    },
+    Relied {
         operation: "PUT /v1/documents/{identifier}/move",
         query: &[],
         sends: &["folderPath"],
@@ -390,6 +414,16 @@ pub(super) const KNOWN: &[(&str, &str, &str)] = &[
         "POST /v1/query/run",
         "the query parameter userId is gone",
         "Omni's documentation and its command line name the user there; the description has it in the body, its older place",
+    ),
+    (
+        "GET /v2/documents/{identifier}",
+        "the call is gone",
+        "it stands in Omni's documentation and in its SDK of July 2026",
+    ),
+    (
+        "POST /v2/documents",
+        "the call is gone",
+        "it stands in Omni's documentation and in its SDK of July 2026",
     ),
     (
         "PUT /v1/documents/{identifier}/move",

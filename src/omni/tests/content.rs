@@ -6,7 +6,9 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::canned::{Act, Canned, json as answer, last, one_page, page, serving};
-use crate::ports::{FolderPermit, ImportRequest, Imported, Omni, Reservation};
+use crate::ports::{
+    DocumentRequest, FolderPermit, ImportRequest, Imported, Omni, PublishedDocument, PublishedRead, Reservation,
+};
 
 #[tokio::test]
 async fn a_folder_is_found_by_its_whole_path() {
@@ -287,4 +289,56 @@ async fn a_document_is_moved_by_put() {
         last(&server),
         ("PUT /api/v1/documents/patients-v2/move".to_owned(), body)
     );
+}
+
+#[tokio::test]
+async fn a_document_is_read_as_it_can_be_created_anew() {
+    let body = json!({"modelId": "m", "workbookModelId": "w", "queryPresentations": {"data": {}, "order": []}});
+    let (server, client) = serving([body.clone(), json!({"modelId": "m", "queryPresentations": {}})]);
+    let read = client.published("12db1a0a").await.unwrap().unwrap();
+    let document = PublishedDocument {
+        shared_model_id: "m".to_owned(),
+        workbook_model_id: "w".to_owned(),
+        body,
+    };
+    assert_eq!(read, PublishedRead::Document(Box::new(document)));
+    assert_eq!(last(&server).0, "GET /api/v2/documents/12db1a0a");
+    let error = client.published("12db1a0a").await.unwrap_err();
+    assert!(error.to_string().contains("workbookModelId"), "{error}");
+}
+
+#[tokio::test]
+async fn a_document_that_the_documents_api_refuses_or_does_not_have_is_an_answer() {
+    let server = Canned::new([
+        answer(422, json!({"error": "This document uses the classic dashboard layout"})),
+        answer(404, json!({"detail": "Document not found", "status": 404})),
+    ]);
+    let client = server.client();
+    let refused = "This document uses the classic dashboard layout".to_owned();
+    assert_eq!(
+        client.published("old").await.unwrap(),
+        Some(PublishedRead::Refused(refused))
+    );
+    assert_eq!(client.published("none").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_document_is_created_once_in_its_folder_with_its_identifier() {
+    let (server, client) = serving([
+        json!({"identifier": "patients-v2", "name": "Patients"}),
+        json!({"ok": true}),
+    ]);
+    let request = DocumentRequest {
+        model_id: "m2".to_owned(),
+        identifier: "patients-v2".to_owned(),
+        folder_id: "f2".to_owned(),
+        body: json!({"name": "Patients", "settings": {}}),
+    };
+    let made = client.create_document(&request, Reservation::new(())).await.unwrap();
+    assert_eq!(made.as_deref(), Some("patients-v2"));
+    let body =
+        json!({"name": "Patients", "settings": {}, "modelId": "m2", "identifier": "patients-v2", "folderId": "f2"});
+    assert_eq!(last(&server), ("POST /api/v2/documents".to_owned(), body));
+    let unread = client.create_document(&request, Reservation::new(())).await.unwrap();
+    assert_eq!(unread, None, "only the document itself tells what was made");
 }

@@ -7,6 +7,7 @@ use super::*;
 mod access;
 mod content;
 mod control;
+mod documents_v2;
 mod embed_users;
 mod faults;
 mod git;

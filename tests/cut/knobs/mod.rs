@@ -18,11 +18,11 @@ use wavepin::omni_instance;
 use wavepin::ports::{Clock as _, Next, World};
 use wavepin::resources::conditions::{READY, STALLED, Verdict};
 use wavepin::resources::reasons::Reason;
-use wavepin::simulator::{FaultKind, Knobs};
+use wavepin::simulator::{Fault, FaultKind, Knobs};
 
 use super::bench::{Bench, Quiet, verdict};
 use super::matrix::outcome::{difference, outcome};
-use super::matrix::{open, shrink, two_dashboards};
+use super::matrix::{by_either_method, open, shrink, two_dashboards};
 use crate::parts::dice::{Dice, number, say, seed};
 use crate::parts::generated;
 use ways::{Otherwise, Place, fault_name, faults, knobs, reading};
@@ -117,7 +117,11 @@ fn befallen(bench: &Bench) -> usize {
 
 /// Version 1, adopted from an Omni as it should be, a while ago.
 async fn adopted() -> (Bench, World) {
-    let bench = Bench::new(two_dashboards).await;
+    adopted_as(two_dashboards).await
+}
+
+async fn adopted_as(declared: fn(&str, String) -> String) -> (Bench, World) {
+    let bench = Bench::new(declared).await;
     shrink(&bench);
     open(&bench).await;
     // Real time, which no clock here can jump over.
@@ -309,6 +313,45 @@ async fn outcomes(ways: Vec<Otherwise>) -> Vec<Outcome> {
     let third: Vec<&String> = outcomes.iter().filter_map(|(_, it)| it.as_ref().err()).collect();
     assert!(third.is_empty(), "a third thing came of {third:#?}");
     outcomes.into_iter().filter_map(|(_, it)| it.ok()).collect()
+}
+
+/// What befalls a call of the newer documents API: the cut ends as an undisturbed one, whichever way it took, or stops.
+async fn befallen_documents(fault: Value, method: &str, path: &str, expected: &Value) {
+    let (bench, world) = adopted_as(by_either_method).await;
+    let kind: FaultKind = serde_json::from_value(fault.clone()).expect("there is such a fault");
+    bench.simulator.arm(Fault::once(method, path, kind).expect("a pattern"));
+    let stopped = settle(&bench, &world, "clinical-v2", &mut BTreeSet::new()).await;
+    assert!(befallen(&bench) > 0, "{fault} did not strike {method} {path}");
+    // What is inside of a document is Omni's alone: a copy of what it told wrongly is made, found, and seen by nobody.
+    let told_wrongly = method == "GET" && ["renamed_field", "changed_field"].contains(&fault["kind"].as_str().unwrap());
+    let reason = told_wrongly.then_some(Reason::CopyDiffers);
+    assert_eq!(stopped, reason, "{fault} on {method} {path}: it befell one call alone");
+    if stopped.is_none() {
+        assert_eq!(bench.outcome(), *expected, "{fault} on {method} {path}");
+    }
+    nothing_is_there_twice(&bench.simulator.state(), &[]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_befalls_a_call_of_the_documents_api_nothing_is_made_twice() {
+    let (bench, world) = adopted_as(by_either_method).await;
+    let stopped = settle(&bench, &world, "clinical-v2", &mut BTreeSet::new()).await;
+    assert_eq!(stopped, None, "an Omni as it should be");
+    let expected = bench.outcome();
+    let calls = [("GET", "^/api/v2/documents/"), ("POST", "^/api/v2/documents$")];
+    let runs = faults()
+        .into_iter()
+        .flat_map(|fault| calls.map(|(method, path)| (fault.clone(), method, path)));
+    let runs = runs.map(|(fault, method, path)| {
+        let expected = expected.clone();
+        tokio::spawn(async move { befallen_documents(fault, method, path, &expected).await })
+    });
+    let runs: Vec<_> = futures::stream::iter(runs).buffer_unordered(4).collect().await;
+    let failed: Vec<String> = runs
+        .into_iter()
+        .filter_map(|it| it.err().map(|it| it.to_string()))
+        .collect();
+    assert!(failed.is_empty(), "{failed:#?}");
 }
 
 mod generated_table {

@@ -16,6 +16,7 @@ mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use place::At;
 use serde_json::Value;
 
 use crate::model_version::definition::{Files, parse};
@@ -79,6 +80,27 @@ impl Renames {
             walk.compiled(model.1);
         }
         walk.renamed
+    }
+
+    /// Renames in a document as the newer documents API has it, in place.
+    pub fn published(&self, body: &mut Value) {
+        if self.is_empty() {
+            return;
+        }
+        let mut walk = Walk::new(self);
+        for part in ["queryPresentations", "controls", "settings", "containers"] {
+            if let Some(part) = body.get_mut(part) {
+                walk.dashboard(part);
+            }
+        }
+        // What an export calls so.
+        let at = At {
+            property: "filterOrder",
+            ..At::default()
+        };
+        if let Some(order) = body.pointer_mut("/controls/order") {
+            walk.value(at, order);
+        }
     }
 
     /// Renames in a local model's files; a file in which no name is found keeps its text.
