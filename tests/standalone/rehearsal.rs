@@ -142,6 +142,7 @@ spec:
   source: {fromVersion: 2}
   model:
     name: clinical v3
+    rolesFrom: Source
     edits:
       - name: beds
         fileName: wards.view
@@ -157,6 +158,7 @@ spec:
       - {name: doctors, fileName: physicians.view, patch: 'label: Doctors'}
   content:
     folder: {name: v3, parentPath: clinical/more}
+    permissionsFrom: Source
     dashboards: {exclude: [billing-overview]}
     renames: [{kind: Field, find: wards.beds_total, replace: wards.beds}]
   validation:
@@ -164,7 +166,7 @@ spec:
 ";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn edits_renames_queries_and_labels_are_planned_call_for_call_too() {
+async fn edits_renames_queries_and_what_is_carried_are_planned_call_for_call_too() {
     let bench = Bench::clinical().await;
     bench.apply(&[]).ended_with(0);
     call(&bench, "POST", "/api/v1/labels", Some(json!({"name": "Clinical"}))).await;
@@ -177,6 +179,10 @@ async fn edits_renames_queries_and_labels_are_planned_call_for_call_too() {
     }
     let path = format!("/api/v1/documents/{}/favorite", copies[1]);
     call(&bench, "PUT", &path, None).await;
+    let permissions = format!("/api/v1/documents/{}/permissions", copies[1]);
+    let shut = json!({"role": "NO_ACCESS", "userGroupIds": ["aN3pT9sL"]});
+    call(&bench, "POST", &permissions, Some(shut)).await;
+    call(&bench, "PUT", &permissions, Some(json!({"canDownload": false}))).await;
     bench.write("clinical-v3.yaml", HOTFIX);
 
     let text = bench.look("plan", &["--budget-window", "1s"]).ended_with(0).stdout;

@@ -4,6 +4,7 @@
 //! what was made, validation finds nothing new, and every query is found right: what Omni may do otherwise is told with
 //! the plan, not played here.
 
+mod access;
 mod documents;
 mod folders;
 mod git;
@@ -242,6 +243,14 @@ impl State {
             "POST /unstable/documents/import" => Some(Ok(self.import(body))),
             "PUT /v1/documents/{identifier}/move" => Some(Ok(self.move_document(segment(request, 0), body))),
             "PATCH /v1/documents/{identifier}/labels" => Some(Ok(self.label(segment(request, 0), body))),
+            "GET /v1/documents/{identifier}/access-list" => self.own_permits(request).map(Ok),
+            "POST /v1/documents/{identifier}/permissions" => Some(Ok(self.give_on_document(segment(request, 0), body))),
+            "PATCH /v1/documents/{identifier}/permissions" => {
+                Some(Ok(self.give_on_document(segment(request, 0), body)))
+            }
+            "GET /v1/documents/{identifier}/permissions" => self.settings(request).map(Ok),
+            "PUT /v1/documents/{identifier}/permissions" => Some(Ok(self.set_on_document(segment(request, 0), body))),
+            "POST /v2/documents" => Some(access::unknown_document()),
             "POST /v1/query/run" => Some(self.query(parameter(request, "userId"))),
             operation if operation.starts_with("GET ") => None,
             operation => Some(Err(OmniErrorKind::Refused {

@@ -4,12 +4,16 @@ use wavepin::model_version::reconcile;
 use wavepin::ports::Next;
 
 use super::{FIRST, Making, SECOND, directory, files, history, kept_in_git, with};
-use crate::cut::bench::{Bench, Quiet, ready, says};
+use crate::cut::bench::{Bench, Quiet, as_it_is, ready, says};
 use crate::cut::breaking::Fuse;
 use crate::parts::git::file;
 
 async fn made(making: Making) -> Bench {
-    let bench = Bench::new(|file, text| making.declared(file, text)).await;
+    made_by(making, as_it_is).await
+}
+
+async fn made_by(making: Making, change: fn(&str, String) -> String) -> Bench {
+    let bench = Bench::new(|file, text| making.declared(file, change(file, text))).await;
     kept_in_git(&bench, making).await;
     let (_, second) = bench.both().await;
     ready(&second);
@@ -51,6 +55,33 @@ async fn each_way_makes_the_same_version() {
                 "{making:?}"
             ),
         }
+    }
+}
+
+/// Each dashboard by the documents API where that carries it, else by export and import.
+fn by_either_method(file: &str, text: String) -> String {
+    match file {
+        "clinical-v2.yaml" => text.replacen("  content:\n", "  content:\n    method: Auto\n", 1),
+        _ => text,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_way_goes_with_each_method_of_copying_dashboards() {
+    let expected = made(Making::Sent).await.outcome();
+    for making in [Making::Sent, Making::GitHttps, Making::GitSsh, Making::Migrated] {
+        let bench = made_by(making, by_either_method).await;
+        assert_eq!(bench.outcome(), expected, "{making:?}");
+        let requests = bench.simulator.requests();
+        let made = |path: &str| {
+            let posts = requests
+                .iter()
+                .filter(|it| it.method == "POST" && it.path.ends_with(path));
+            posts.count()
+        };
+        let (created, imported) = (made("/v2/documents"), made("/documents/import"));
+        assert!(created > 0 && imported > 0, "{making:?}: {created} and {imported}");
+        assert_eq!(created + imported, 5, "{making:?}");
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use super::access::Access;
 use super::{LATER, State, is_last_page, is_tried, parameter, text};
 use crate::model_version::content::compare::mapped;
 use crate::model_version::content::query_views::Aliases;
@@ -19,6 +20,7 @@ pub(super) struct Document {
     model: String,
     folder: String,
     labels: BTreeSet<String>,
+    pub(super) access: Access,
     /// What it was imported as, with ids of its own.
     body: Value,
     /// Its description of itself, as an export begins.
@@ -92,6 +94,7 @@ impl State {
             model: model.to_owned(),
             folder: folder.to_owned(),
             labels: BTreeSet::new(),
+            access: Access::default(),
             body: made,
             about,
         };
