@@ -2,6 +2,7 @@
 
 mod bed;
 mod cut;
+mod git;
 mod idle;
 mod many;
 mod pins;
@@ -13,6 +14,12 @@ mod table;
 mod api_server;
 #[path = "../../tests/parts/family.rs"]
 mod family;
+#[path = "../../tests/parts/git_https.rs"]
+#[expect(dead_code, reason = "the tests use the rest of it")]
+mod git_https;
+#[path = "../../tests/parts/git.rs"]
+#[expect(dead_code, reason = "the tests use the rest of it")]
+mod git_server;
 #[path = "../../tests/parts/postgres.rs"]
 mod postgres;
 #[path = "../../tests/parts/program.rs"]
@@ -76,6 +83,10 @@ async fn main() {
     if wanted("pins") {
         eprintln!("{} pins, {} times", pins::PINS, pins::ROUNDS);
         pins::measure().await.tell(&mut table);
+    }
+    if wanted("git") {
+        eprintln!("a directory of {} files in a repository of {}", git::COPIED, git::FILES);
+        git::measure().await.tell(&mut table);
     }
     println!("{table}");
 }

@@ -16,20 +16,17 @@ mod omni_instance;
 pub mod reasons;
 mod spec_hash;
 mod tenant_pin;
+mod validation;
 
 pub use base_url::BaseUrl;
 pub use duration::HumanDuration;
 pub use git::{GitAccess, GitAuthor, GitFallback, Migrate, ModelGit, SecretRef};
-pub use model_version::{
-    AccessBy, AddedDashboard, Adopt, AdoptedDashboard, Content, ContentMethod, ContentValidation, CopiedBy, Dashboards,
-    DashboardsStatus, DeletionPolicy, DriftPolicy, Edit, Folder, FolderPermission, FolderRole, InstanceRef, Model,
-    ModelCopy, ModelRole, ModelVersion, ModelVersionSpec, ModelVersionStatus, PermissionsFrom, QueryMode,
-    QueryValidation, Rename, RenameKind, RolesFrom, Source, TenantSample, Validation,
-};
+pub use model_version::{AccessBy, AddedDashboard, Adopt, AdoptedDashboard, Content, ContentMethod, CopiedBy, Dashboards, DashboardsStatus, DeletionPolicy, DriftPolicy, Edit, Folder, FolderPermission, FolderRole, InstanceRef, Model, ModelCopy, ModelRole, ModelVersion, ModelVersionSpec, ModelVersionStatus, PermissionsFrom, Rename, RenameKind, RolesFrom, Source};
 pub use omni_instance::{
     DashboardIdHolds, Management, MappingSpec, OmniInstance, OmniInstanceSpec, OmniInstanceStatus, SecretKeyRef,
 };
 pub use spec_hash::spec_hash;
+pub use validation::{ContentValidation, QueryMode, QueryValidation, TenantSample, Validation};
 pub use tenant_pin::{Hold, PinDeletionPolicy, Requires, TenantPin, TenantPinSpec, TenantPinStatus};
 
 /// The API group of every kind.
