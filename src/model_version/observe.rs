@@ -7,19 +7,15 @@ mod access;
 mod look;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::content::documents_v2::{self, Fit};
+use super::content::state;
 use super::content::tiles::TileQuery;
-use super::content::{state, tiles};
-use super::repositories::Repositories;
 use crate::ports::{
-    DashboardIds, DashboardRecord, DashboardRow, DocumentFindings, DocumentRecord, DocumentState, Exported, Failure,
+    DashboardIds, DashboardRecord, DashboardRow, DocumentFindings, DocumentRecord, DocumentState, Exported,
     FolderPermit, FolderRecord, GitSettings, GitSync, Intent, IntentStep, Mapping, MappingError, ModelFiles,
-    ModelRecord, Omni, OmniError, OmniErrorKind, PublishedRead, QueryAnswer, QueryAsk, RoleGrant, Scheduled, Shape,
-    ValidationIssue, VersionRecord,
+    ModelRecord, PublishedRead, QueryAnswer, RoleGrant, Scheduled, Shape, ValidationIssue, VersionRecord,
 };
 use crate::resources::conditions::Reason;
 pub use access::OwnPermits;

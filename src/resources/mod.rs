@@ -21,13 +21,17 @@ mod validation;
 pub use base_url::BaseUrl;
 pub use duration::HumanDuration;
 pub use git::{GitAccess, GitAuthor, GitFallback, Migrate, ModelGit, SecretRef};
-pub use model_version::{AccessBy, AddedDashboard, Adopt, AdoptedDashboard, Content, ContentMethod, CopiedBy, Dashboards, DashboardsStatus, DeletionPolicy, DriftPolicy, Edit, Folder, FolderPermission, FolderRole, InstanceRef, Model, ModelCopy, ModelRole, ModelVersion, ModelVersionSpec, ModelVersionStatus, PermissionsFrom, Rename, RenameKind, RolesFrom, Source};
+pub use model_version::{
+    AccessBy, AddedDashboard, Adopt, AdoptedDashboard, Content, ContentMethod, CopiedBy, Dashboards, DashboardsStatus,
+    DeletionPolicy, DriftPolicy, Edit, Folder, FolderPermission, FolderRole, InstanceRef, Model, ModelCopy, ModelRole,
+    ModelVersion, ModelVersionSpec, ModelVersionStatus, PermissionsFrom, Rename, RenameKind, RolesFrom, Source,
+};
 pub use omni_instance::{
     DashboardIdHolds, Management, MappingSpec, OmniInstance, OmniInstanceSpec, OmniInstanceStatus, SecretKeyRef,
 };
 pub use spec_hash::spec_hash;
-pub use validation::{ContentValidation, QueryMode, QueryValidation, TenantSample, Validation};
 pub use tenant_pin::{Hold, PinDeletionPolicy, Requires, TenantPin, TenantPinSpec, TenantPinStatus};
+pub use validation::{ContentValidation, QueryMode, QueryValidation, TenantSample, Validation};
 
 /// The API group of every kind.
 pub const GROUP: &str = "wavepin.dev";

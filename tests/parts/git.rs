@@ -281,9 +281,10 @@ impl Repository {
     /// Puts a hook in place.
     pub(crate) fn hook(&self, name: &str, script: &str) {
         let path = self.path.join("hooks").join(name);
-        std::fs::create_dir_all(self.path.join("hooks")).unwrap();
-        std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        std::fs::create_dir_all(self.path.join("hooks")).expect("the repository can be written to");
+        std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("the repository can be written to");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))
+            .expect("the repository can be written to");
     }
 }
 

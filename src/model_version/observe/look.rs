@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::{Again, Found, Judged, Observed, access};
+use super::{Again, Found, Judged, Observed, Route, access};
 use crate::model_version::content::documents_v2::{self, Fit};
 use crate::model_version::content::links::LinkMap;
 use crate::model_version::content::{state, tiles};
 use crate::model_version::repositories::Repositories;
 use crate::ports::{
-    DashboardIds, DocumentRecord, Exported, Failure, Mapping, Omni, OmniError, OmniErrorKind, PublishedRead, QueryAsk,
+    DashboardIds, DocumentRecord, Exported, Failure, Mapping, Omni, OmniError, OmniErrorKind, QueryAsk,
 };
 use crate::resources::conditions::Reason;
 

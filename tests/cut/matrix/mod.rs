@@ -441,8 +441,8 @@ pub(crate) async fn whatever_crashes_and_whenever_the_end_is_the_same() {
         let rarer = match making {
             Making::Sent => 1,
             _ if whole => 1,
-            Making::GitHttps | Making::GitSsh => 3,
-            Making::Migrated | Making::SentAndKept => 6,
+            Making::GitHttps | Making::GitSsh => 6,
+            Making::Migrated | Making::SentAndKept => 12,
         };
         if making != Making::Sent {
             let of_the_model = of_the_model(&expected.calls);
