@@ -28,7 +28,7 @@ pub mod forecast;
 pub mod last_look;
 pub mod observe;
 pub mod report;
-mod repositories;
+pub mod repositories;
 pub mod urgency;
 mod validate;
 
