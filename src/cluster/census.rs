@@ -13,10 +13,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use super::store::{Store, Stored};
 use super::table::{Entry, Record};
 use crate::resources::conditions::{
-    ACCEPTED, CONTENT_READY, CONTRACT_KNOWN, DRIFTED, IN_USE, MAPPED, MAPPING_READY, MODEL_READY, PINNED, REACHABLE,
-    READY, RECONCILING, Reason, SAME_ORGANIZATION, STALLED, VALIDATED, WAITING,
+    ACCEPTED, COMPLETE, CONTENT_READY, CONTRACT_KNOWN, DRIFTED, IN_USE, MAPPED, MAPPING_READY, MODEL_READY, PINNED,
+    REACHABLE, READY, RECONCILING, Reason, SAME_ORGANIZATION, STALLED, VALIDATED, WAITING,
 };
-use crate::resources::{ModelVersion, OmniInstance, TenantPin};
+use crate::resources::{ModelVersion, OmniInstance, TenantPin, VersionRollout};
 use crate::telemetry::{ConditionCount, ObjectsMeasure};
 
 /// The states of objects, as labels tell them.
@@ -26,7 +26,7 @@ const STATES: [&str; 6] = ["ready", "waiting", "reconciling", "stalled", "suspen
 const OTHER: &str = "other";
 
 /// The types of conditions that objects may have.
-const CONDITIONS: [&str; 16] = [
+const CONDITIONS: [&str; 17] = [
     READY,
     ACCEPTED,
     RECONCILING,
@@ -43,6 +43,7 @@ const CONDITIONS: [&str; 16] = [
     IN_USE,
     DRIFTED,
     PINNED,
+    COMPLETE,
 ];
 
 /// Counts all that the store has.
@@ -54,6 +55,7 @@ pub(super) fn census(store: &Store) -> ObjectsMeasure {
     count(&versions, now, &mut measure);
     let pins = store.all::<TenantPin>();
     count(&pins, now, &mut measure);
+    count(&store.all::<VersionRollout>(), now, &mut measure);
     let declared: BTreeSet<i32> = records(&versions).map(|version| version.object.spec.version).collect();
     measure.tenants = tenants(&declared, &pins);
     measure

@@ -14,8 +14,10 @@ use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
 use super::kind::{KindName, ObjectName};
-use crate::resources::conditions::{ACCEPTED, PINNED, READY, RECONCILING, STALLED, Transition, WAITING, transitions};
-use crate::resources::{ModelVersion, OmniInstance, TenantPin};
+use crate::resources::conditions::{
+    ACCEPTED, COMPLETE, PINNED, READY, RECONCILING, STALLED, Transition, WAITING, transitions,
+};
+use crate::resources::{ModelVersion, OmniInstance, TenantPin, VersionRollout};
 
 /// How many events may wait. A flip of thousands of pins would bring as many; the API server has better to do.
 const WAITING_EVENTS: usize = 256;
@@ -99,6 +101,9 @@ fn is_news(kind: KindName, transition: &Transition, after: &[Condition]) -> bool
         (_, ACCEPTED | RECONCILING) => false,
         // `Pinned` says the same, with the version.
         (KindName::TenantPin, READY) => false,
+        // `Complete` says at which wave it is, whether that is the last or not.
+        (KindName::VersionRollout, READY) => false,
+        (KindName::VersionRollout, COMPLETE) => true,
         (_, READY) => {
             holds || transition.warning && !after.iter().any(|now| now.type_ == STALLED || now.type_ == RECONCILING)
         }
@@ -113,6 +118,7 @@ const fn action(kind: KindName) -> &'static str {
         KindName::OmniInstance => "Connect",
         KindName::ModelVersion => "MakeVersion",
         KindName::TenantPin => "Pin",
+        KindName::VersionRollout => "RollOut",
     }
 }
 
@@ -145,6 +151,7 @@ impl Publisher {
                 KindName::OmniInstance => self.publish::<OmniInstance>(metadata, &event).await,
                 KindName::ModelVersion => self.publish::<ModelVersion>(metadata, &event).await,
                 KindName::TenantPin => self.publish::<TenantPin>(metadata, &event).await,
+                KindName::VersionRollout => self.publish::<VersionRollout>(metadata, &event).await,
             };
             if let Err(error) = published {
                 warn!(kind = kind.as_str(), name, reason = event.reason, %error, "failed to publish an event");

@@ -1,4 +1,4 @@
-//! What the three kinds have in common, so that watches, store and status writer are written once.
+//! What the kinds have in common, so that watches, store and status writer are written once.
 
 use std::fmt::Debug;
 use std::hash::Hash;
@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use crate::environment::EnvironmentKey;
 use crate::resources::{
     ModelVersion, ModelVersionSpec, ModelVersionStatus, OmniInstance, OmniInstanceSpec, OmniInstanceStatus, TenantPin,
-    TenantPinSpec, TenantPinStatus,
+    TenantPinSpec, TenantPinStatus, VersionRollout, VersionRolloutSpec, VersionRolloutStatus,
 };
 
 /// The kinds, where one must be named as a value.
@@ -25,6 +25,8 @@ pub enum KindName {
     ModelVersion,
     /// TenantPin.
     TenantPin,
+    /// VersionRollout.
+    VersionRollout,
 }
 
 impl KindName {
@@ -35,6 +37,7 @@ impl KindName {
             Self::OmniInstance => "OmniInstance",
             Self::ModelVersion => "ModelVersion",
             Self::TenantPin => "TenantPin",
+            Self::VersionRollout => "VersionRollout",
         }
     }
 }
@@ -141,6 +144,17 @@ kind!(
     TenantPin,
     TenantPinSpec,
     TenantPinStatus,
+    EnvironmentKey,
+    |namespace, spec| EnvironmentKey {
+        namespace: namespace.to_owned(),
+        instance: spec.instance_ref.name.clone(),
+        environment: spec.environment.clone(),
+    }
+);
+kind!(
+    VersionRollout,
+    VersionRolloutSpec,
+    VersionRolloutStatus,
     EnvironmentKey,
     |namespace, spec| EnvironmentKey {
         namespace: namespace.to_owned(),

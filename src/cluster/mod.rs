@@ -7,7 +7,7 @@
 //! ```
 //!
 //! 1. One replica leads, by a Lease; the others wait and are ready.
-//! 2. The leader watches the three kinds. The gates of `/readyz` name what is missing until every list is complete.
+//! 2. The leader watches the kinds. The gates of `/readyz` name what is missing until every list is complete.
 //! 3. Each change asks for the passes that build on what it changed, and for no others.
 //! 4. Instances, versions and environments have a queue each, so that long cuts do not keep pins waiting.
 //! 5. Statuses are written where they differ, new and changed objects first.

@@ -25,7 +25,7 @@ use crate::model_version::{self, Progress, VersionReport};
 use crate::omni_instance;
 use crate::ports::{Failure, Lookup, Next, Object, Objects, World};
 use crate::resources::conditions::{ACCEPTED, Finding, READY, Reason, STALLED, apply};
-use crate::resources::{ModelVersion, ModelVersionSpec, OmniInstance, TenantPin};
+use crate::resources::{ModelVersion, ModelVersionSpec, OmniInstance, TenantPin, VersionRollout};
 use crate::telemetry::Measures;
 
 /// How often an object is looked at whose deletion waits for somebody else.
@@ -138,6 +138,7 @@ impl Passes {
 
     async fn over_environment(&self, key: EnvironmentKey) -> Passed {
         let mut requests = self.store.requested_of_pins(&key);
+        let mut of_rollouts = self.store.requested_of_rollouts(&key);
         let Some(pass) = environment::reconcile(&self.world, &key).await else {
             return Passed::GONE;
         };
@@ -150,6 +151,11 @@ impl Passes {
             let name = ObjectName::new(&key.namespace, &report.name);
             self.writer.offer(name, Report::Pin(report), request);
         }
+        for report in pass.rollouts {
+            let request = of_rollouts.remove(&report.name);
+            let name = ObjectName::new(&key.namespace, &report.name);
+            self.writer.offer(name, Report::Rollout(report), request);
+        }
         Passed::again(pass.next)
     }
 
@@ -159,6 +165,7 @@ impl Passes {
             KindName::OmniInstance => self.tell_unreadable::<OmniInstance>(&name).await,
             KindName::ModelVersion => self.tell_unreadable::<ModelVersion>(&name).await,
             KindName::TenantPin => self.tell_unreadable::<TenantPin>(&name).await,
+            KindName::VersionRollout => self.tell_unreadable::<VersionRollout>(&name).await,
         };
         match told {
             Ok(()) => Passed::UNTIL_CHANGED,

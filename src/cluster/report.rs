@@ -2,12 +2,13 @@
 
 use super::kind::Kind;
 use super::table::Record;
-use crate::environment::PinReport;
+use crate::environment::{PinReport, RolloutReport};
 use crate::model_version::VersionReport;
 use crate::omni_instance::InstancePass;
 use crate::resources::conditions::{Finding, apply};
 use crate::resources::{
-    ModelVersion, ModelVersionStatus, OmniInstance, OmniInstanceStatus, TenantPin, TenantPinStatus,
+    ModelVersion, ModelVersionStatus, OmniInstance, OmniInstanceStatus, TenantPin, TenantPinStatus, VersionRollout,
+    VersionRolloutStatus,
 };
 
 /// What a pass says of one object of kind `K`.
@@ -73,6 +74,22 @@ impl ReportOf<TenantPin> for PinReport {
             status.version = self.version;
             status.previous_version = self.previous_version;
             status.since = self.since;
+        }
+    }
+}
+
+impl ReportOf<VersionRollout> for RolloutReport {
+    fn spec_hash(&self) -> &str {
+        &self.spec_hash
+    }
+
+    fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    fn fill(&self, status: &mut VersionRolloutStatus) {
+        if let Some(progress) = &self.progress {
+            progress.fill(status);
         }
     }
 }

@@ -20,11 +20,11 @@ use super::report::{ReportOf, wanted};
 use super::store::{Store, Stored};
 use super::table::{Record, record_of};
 use super::triggers::Triggers;
-use crate::environment::PinReport;
+use crate::environment::{PinReport, RolloutReport};
 use crate::model_version::VersionReport;
 use crate::omni_instance::InstancePass;
 use crate::resources::conditions::{READY, RECONCILING, Verdict, transitions};
-use crate::resources::{ModelVersion, OmniInstance, TenantPin};
+use crate::resources::{ModelVersion, OmniInstance, TenantPin, VersionRollout};
 use crate::telemetry::{Measures, QueueMeasure};
 
 /// The name that the API server keeps with our fields.
@@ -45,6 +45,7 @@ pub(super) enum Report {
     Instance(InstancePass),
     Version(VersionReport),
     Pin(PinReport),
+    Rollout(RolloutReport),
 }
 
 /// A report that waits to be written.
@@ -117,6 +118,7 @@ impl StatusWriter {
             Report::Instance(report) => self.lane::<OmniInstance, _>(&name, report, request.as_deref()),
             Report::Version(report) => self.lane::<ModelVersion, _>(&name, report, request.as_deref()),
             Report::Pin(report) => self.lane::<TenantPin, _>(&name, report, request.as_deref()),
+            Report::Rollout(report) => self.lane::<VersionRollout, _>(&name, report, request.as_deref()),
         };
         let key = (kind, name);
         let lane = match (kind, lane) {
@@ -124,7 +126,7 @@ impl StatusWriter {
             (_, None) if !lanes.knows(&key) => return,
             // Behind the statuses of all pins it would be told too late that these need not be written: their next
             // pass, which says something better of them, waits for it.
-            (KindName::OmniInstance | KindName::ModelVersion, _) => Lane::Awaited,
+            (KindName::OmniInstance | KindName::ModelVersion | KindName::VersionRollout, _) => Lane::Awaited,
             (KindName::TenantPin, lane) => lane.unwrap_or(Lane::Resync),
         };
         let job = Job {
@@ -228,6 +230,7 @@ impl StatusWriter {
             Report::Instance(report) => self.write_as::<OmniInstance, _>(name, report, request).await,
             Report::Version(report) => self.write_as::<ModelVersion, _>(name, report, request).await,
             Report::Pin(report) => self.write_as::<TenantPin, _>(name, report, request).await,
+            Report::Rollout(report) => self.write_as::<VersionRollout, _>(name, report, request).await,
         }
     }
 
@@ -304,6 +307,7 @@ impl Report {
             Self::Instance(_) => OmniInstance::NAME,
             Self::Version(_) => ModelVersion::NAME,
             Self::Pin(_) => TenantPin::NAME,
+            Self::Rollout(_) => VersionRollout::NAME,
         }
     }
 }

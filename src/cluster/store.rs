@@ -12,19 +12,21 @@ use super::table::{Change, Entry, Record, Scope, Table};
 use crate::environment::EnvironmentKey;
 use crate::ports::{Absence, Lookup, Object, Objects};
 use crate::resources::{
-    ModelVersion, ModelVersionSpec, OmniInstance, OmniInstanceSpec, TenantPin, TenantPinSpec, annotations,
+    ModelVersion, ModelVersionSpec, OmniInstance, OmniInstanceSpec, Requires, TenantPin, TenantPinSpec, VersionRollout,
+    VersionRolloutSpec, annotations,
 };
 
-/// Every object of the three kinds, kept up to date by the watches.
+/// Every object of our kinds, kept up to date by the watches.
 #[derive(Default)]
 pub(super) struct Store {
     instances: RwLock<Table<OmniInstance>>,
     versions: RwLock<Table<ModelVersion>>,
     pins: RwLock<Table<TenantPin>>,
+    rollouts: RwLock<Table<VersionRollout>>,
     requirements: RwLock<Requirements>,
 }
 
-/// Which environments have pins that require another one, by the required one: how many pins each.
+/// Which environments have pins or waves that require another one, by the required one: how many each.
 type Requirements = HashMap<EnvironmentKey, BTreeMap<String, usize>>;
 
 /// A kind that the store holds.
@@ -52,25 +54,45 @@ impl Stored for TenantPin {
     }
 
     fn changed(store: &Store, changes: &[Change<Self>]) {
-        let mut requirements = write(&store.requirements);
-        for change in changes {
-            for (entry, came) in [(&change.before, false), (&change.after, true)] {
-                let record = entry.as_ref().and_then(Entry::readable);
-                if let Some((required, environment)) = record.and_then(|record| requirement(&record.object)) {
-                    count(&mut requirements, required, environment, came);
-                }
-            }
-        }
+        require(store, changes, |pin| pin.spec.requires.iter().collect());
     }
 }
 
-fn requirement(pin: &Object<TenantPinSpec>) -> Option<(EnvironmentKey, String)> {
-    let required = EnvironmentKey {
-        namespace: pin.namespace.clone(),
-        instance: pin.spec.instance_ref.name.clone(),
-        environment: pin.spec.requires.as_ref()?.environment.clone(),
-    };
-    Some((required, pin.spec.environment.clone()))
+impl Stored for VersionRollout {
+    fn table(store: &Store) -> &RwLock<Table<Self>> {
+        &store.rollouts
+    }
+
+    fn changed(store: &Store, changes: &[Change<Self>]) {
+        require(store, changes, |rollout| {
+            let waves = rollout.spec.waves.iter();
+            waves.filter_map(|wave| wave.requires.as_ref()).collect()
+        });
+    }
+}
+
+/// Keeps in step which environments are required by which.
+fn require<K: Kind<Group = EnvironmentKey>>(
+    store: &Store,
+    changes: &[Change<K>],
+    requires: impl Fn(&Object<K::Spec>) -> Vec<&Requires>,
+) {
+    let mut requirements = write(&store.requirements);
+    for change in changes {
+        for (entry, came) in [(&change.before, false), (&change.after, true)] {
+            let Some(record) = entry.as_ref().and_then(Entry::readable) else {
+                continue;
+            };
+            let own = K::group_of(&record.object.namespace, &record.object.spec);
+            for requires in requires(&record.object) {
+                let required = EnvironmentKey {
+                    environment: requires.environment.clone(),
+                    ..own.clone()
+                };
+                count(&mut requirements, required, own.environment.clone(), came);
+            }
+        }
+    }
 }
 
 fn count(requirements: &mut Requirements, required: EnvironmentKey, environment: String, came: bool) {
@@ -127,16 +149,15 @@ impl Store {
         read(K::table(self)).entries().cloned().collect()
     }
 
-    /// The environments of this instance that have pins.
+    /// The environments of this instance that have pins or a rollout.
     pub(super) fn environments(&self, instance: &ObjectName) -> Vec<EnvironmentKey> {
-        read(&self.pins)
-            .groups()
-            .filter(|key| key.namespace == instance.namespace && key.instance == instance.name)
-            .cloned()
-            .collect()
+        let of = |key: &&EnvironmentKey| key.namespace == instance.namespace && key.instance == instance.name;
+        let mut environments: BTreeSet<EnvironmentKey> = read(&self.pins).groups().filter(of).cloned().collect();
+        environments.extend(read(&self.rollouts).groups().filter(of).cloned());
+        environments.into_iter().collect()
     }
 
-    /// The environments with pins that wait for evidence from `required`.
+    /// The environments with pins or waves that wait for evidence from `required`.
     pub(super) fn environments_requiring(&self, required: &EnvironmentKey) -> Vec<EnvironmentKey> {
         let requirements = read(&self.requirements);
         let environments = requirements.get(required).into_iter().flat_map(BTreeMap::keys);
@@ -153,6 +174,15 @@ impl Store {
         let pins = self.pins(&key.namespace, &key.instance, &key.environment);
         pins.iter()
             .filter_map(|pin| Some((pin.name.clone(), requested(pin)?)))
+            .collect()
+    }
+
+    /// The passes asked for by annotation on rollouts of this environment, by the rollout's name.
+    pub(super) fn requested_of_rollouts(&self, key: &EnvironmentKey) -> HashMap<String, String> {
+        let rollouts = self.rollouts(&key.namespace, &key.instance, &key.environment);
+        rollouts
+            .iter()
+            .filter_map(|rollout| Some((rollout.name.clone(), requested(rollout)?)))
             .collect()
     }
 
@@ -199,7 +229,19 @@ impl Objects for Store {
         let environments = self.environments(&ObjectName::new(namespace, instance));
         let pins = read(&self.pins);
         let members = environments.iter().flat_map(|key| pins.members(key));
-        members.map(|pin| pin.spec.version).collect()
+        let mut versions: BTreeSet<i32> = members.filter_map(|pin| pin.spec.version).collect();
+        let rollouts = read(&self.rollouts);
+        let targets = environments.iter().flat_map(|key| rollouts.members(key));
+        versions.extend(targets.map(|rollout| rollout.spec.version));
+        versions
+    }
+
+    fn rollouts(&self, namespace: &str, instance: &str, environment: &str) -> Vec<Arc<Object<VersionRolloutSpec>>> {
+        read(&self.rollouts).group(&EnvironmentKey {
+            namespace: namespace.to_owned(),
+            instance: instance.to_owned(),
+            environment: environment.to_owned(),
+        })
     }
 
     fn absence(&self, namespace: &str, name: &str) -> Absence {

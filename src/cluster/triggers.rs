@@ -12,7 +12,7 @@ use super::table::{Change, Entry, Record};
 use crate::environment::EnvironmentKey;
 use crate::ports::{Object, Objects};
 use crate::resources::conditions::READY;
-use crate::resources::{ModelVersion, ModelVersionSpec, OmniInstance, TenantPin};
+use crate::resources::{ModelVersion, ModelVersionSpec, OmniInstance, TenantPin, VersionRollout};
 
 /// One thing to pass over.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -21,7 +21,7 @@ pub(super) enum Key {
     Instance(ObjectName),
     /// A ModelVersion.
     Version(ObjectName),
-    /// An environment of an instance, with all its pins.
+    /// An environment of an instance, with all its pins and its rollout.
     Environment(EnvironmentKey),
     /// An object that does not parse: it is told so.
     Unreadable(KindName, ObjectName),
@@ -78,6 +78,20 @@ impl Triggers for TenantPin {
                 let requiring = store.environments_requiring(&environment);
                 keys.extend(requiring.into_iter().map(Key::Environment));
             }
+        }
+        if matches!(change.after, Some(Entry::Unreadable(_))) {
+            keys.extend(own(change, Key::Unreadable(Self::NAME, change.name.clone())));
+        }
+        keys
+    }
+}
+
+impl Triggers for VersionRollout {
+    fn triggers(change: &Change<Self>, _: &Store) -> Vec<Key> {
+        let mut keys = Vec::new();
+        for record in records(change) {
+            let environment = Self::group_of(&change.name.namespace, &record.object.spec);
+            keys.extend(own(change, Key::Environment(environment)));
         }
         if matches!(change.after, Some(Entry::Unreadable(_))) {
             keys.extend(own(change, Key::Unreadable(Self::NAME, change.name.clone())));

@@ -24,7 +24,7 @@ use crate::cluster::kind::{KindName, ObjectName};
 use crate::environment::EnvironmentKey;
 use crate::model_version::last_look::LastLooks;
 use crate::ports::{Clients, SystemClock, World};
-use crate::resources::{ModelVersion, OmniInstance, TenantPin};
+use crate::resources::{ModelVersion, OmniInstance, TenantPin, VersionRollout};
 use crate::telemetry::Measures;
 
 /// How long running passes may take to end. Together with both flushes it stays below 20 seconds, of the 30 that
@@ -56,6 +56,7 @@ impl Watching {
         parts.spawn(named("the watch of OmniInstances", self.watch::<OmniInstance>()));
         parts.spawn(named("the watch of ModelVersions", self.watch::<ModelVersion>()));
         parts.spawn(named("the watch of TenantPins", self.watch::<TenantPin>()));
+        parts.spawn(named("the watch of VersionRollouts", self.watch::<VersionRollout>()));
     }
 
     fn watch<K: Triggers + Stored>(&self) -> impl Future<Output = ()> + use<K> {
@@ -70,11 +71,12 @@ impl Watching {
 }
 
 /// The lists of a scope, each of which shuts a gate until it is complete.
-fn lists(scope: &Scope) -> [String; 3] {
+fn lists(scope: &Scope) -> [String; 4] {
     [
         gate::<OmniInstance>(scope),
         gate::<ModelVersion>(scope),
         gate::<TenantPin>(scope),
+        gate::<VersionRollout>(scope),
     ]
 }
 

@@ -14,14 +14,69 @@ use crate::ports::{Claim, Failure, Flip, Mapping, MappingError, MappingErrorKind
 /// locked rows among a thousand.
 const LOCK_WAITS: usize = 24;
 
-/// Carries a plan out and returns what failed, by tenant.
+/// What could not be written.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Failed {
+    /// For these tenants.
+    pub(super) tenants: BTreeMap<String, Failure>,
+    /// What happens to the rollout.
+    pub(super) rollout: Option<Failure>,
+}
+
+impl Failed {
+    /// Takes out of a plan what is not tried again in this pass.
+    pub(super) fn leave_out_of(&self, plan: &mut Plan) {
+        plan.leave_out(|tenant| self.tenants.contains_key(tenant));
+        if self.rollout.is_some() {
+            plan.leave_rollout();
+        }
+    }
+
+    /// Adds what failed later; `told` is what is said of it.
+    pub(super) fn add(&mut self, later: Self, told: impl Fn(Failure) -> Failure) {
+        let tenants = later
+            .tenants
+            .into_iter()
+            .map(|(tenant, failure)| (tenant, told(failure)));
+        self.tenants.extend(tenants);
+        if let Some(failure) = later.rollout {
+            self.rollout = Some(told(failure));
+        }
+    }
+}
+
+/// Carries a plan out and returns what failed.
 ///
 /// A flip that finds a row moved, or its version no longer complete, has written nothing and failed nothing: the next
 /// look decides anew.
-pub(super) async fn carry_out(mapping: &dyn Mapping, environment: &str, plan: &Plan) -> BTreeMap<String, Failure> {
+pub(super) async fn carry_out(mapping: &dyn Mapping, environment: &str, plan: &Plan) -> Failed {
+    let mut rollout = None;
+    if !plan.rollout.is_empty() {
+        let span = tracing::info_span!(target: "wavepin::trace", "step", step = "record_rollout");
+        let recorded = mapping
+            .record_rollout(environment, &plan.rollout)
+            .instrument(span)
+            .await;
+        rollout = recorded.err().map(|error| Failure::from(&error));
+    }
+    let mut effects = effects(plan);
+    if rollout.is_some() {
+        effects.retain(|effect| !matches!(effect, Effect::Flip(flip) if flip.wave.is_some()));
+    }
+    Failed {
+        tenants: write_rows(mapping, environment, effects).await,
+        rollout,
+    }
+}
+
+/// Sends effects and returns what failed, by tenant.
+async fn write_rows(
+    mapping: &dyn Mapping,
+    environment: &str,
+    mut effects: VecDeque<Effect>,
+) -> BTreeMap<String, Failure> {
     let mut failed = BTreeMap::new();
     let mut waits = LOCK_WAITS;
-    let mut effects = effects(plan);
     while let Some(effect) = effects.pop_front() {
         let keeps_books = !matches!(effect, Effect::Flip(_));
         // The larger parts first, so that most are through when the waiting is given up.

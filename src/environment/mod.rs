@@ -12,12 +12,12 @@ mod scene;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::ports::{Failure, Lookup, Mapping, MappingError, Next, Object, World};
 use crate::resources::conditions::{Finding, Reason};
-use crate::resources::{OmniInstanceSpec, TenantPinSpec};
+use crate::resources::{OmniInstanceSpec, TenantPinSpec, VersionRolloutSpec, VersionRolloutStatus, WaveStatus};
 
 /// How often a pass looks, acts and looks again before it lets others go on. One round is the rule; a second one
 /// follows when another hand moved a row in between.
@@ -54,42 +54,92 @@ pub struct PinReport {
     pub since: Option<jiff::Timestamp>,
 }
 
+/// What a pass says of one rollout.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RolloutReport {
+    /// The rollout's name.
+    pub name: String,
+    /// The hash of the spec that the pass looked at.
+    pub spec_hash: String,
+    /// Its conditions.
+    pub findings: Vec<Finding>,
+    /// How far it is; `None` where that was not seen, so that what the status says of it stays.
+    pub progress: Option<RolloutProgress>,
+}
+
+/// How far a rollout is.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RolloutProgress {
+    /// What it is, as one word.
+    pub plan: String,
+    /// Tenants on the target of those that follow.
+    pub moved: (u32, u32),
+    /// Its waves in their order.
+    pub waves: Vec<WaveStatus>,
+    /// Tenants that follow and do not move with their wave: `<pin>: <why>`, sorted.
+    pub left_out: Vec<String>,
+    /// How many pins have a version of their own.
+    pub with_own_version: u32,
+}
+
+impl RolloutProgress {
+    /// How many of those that are left out a status names.
+    const NAMED: usize = 20;
+
+    /// Puts it into a status.
+    pub fn fill(&self, status: &mut VersionRolloutStatus) {
+        let (moved, all) = self.moved;
+        status.plan = Some(self.plan.clone());
+        status.progress = Some(format!("{moved}/{all}"));
+        status.waves.clone_from(&self.waves);
+        status.left_out = Some(u32::try_from(self.left_out.len()).unwrap_or(u32::MAX));
+        status.left_out_pins = self.left_out.iter().take(Self::NAMED).cloned().collect();
+        status.with_own_version = Some(self.with_own_version);
+    }
+}
+
 /// What came of one pass over an environment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EnvironmentPass {
     /// One report a pin, sorted by name.
     pub pins: Vec<PinReport>,
+    /// One report a rollout, sorted by name.
+    pub rollouts: Vec<RolloutReport>,
     /// When to look again.
     pub next: Next,
 }
 
-/// One pass; `None` where there is neither a pin nor a claim, so that nothing is left to look after.
+/// One pass; `None` where there is neither a pin, a rollout nor a claim, so that nothing is left to look after.
 ///
 /// 1. Look at the pins. They are reported whatever comes.
 /// 2. Find the instance. A pass without one says so on every pin, and one of a suspended instance does nothing else.
 /// 3. Find its mapping, and see that it is ours.
 /// 4. Look at the environment: rows, claims, ledger, versions.
-/// 5. Decide, for all pins together, what each one is waiting for, and what is to be written.
+/// 5. Decide, for all pins together, what each one is waiting for, and what is to be written. Pins without a version
+///    follow the rollout: whose wave is open, and who may move in it, is decided here too.
 /// 6. Nothing to write: report, and name the time at which something changes by itself.
-/// 7. Write, one effect after the other, and look again at what came of it (4). An effect that failed is told on the
-///    pins that it was for, and is not tried twice in one pass.
+/// 7. Write, one effect after the other, what happens to the rollout before the rows that move by it, and look again at
+///    what came of it (4). An effect that failed is told on the pins that it was for, and is not tried twice in one
+///    pass.
 pub async fn reconcile(world: &World, key: &EnvironmentKey) -> Option<EnvironmentPass> {
-    let pins = world.objects.pins(&key.namespace, &key.instance, &key.environment);
+    let declared = Declared::of(world, key);
     let instance = match instance(world, key) {
         // The instance's own pass finds the claims again when it is back, or no longer suspended.
-        Ok(instance) if instance.spec.suspend => return some_pins(&pins, || report::suspended(&pins, &instance)),
+        Ok(instance) if instance.spec.suspend => {
+            return declared.any().then(|| report::suspended(&declared, &instance));
+        }
         Ok(instance) => instance,
-        Err(failure) => return some_pins(&pins, || report::unseen(&pins, &failure)),
+        Err(failure) => return declared.any().then(|| report::unseen(&declared, &failure)),
     };
     let mapping = match world.mapping(&instance).await {
         Ok((mapping, _)) => mapping,
-        Err(failure) => return Some(report::unseen(&pins, &failure)),
+        Err(failure) => return Some(report::unseen(&declared, &failure)),
     };
-    match decide_and_write(world, key, &instance, &pins, mapping.as_ref()).await {
+    match decide_and_write(world, key, &instance, &declared, mapping.as_ref()).await {
         Ok(pass) => pass,
         Err(error) => {
             let failure = world.told(&instance, Failure::from(&error));
-            Some(report::unseen(&pins, &failure))
+            Some(report::unseen(&declared, &failure))
         }
     }
 }
@@ -112,6 +162,8 @@ pub struct EnvironmentPlan {
     pub moves: Vec<PlannedMove>,
     /// What would be said of each pin, as things stand before that.
     pub pins: Vec<PinReport>,
+    /// What would be said of each rollout, likewise.
+    pub rollouts: Vec<RolloutReport>,
 }
 
 /// What a pass would do now; it writes nothing.
@@ -119,17 +171,18 @@ pub struct EnvironmentPlan {
 /// # Errors
 /// What keeps the environment from being seen.
 pub async fn plan(world: &World, key: &EnvironmentKey) -> Result<EnvironmentPlan, Failure> {
-    let pins = world.objects.pins(&key.namespace, &key.instance, &key.environment);
+    let declared = Declared::of(world, key);
     let instance = instance(world, key)?;
     if instance.spec.suspend {
-        let pins = report::suspended(&pins, &instance).pins;
+        let EnvironmentPass { pins, rollouts, .. } = report::suspended(&declared, &instance);
         return Ok(EnvironmentPlan {
             moves: Vec::new(),
             pins,
+            rollouts,
         });
     }
     let (mapping, _) = world.mapping(&instance).await?;
-    let seen = observe::observe(world, key, &instance, &pins, mapping.as_ref()).await;
+    let seen = observe::observe(world, key, &instance, &declared, mapping.as_ref()).await;
     let seen = seen.map_err(|error| Failure::from(&error))?;
     let decision = decide::decide(&seen);
     let flips = decision.plan.flips.iter().flat_map(|flip| {
@@ -144,10 +197,11 @@ pub async fn plan(world: &World, key: &EnvironmentKey) -> Result<EnvironmentPlan
         from: Some(it.holds),
         to: None,
     });
-    Ok(EnvironmentPlan {
-        moves: flips.chain(removals).collect(),
-        pins: report::report(&seen, &decision, &BTreeMap::new(), instance.spec.interval.into()).pins,
-    })
+    let moves = flips.chain(removals).collect();
+    let failed = act::Failed::default();
+    let EnvironmentPass { pins, rollouts, .. } =
+        report::report(&seen, &decision, &failed, instance.spec.interval.into());
+    Ok(EnvironmentPlan { moves, pins, rollouts })
 }
 
 /// The environments of an instance in which tenants are claimed though no pin is declared there: the last pin went
@@ -167,19 +221,13 @@ pub async fn abandoned(world: &World, namespace: &str, instance: &str) -> Vec<En
         tracing::warn!(instance = declared.key(), %error, "environments without pins are not looked at now");
         BTreeSet::new()
     });
-    let without_pins = |environment: &String| world.objects.pins(namespace, instance, environment).is_empty();
-    let claimed = claimed.into_iter().filter(without_pins);
     let key = |environment| EnvironmentKey {
         namespace: namespace.to_owned(),
         instance: instance.to_owned(),
         environment,
     };
-    claimed.map(key).collect()
-}
-
-/// A pass that says something of pins, if there are any.
-fn some_pins(pins: &Pins, pass: impl FnOnce() -> EnvironmentPass) -> Option<EnvironmentPass> {
-    (!pins.is_empty()).then(pass)
+    let keys = claimed.into_iter().map(key);
+    keys.filter(|key| !Declared::of(world, key).any()).collect()
 }
 
 /// The steps from 4 on.
@@ -187,26 +235,26 @@ async fn decide_and_write(
     world: &World,
     key: &EnvironmentKey,
     instance: &Object<OmniInstanceSpec>,
-    pins: &Pins,
+    declared: &Declared,
     mapping: &dyn Mapping,
 ) -> Result<Option<EnvironmentPass>, MappingError> {
-    let mut failed = BTreeMap::new();
+    let mut failed = act::Failed::default();
     let mut round = 1;
     loop {
-        let seen = observe::observe(world, key, instance, pins, mapping).await?;
-        if pins.is_empty() && seen.view.claims.is_empty() {
+        let seen = observe::observe(world, key, instance, declared, mapping).await?;
+        if !declared.any() && seen.view.claims.is_empty() {
             return Ok(None);
         }
         let mut decision = decide::decide(&seen);
-        decision.plan.leave_out(|tenant| failed.contains_key(tenant));
+        failed.leave_out_of(&mut decision.plan);
         if decision.plan.is_empty() || round == ROUNDS {
             let interval = instance.spec.interval.into();
             return Ok(Some(report::report(&seen, &decision, &failed, interval)));
         }
-        for (tenant, error) in act::carry_out(mapping, &key.environment, &decision.plan).await {
-            failed.insert(tenant, world.told(instance, error));
-        }
-        round += 1;
+        // A rollout that gets on is no quarrel over rows, and ends: each step happens once.
+        round += usize::from(decision.plan.rollout.is_empty());
+        let told = |failure| world.told(instance, failure);
+        failed.add(act::carry_out(mapping, &key.environment, &decision.plan).await, told);
     }
 }
 
@@ -225,3 +273,30 @@ fn instance(world: &World, key: &EnvironmentKey) -> Result<Arc<Object<OmniInstan
 
 /// The pins that a pass looks at, sorted by name.
 type Pins = Vec<Arc<Object<TenantPinSpec>>>;
+
+/// The rollouts that a pass looks at, sorted by name.
+type Rollouts = Vec<Arc<Object<VersionRolloutSpec>>>;
+
+/// What is declared for an environment.
+struct Declared {
+    pins: Pins,
+    rollouts: Rollouts,
+}
+
+impl Declared {
+    fn of(world: &World, key: &EnvironmentKey) -> Self {
+        let EnvironmentKey {
+            namespace,
+            instance,
+            environment,
+        } = key;
+        Self {
+            pins: world.objects.pins(namespace, instance, environment),
+            rollouts: world.objects.rollouts(namespace, instance, environment),
+        }
+    }
+
+    fn any(&self) -> bool {
+        !self.pins.is_empty() || !self.rollouts.is_empty()
+    }
+}

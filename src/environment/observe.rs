@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{EnvironmentKey, Pins};
+use super::{Declared, EnvironmentKey, Pins, Rollouts};
 use crate::ports::{Absence, Claim, EnvironmentView, Lookup, Mapping, MappingError, Object, VersionRecord, World};
 use crate::resources::{MappingSpec, OmniInstanceSpec, TenantPinSpec, annotations};
 
@@ -16,6 +16,8 @@ pub(super) struct Observed {
     pub(super) key: EnvironmentKey,
     /// The declared pins, sorted by name.
     pub(super) pins: Pins,
+    /// The declared rollouts, sorted by name.
+    pub(super) rollouts: Rollouts,
     /// What became of the holders of claims, by tenant.
     pub(super) holders: BTreeMap<String, Holder>,
     /// Every version ever recorded, by number.
@@ -52,12 +54,15 @@ pub(super) async fn observe(
     world: &World,
     key: &EnvironmentKey,
     instance: &Object<OmniInstanceSpec>,
-    pins: &Pins,
+    declared: &Declared,
     mapping: &dyn Mapping,
 ) -> Result<Observed, MappingError> {
+    let Declared { pins, rollouts } = declared;
+    let of_waves = rollouts.iter().flat_map(|rollout| &rollout.spec.waves);
     let evidence: BTreeSet<&String> = pins
         .iter()
         .filter_map(|pin| pin.spec.requires.as_ref())
+        .chain(of_waves.filter_map(|wave| wave.requires.as_ref()))
         .map(|requires| &requires.environment)
         .filter(|required| **required != key.environment)
         .collect();
@@ -68,6 +73,7 @@ pub(super) async fn observe(
         holders: holders(world, key, instance, pins, &view),
         key: key.clone(),
         pins: pins.clone(),
+        rollouts: rollouts.clone(),
         versions,
         view,
         now: world.clock.now(),

@@ -1,13 +1,15 @@
 //! What a pass says of its pins, and when it wants to look again.
 
-use std::collections::BTreeMap;
+mod rollout;
+
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::act::Failed;
 use super::decide::{Decision, Kept, Lacking, Row, Standing, refusal};
 use super::observe::{Holder, Observed};
-use super::{EnvironmentPass, PinReport, Pins};
+use super::{Declared, EnvironmentPass, PinReport, Pins};
 use crate::ports::{Failure, LOOK_AGAIN, Next, Object};
 use crate::resources::conditions::{ACCEPTED, Finding, PINNED, READY, RECONCILING, Reason, STALLED, WAITING};
 use crate::resources::{ANNOTATION_PREFIX, OmniInstanceSpec, TenantPinSpec, annotations};
@@ -20,28 +22,35 @@ const AWAIT_PACE: Duration = Duration::from_secs(30);
 const LEAST_PAUSE: Duration = Duration::from_secs(1);
 
 /// The pass of an environment whose mapping could not be used.
-pub(super) fn unseen(pins: &Pins, failure: &Failure) -> EnvironmentPass {
+pub(super) fn unseen(declared: &Declared, failure: &Failure) -> EnvironmentPass {
     let report = |pin: &Object<TenantPinSpec>| {
-        let told = about(failure, &format!("{}, to be on version {}", who(pin), pin.spec.version));
+        let told = about(failure, &format!("{}, {}", who(pin), wished(pin.spec.version)));
         vec![told.against(PINNED), told.against(READY), told.abnormal()]
     };
-    blind(pins, failure.next, report)
+    EnvironmentPass {
+        pins: blind(&declared.pins, report),
+        rollouts: rollout::unseen(&declared.rollouts, failure),
+        next: failure.next,
+    }
 }
 
 /// The pass of an environment whose instance is suspended. Of `Pinned` nothing is said: what was said last is still
 /// the best that is known.
-pub(super) fn suspended(pins: &Pins, instance: &Object<OmniInstanceSpec>) -> EnvironmentPass {
+pub(super) fn suspended(declared: &Declared, instance: &Object<OmniInstanceSpec>) -> EnvironmentPass {
     let text = format!(
         "OmniInstance {} is suspended: no row is read or changed",
         instance.key()
     );
-    blind(pins, Next::After(LOOK_AGAIN), |_| {
-        vec![Finding::fails(READY, Reason::Suspended, text.clone())]
-    })
+    let say = |_: &Object<TenantPinSpec>| vec![Finding::fails(READY, Reason::Suspended, text.clone())];
+    EnvironmentPass {
+        pins: blind(&declared.pins, say),
+        rollouts: rollout::suspended(&declared.rollouts, &text),
+        next: Next::After(LOOK_AGAIN),
+    }
 }
 
-/// A pass that saw no row.
-fn blind(pins: &Pins, next: Next, say: impl Fn(&Object<TenantPinSpec>) -> Vec<Finding>) -> EnvironmentPass {
+/// What is said of pins whose rows were not seen.
+fn blind(pins: &Pins, say: impl Fn(&Object<TenantPinSpec>) -> Vec<Finding>) -> Vec<PinReport> {
     let report = |pin: &Object<TenantPinSpec>| {
         let findings = match refusal(&pin.spec) {
             Some(refusal) => invalid(pin, &refusal),
@@ -57,27 +66,19 @@ fn blind(pins: &Pins, next: Next, say: impl Fn(&Object<TenantPinSpec>) -> Vec<Fi
             since: None,
         }
     };
-    EnvironmentPass {
-        pins: pins.iter().map(|pin| report(pin)).collect(),
-        next,
-    }
+    pins.iter().map(|pin| report(pin)).collect()
 }
 
 /// The pass of an environment that was seen. `failed` holds, by tenant, what could not be written.
-pub(super) fn report(
-    seen: &Observed,
-    decision: &Decision,
-    failed: &BTreeMap<String, Failure>,
-    interval: Duration,
-) -> EnvironmentPass {
-    let pins = seen.pins.iter().zip(&decision.standings);
-    let pins = pins.map(|(pin, standing)| {
-        let row = Row::of(seen, pin);
+pub(super) fn report(seen: &Observed, decision: &Decision, failed: &Failed, interval: Duration) -> EnvironmentPass {
+    let pins = seen.pins.iter().zip(&decision.standings).zip(&decision.wishes);
+    let pins = pins.map(|((pin, standing), wish)| {
+        let row = Row::of(seen, pin, *wish);
         let made_by = row.made_by();
         PinReport {
             name: pin.name.clone(),
             spec_hash: pin.spec_hash.clone(),
-            findings: findings(pin, &row, standing, failed.get(&pin.spec.tenant)),
+            findings: findings(pin, &row, standing, *wish, failed.tenants.get(&pin.spec.tenant)),
             row_seen: true,
             version: row.holds,
             previous_version: made_by.and_then(|event| event.from),
@@ -86,12 +87,13 @@ pub(super) fn report(
     });
     EnvironmentPass {
         pins: pins.collect(),
+        rollouts: rollout::report(seen, decision, failed),
         next: next(seen.now, decision, failed, interval),
     }
 }
 
 /// When to look again: at the first of all times, but with growing pauses while something fails that may pass.
-fn next(now: Timestamp, decision: &Decision, failed: &BTreeMap<String, Failure>, interval: Duration) -> Next {
+fn next(now: Timestamp, decision: &Decision, failed: &Failed, interval: Duration) -> Next {
     let mut wake = decision.wake;
     let interval = interval.max(LEAST_PAUSE);
     let mut pause = if decision.awaits {
@@ -100,7 +102,7 @@ fn next(now: Timestamp, decision: &Decision, failed: &BTreeMap<String, Failure>,
         interval
     };
     let mut failing = None;
-    for failure in failed.values() {
+    for failure in failed.tenants.values().chain(&failed.rollout) {
         match failure.next {
             Next::At(at) => wake = Some(wake.map_or(at, |wake| wake.min(at))),
             Next::After(after) => pause = pause.min(after),
@@ -126,22 +128,30 @@ fn next(now: Timestamp, decision: &Decision, failed: &BTreeMap<String, Failure>,
 }
 
 /// The conditions of one pin whose row was seen.
-fn findings(pin: &Object<TenantPinSpec>, row: &Row<'_>, standing: &Standing, failed: Option<&Failure>) -> Vec<Finding> {
-    let wish = pin.spec.version;
+fn findings(
+    pin: &Object<TenantPinSpec>,
+    row: &Row<'_>,
+    standing: &Standing,
+    wish: Option<i32>,
+    failed: Option<&Failure>,
+) -> Vec<Finding> {
+    let follows = pin.spec.version.is_none();
     let holds = if row.oddity().is_some() {
         "is on no version".to_owned()
     } else {
         held(row.holds)
     };
     let now = format!("{} {holds}", who(pin));
-    let text = |rest: String| format!("{now}, to be on version {wish}: {rest}{}", expired(row));
+    let text = |rest: String| format!("{now}, {}: {rest}{}", wished(wish), expired(row));
+    let wish_text = wished(wish);
+    let wish = wish.unwrap_or_default();
     let refused = matches!(
         standing,
         Standing::Invalid(_) | Standing::Conflict { .. } | Standing::Deleting
     );
     if let Some(failure) = failed.filter(|_| !refused) {
         let pinned = (*standing == Standing::Pinned).then(|| now.clone());
-        return unwritten(pin, &about(failure, &format!("{now}, to be on version {wish}")), pinned);
+        return unwritten(pin, &about(failure, &format!("{now}, {wish_text}")), pinned);
     }
     match standing {
         Standing::Invalid(refusal) => invalid(pin, refusal),
@@ -173,7 +183,8 @@ fn findings(pin: &Object<TenantPinSpec>, row: &Row<'_>, standing: &Standing, fai
             works(pin, Reason::VersionNotComplete, &text(rest))
         }
         Standing::Retired => {
-            let rest = format!("version {wish} is retired for good; set spec.version to another one");
+            let whose = if follows { " of the VersionRollout" } else { "" };
+            let rest = format!("version {wish} is retired for good; set spec.version{whose} to another one");
             stalls(accepted(pin), Reason::VersionNotComplete, &text(rest))
         }
         Standing::Kept(kept) => {
@@ -230,6 +241,24 @@ fn kept_back(kept: &Kept, wish: i32) -> (Reason, String) {
                  of its ModelVersion say what a person can do; the pin moves as soon as it is validated again"
             );
             (Reason::EvidenceVoid, text)
+        }
+        Kept::NoRollout => {
+            let text =
+                "it has no spec.version and follows the VersionRollout of its instance and environment, and none \
+                        is declared. Declare one, or set spec.version; its row stays as it is"
+                    .to_owned();
+            (Reason::NoRollout, text)
+        }
+        Kept::NotSelected { rollout } => {
+            let text = format!(
+                "it follows VersionRollout {rollout}, and no wave of it selects the labels of this pin. Label the pin, \
+                 or give the rollout a last wave without a selector"
+            );
+            (Reason::NotSelected, text)
+        }
+        Kept::Queued { rollout, wave } => {
+            let text = format!("it moves with wave {wave} of VersionRollout {rollout}, whose conditions say when");
+            (Reason::Queued, text)
         }
         Kept::UnknownCurrentVersion { current } => {
             let text = format!(
@@ -315,6 +344,14 @@ fn about(failure: &Failure, subject: &str) -> Failure {
 /// Whom a pin is about.
 fn who(pin: &Object<TenantPinSpec>) -> String {
     format!("tenant {} in {}", pin.spec.tenant, pin.spec.environment)
+}
+
+/// What a pin shall be on.
+fn wished(wish: Option<i32>) -> String {
+    wish.map_or_else(
+        || "to follow the rollout".to_owned(),
+        |wish| format!("to be on version {wish}"),
+    )
 }
 
 /// What a row holds, as the rest of a sentence.

@@ -9,7 +9,9 @@ use super::EnvironmentKey;
 use super::decide::{Decision, Plan, Standing, decide};
 use super::observe::{Holder, Observed};
 use crate::ports::{Claim, EnvironmentView, Evidence, Object, PinEvent, PinEventKind, VersionRecord};
-use crate::resources::{Hold, HumanDuration, InstanceRef, PinDeletionPolicy, Requires, TenantPinSpec, annotations};
+use crate::resources::{
+    Hold, HumanDuration, InstanceRef, PinDeletionPolicy, Requires, TenantPinSpec, VersionRolloutSpec, annotations,
+};
 
 /// The tenant of the tests that need only one.
 pub(super) const ACME: &str = "acme";
@@ -32,12 +34,38 @@ pub(super) fn pin(name: &str, tenant: &str, version: i32) -> Object<TenantPinSpe
             },
             tenant: tenant.to_owned(),
             environment: "production".to_owned(),
-            version,
+            version: Some(version),
             requires: None,
             hold: None,
             deletion_policy: PinDeletionPolicy::Retain,
         },
         spec_hash: format!("{name}@{version}"),
+        first_seen: at(0),
+        deleting: false,
+    }
+}
+
+/// A pin of a tenant in production that follows the rollout, with this label `tier`.
+pub(super) fn follower(tenant: &str, tier: &str) -> Object<TenantPinSpec> {
+    pin(tenant, tenant, 1).with(|pin| {
+        pin.spec.version = None;
+        pin.labels.insert("tier".to_owned(), tier.to_owned());
+    })
+}
+
+/// The rollout `apps/main` of production to a version, by these waves.
+pub(super) fn rollout(version: i32, waves: serde_json::Value) -> Object<VersionRolloutSpec> {
+    let spec = serde_json::json!({
+        "instanceRef": {"name": "omni"}, "environment": "production", "version": version, "waves": waves,
+    });
+    let spec: VersionRolloutSpec = serde_json::from_value(spec).unwrap();
+    Object {
+        namespace: "apps".to_owned(),
+        name: "main".to_owned(),
+        labels: BTreeMap::new(),
+        requests: BTreeMap::new(),
+        spec_hash: crate::resources::spec_hash(&spec),
+        spec,
         first_seen: at(0),
         deleting: false,
     }
@@ -113,6 +141,7 @@ impl Scene {
                 environment: "production".to_owned(),
             },
             pins,
+            rollouts: Vec::new(),
             holders: BTreeMap::new(),
             versions: versions.collect(),
             view: EnvironmentView {
@@ -171,6 +200,54 @@ impl Scene {
         self.claim(ACME, &format!("apps/{name}"), PinDeletionPolicy::Retain, Holder::Stands)
     }
 
+    /// What is rolled out.
+    pub(super) fn rolling_out(mut self, rollout: Object<VersionRolloutSpec>) -> Self {
+        self.0.rollouts = vec![Arc::new(rollout)];
+        self
+    }
+
+    /// Every tenant's row, as if Wavepin had put it there; each has the claim of its pin.
+    pub(super) fn on(mut self, version: i32) -> Self {
+        for pin in self.0.pins.clone() {
+            let tenant = pin.spec.tenant.clone();
+            self.0.view.rows.insert(tenant.clone(), version);
+            self.0.view.events.insert(tenant.clone(), vec![flip(1, None, version)]);
+            self = self.claim(&tenant, &pin.key(), PinDeletionPolicy::Retain, Holder::Stands);
+        }
+        self
+    }
+
+    /// So many seconds pass, by both clocks.
+    pub(super) fn pass(&mut self, seconds: i64) {
+        let by = SignedDuration::from_secs(seconds);
+        self.0.now += by;
+        self.0.view.now += by;
+    }
+
+    /// Does what is decided until nothing more is, and returns what that was, look by look.
+    pub(super) fn settle(&mut self) -> Vec<Plan> {
+        let mut done = Vec::new();
+        loop {
+            let plan = self.decide().plan;
+            if plan.is_empty() {
+                return done;
+            }
+            self.apply(&plan);
+            done.push(plan);
+            assert!(done.len() < 100, "it never ends: {:?}", done.last());
+        }
+    }
+
+    /// Which version each tenant is on, sorted by tenant; 0 without a row.
+    pub(super) fn held(&self) -> Vec<(String, i32)> {
+        let pins = self.0.pins.iter().map(|pin| pin.spec.tenant.clone());
+        pins.map(|tenant| {
+            let held = self.0.view.rows.get(&tenant).copied().unwrap_or_default();
+            (tenant, held)
+        })
+        .collect()
+    }
+
     pub(super) fn decide(&self) -> Decision {
         decide(&self.0)
     }
@@ -218,7 +295,16 @@ impl Scene {
                 0,
             );
         }
+        for event in &plan.rollout {
+            view.rollouts.take_in(event, now);
+        }
         for flip in &plan.flips {
+            if let Some(of) = &flip.wave {
+                let attempt = view.rollouts.attempt.as_mut().expect("a wave of an attempt");
+                assert_eq!(of.attempt, attempt.number, "{flip:?}");
+                let wave = attempt.waves.get_mut(&of.wave).expect("a wave that has opened");
+                wave.last_flip_at = Some(now);
+            }
             let target = &self.0.versions[&flip.version];
             assert!(target.complete_at.is_some() && target.retired_at.is_none(), "{flip:?}");
             for one in &flip.moves {

@@ -14,8 +14,8 @@ macro_rules! calls_by_their_parts {
             use crate::mapping::calls::calls;
             use crate::ports::{
                 Ask, Budget, Claim, CompleteVersion, DashboardRecord, DashboardRow, EnvironmentView, Flip, FlipOutcome,
-                Intent, IntentStep, Mapping, MappingError, Organization, Place, Return, RowRemoval, Shape, Told,
-                VersionChange, VersionRecord,
+                Intent, IntentStep, Mapping, MappingError, Organization, Place, Return, RolloutEvent, RowRemoval, Shape,
+                Told, VersionChange, VersionRecord,
             };
 
             calls! { Budget for $adapter:
@@ -76,6 +76,8 @@ macro_rules! calls_by_their_parts {
                 fn record_outside(environment: &str, changes: &[(String, Option<i32>, Option<i32>, i32)]) -> ()
                     = write_outside(environment, changes) as write,
                     "record changes by another hand in environment {environment:?}";
+                fn record_rollout(environment: &str, events: &[RolloutEvent]) -> ()
+                    = write_rollout(environment, events) as write, "record the rollout of environment {environment:?}";
                 fn flip(flip: &Flip) -> FlipOutcome
                     = write_flip(flip) as write,
                     "move tenants of environment {:?} to version {}", flip.environment, flip.version;

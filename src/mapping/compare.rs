@@ -303,6 +303,7 @@ mod tests {
             from,
         };
         let mut flip = Flip {
+            wave: None,
             environment: "production".to_owned(),
             version: 2,
             moves: vec![it("c", None), it("b", Some(1)), it("a", Some(2))],

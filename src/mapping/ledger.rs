@@ -189,6 +189,8 @@ pub(super) struct EventBatch {
     pub(super) from: Vec<Option<i32>>,
     pub(super) to: Option<i32>,
     pub(super) wanted_version: i32,
+    pub(super) attempt: Option<i32>,
+    pub(super) wave: Option<String>,
 }
 
 impl EnvironmentView {

@@ -15,6 +15,7 @@ mod compare;
 mod ledger;
 mod lines;
 mod postgres;
+mod rollouts;
 mod sqlite;
 
 use std::sync::Arc;

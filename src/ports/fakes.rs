@@ -12,13 +12,14 @@ use secrecy::SecretString;
 use super::{
     Absence, Clients, Clock, ConnectError, Lookup, Mapping, ModelRepository, Object, Objects, Omni, Urgency, World,
 };
-use crate::resources::{ModelVersionSpec, OmniInstanceSpec, TenantPinSpec};
+use crate::resources::{ModelVersionSpec, OmniInstanceSpec, TenantPinSpec, VersionRolloutSpec};
 
 /// Objects that a test declares.
 #[derive(Default)]
 pub(crate) struct Declared {
     instances: Mutex<Vec<Arc<Object<OmniInstanceSpec>>>>,
     pins: Mutex<Vec<Arc<Object<TenantPinSpec>>>>,
+    rollouts: Mutex<Vec<Arc<Object<VersionRolloutSpec>>>>,
     /// The names of pins that do not parse.
     pub(crate) broken: Mutex<Vec<String>>,
     /// What absence means; by default that the object was seen to be deleted.
@@ -41,6 +42,13 @@ impl Declared {
     pub(crate) fn pin(&self, pin: Object<TenantPinSpec>) {
         self.delete(&pin.name);
         inside(&self.pins).push(Arc::new(pin));
+    }
+
+    /// Declares a rollout, in place of the one of its name.
+    pub(crate) fn rollout(&self, rollout: Object<VersionRolloutSpec>) {
+        let mut rollouts = inside(&self.rollouts);
+        rollouts.retain(|one| one.name != rollout.name);
+        rollouts.push(Arc::new(rollout));
     }
 
     /// Absence says nothing from now on, as in a folder that is applied without pruning.
@@ -90,7 +98,16 @@ impl Objects for Declared {
         let pins = inside(&self.pins);
         let of =
             |pin: &&Arc<Object<TenantPinSpec>>| pin.namespace == namespace && pin.spec.instance_ref.name == instance;
-        pins.iter().filter(of).map(|pin| pin.spec.version).collect()
+        pins.iter().filter(of).filter_map(|pin| pin.spec.version).collect()
+    }
+    fn rollouts(&self, namespace: &str, instance: &str, environment: &str) -> Vec<Arc<Object<VersionRolloutSpec>>> {
+        let rollouts = inside(&self.rollouts);
+        let of = |it: &&Arc<Object<VersionRolloutSpec>>| {
+            it.namespace == namespace && it.spec.instance_ref.name == instance && it.spec.environment == environment
+        };
+        let mut rollouts: Vec<_> = rollouts.iter().filter(of).cloned().collect();
+        rollouts.sort_by(|one, other| one.name.cmp(&other.name));
+        rollouts
     }
     fn absence(&self, _: &str, _: &str) -> Absence {
         inside(&self.absence).unwrap_or(Absence::Deleted)

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use snafu::Snafu;
 
+use super::{RolloutEvent, Rollouts, WaveOfFlip};
 use crate::resources::{PinDeletionPolicy, RenameKind};
 
 /// What the tables look like, found when the mapping was prepared.
@@ -280,6 +281,8 @@ pub struct EnvironmentView {
     pub events: BTreeMap<String, Vec<PinEvent>>,
     /// The recorded events of the other environments that were asked for, by environment and tenant, oldest first.
     pub evidence: BTreeMap<String, BTreeMap<String, Vec<PinEvent>>>,
+    /// What the ledger knows of the rollouts here.
+    pub rollouts: Rollouts,
     /// Now, by the database's clock: what ages of events are measured with.
     pub now: Timestamp,
 }
@@ -302,8 +305,10 @@ pub struct Flip {
     pub version: i32,
     /// The rows.
     pub moves: Vec<Move>,
-    /// Why, for the ledger: `spec.version`, `restore-row`.
+    /// Why, for the ledger: `spec.version`, `restore-row`, `rollout`.
     pub reason: String,
+    /// The wave that this is a batch of, where tenants move forward in one.
+    pub wave: Option<WaveOfFlip>,
 }
 
 /// What came of a flip.
@@ -484,6 +489,8 @@ pub trait Mapping: Send + Sync {
         environment: &str,
         changes: &[(String, Option<i32>, Option<i32>, i32)],
     ) -> Result<(), MappingError>;
+    /// Puts on record what happens to a rollout. What is on record already is no change.
+    async fn record_rollout(&self, environment: &str, events: &[RolloutEvent]) -> Result<(), MappingError>;
     /// Moves rows to one complete version, whole or not at all.
     async fn flip(&self, flip: &Flip) -> Result<FlipOutcome, MappingError>;
     /// Deletes rows that still hold what they should, and their claims; records it. Others are left as they are.

@@ -19,6 +19,7 @@ mod objects;
 mod omni;
 mod rehearsal;
 mod repository;
+mod rollout;
 mod secrets;
 mod standing;
 pub mod window;
@@ -46,6 +47,7 @@ pub use repository::{
     Author, Copied, CopyRequest, Directory, ModelRepository, RepositoryError, RepositoryErrorKind, Revision,
     Whereabouts,
 };
+pub use rollout::{Attempt, RolloutEvent, RolloutStep, Rollouts, WaveOfFlip, WaveRecord};
 pub use secrets::{SecretError, SecretRecord, Secrets};
 pub use standing::Standing;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::resources::{ModelVersionSpec, OmniInstanceSpec, TenantPinSpec};
+use crate::resources::{ModelVersionSpec, OmniInstanceSpec, TenantPinSpec, VersionRolloutSpec};
 
 /// One declared object, as far as reconcilers may know it.
 ///
@@ -73,7 +73,9 @@ pub trait Objects: Send + Sync {
     fn pin(&self, namespace: &str, name: &str) -> Lookup<TenantPinSpec>;
     /// Every pin of this instance and environment, sorted by name.
     fn pins(&self, namespace: &str, instance: &str, environment: &str) -> Vec<Arc<Object<TenantPinSpec>>>;
-    /// The versions that pins of this instance name, in whatever environment.
+    /// Every rollout of this instance and environment, sorted by name.
+    fn rollouts(&self, namespace: &str, instance: &str, environment: &str) -> Vec<Arc<Object<VersionRolloutSpec>>>;
+    /// The versions that pins and rollouts of this instance name, in whatever environment.
     fn pinned(&self, namespace: &str, instance: &str) -> BTreeSet<i32>;
     /// What it means that no pin has this name, or that the one that had it before is not there any more.
     fn absence(&self, namespace: &str, name: &str) -> Absence;

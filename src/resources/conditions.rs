@@ -42,6 +42,8 @@ pub const IN_USE: &str = "InUse";
 pub const DRIFTED: &str = "Drifted";
 /// TenantPin: the row that the application reads holds the wanted version.
 pub const PINNED: &str = "Pinned";
+/// VersionRollout: every wave has ended.
+pub const COMPLETE: &str = "Complete";
 
 /// The status of one condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -136,7 +138,8 @@ pub struct Transition {
     pub message: String,
 }
 
-/// What moved between two states of the same conditions: a status, a reason, or which version a pin has.
+/// What moved between two states of the same conditions: a status, a reason, which version a pin has, or where the
+/// waves of a rollout stand.
 ///
 /// Conditions that went away are not told: what took their place is.
 #[must_use]
@@ -147,7 +150,7 @@ pub fn transitions(before: &[Condition], after: &[Condition]) -> Vec<Transition>
             before.iter().find(|was| was.type_ == now.type_).is_none_or(|was| {
                 was.status != now.status
                     || was.reason != now.reason
-                    || (now.type_ == PINNED && was.message != now.message)
+                    || ([PINNED, COMPLETE].contains(&now.type_.as_str()) && was.message != now.message)
             })
         })
         .filter(|now| now.reason != Reason::Pending.as_str())

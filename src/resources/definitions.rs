@@ -5,15 +5,20 @@ use kube::CustomResourceExt;
 use serde_json::{Value, json};
 
 use super::conditions::{READY, Reason};
-use super::{ModelVersion, OmniInstance, PENDING_MESSAGE, TenantPin};
+use super::{ModelVersion, OmniInstance, PENDING_MESSAGE, TenantPin, VersionRollout};
 
 /// Every definition as it is applied: that of the type, plus the status that an object has before it was looked at.
 #[must_use]
 pub fn definitions() -> Vec<Value> {
-    [OmniInstance::crd(), ModelVersion::crd(), TenantPin::crd()]
-        .iter()
-        .map(with_status_default)
-        .collect()
+    [
+        OmniInstance::crd(),
+        ModelVersion::crd(),
+        TenantPin::crd(),
+        VersionRollout::crd(),
+    ]
+    .iter()
+    .map(with_status_default)
+    .collect()
 }
 
 /// Without this default an unseen object has no conditions, and tools that wait take it for a finished one.

@@ -5,6 +5,7 @@
 //! | [`OmniInstance`] | `omni` | one Omni organisation, its key and its mapping database |
 //! | [`ModelVersion`] | `mv` | one numbered version: a model, its dashboards, its folder |
 //! | [`TenantPin`] | `tpin` | which version one tenant sees in one environment |
+//! | [`VersionRollout`] | `vro` | which version the tenants of an environment move to, wave by wave |
 
 mod base_url;
 pub mod conditions;
@@ -17,6 +18,7 @@ pub mod reasons;
 mod spec_hash;
 mod tenant_pin;
 mod validation;
+mod version_rollout;
 
 pub use base_url::BaseUrl;
 pub use duration::HumanDuration;
@@ -32,6 +34,10 @@ pub use omni_instance::{
 pub use spec_hash::spec_hash;
 pub use tenant_pin::{Hold, PinDeletionPolicy, Requires, TenantPin, TenantPinSpec, TenantPinStatus};
 pub use validation::{ContentValidation, QueryMode, QueryValidation, TenantSample, Validation};
+pub use version_rollout::{
+    Amount, Batch, Freeze, VersionRollout, VersionRolloutSpec, VersionRolloutStatus, Wave, WavePhase, WaveStatus,
+    rollout_plan, rollout_refusal,
+};
 
 /// The API group of every kind.
 pub const GROUP: &str = "wavepin.dev";

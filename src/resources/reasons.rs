@@ -64,6 +64,46 @@ reasons! {
         cause: "A person set `spec.suspend` on the object or on its instance.",
         remedy: "Set `spec.suspend: false` when work shall go on.",
     }
+    /// The pin has no version of its own, and there is no VersionRollout that it could follow.
+    NoRollout {
+        cause: "No VersionRollout is declared for the instance and environment, or it is refused.",
+        remedy: "Declare one, or set `spec.version` of the pin.",
+    }
+    /// The pin follows a VersionRollout, and no wave of it selects the pin.
+    NotSelected {
+        cause: "The pin's labels fit no `selector`, and the last wave has one too.",
+        remedy: "Label the pin, or add a last wave without a selector.",
+    }
+    /// The pin follows a VersionRollout, and its turn has not come.
+    Queued {
+        cause: "Its wave has not opened, or moves in batches, or the rollout is suspended or frozen.",
+        remedy: "Read the conditions of the VersionRollout: they say what it waits for, and until when.",
+    }
+    /// A wave of the rollout has moved and rests before the next one opens.
+    Soaking {
+        cause: "`soak` of the wave has not passed since its last move.",
+        remedy: "Wait for the time in the message.",
+    }
+    /// A part of a wave has moved, and the next part waits for its time.
+    BatchSpaced {
+        cause: "`batch.every` of the wave has not passed since its last batch.",
+        remedy: "Wait for the time in the message.",
+    }
+    /// A freeze lasts: nobody moves forward. To go back is not kept.
+    Frozen {
+        cause: "`spec.freeze` of the VersionRollout names a time that has begun and not ended.",
+        remedy: "Wait for its end, or take it out of the spec.",
+    }
+    /// Every tenant of an open wave is kept back by something of its own, so that it would show nothing to the next wave.
+    HeldBack {
+        cause: "All of its pins are on hold, were changed by another hand, or lack what they require.",
+        remedy: "Free one of the pins that `status.leftOutPins` names, or take them out of the wave.",
+    }
+    /// Every wave of the rollout has ended.
+    RolledOut {
+        cause: "All that may move have, and each wave has soaked.",
+        remedy: "Nothing.",
+    }
     /// Work is going on.
     Progressing {
         cause: "A cut is under way, or something that passes by itself is in its way; the message says what.",

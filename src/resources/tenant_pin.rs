@@ -35,7 +35,7 @@ use super::{HumanDuration, InstanceRef};
         name = "Wanted",
         type_ = "integer",
         json_path = ".spec.version",
-        description = "The version asked for"
+        description = "The version asked for; none: it follows the rollout"
     ),
     printcolumn(
         name = "Version",
@@ -83,9 +83,10 @@ pub struct TenantPinSpec {
     #[schemars(length(min = 1, max = 63), regex(pattern = r"^[^\x00-\x1f\x7f]*$"))]
     #[x_kube(validation = Rule::new("self == oldSelf").message("environment cannot be changed; make another pin"))]
     pub environment: String,
-    /// The version that the tenant shall see here.
+    /// The version that the tenant shall see here. Absent: the tenant follows the VersionRollout of this instance and environment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
-    pub version: i32,
+    pub version: Option<i32>,
     /// What must have happened before the pin moves forward to its version. Going back needs nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requires: Option<Requires>,

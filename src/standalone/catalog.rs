@@ -1,6 +1,6 @@
 //! The objects of a folder, typed and checked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,9 +14,11 @@ use sha2::{Digest, Sha256};
 use super::manifests::{Manifest, Place, Reading, Refusal};
 use super::schema;
 use super::secrets;
+use crate::environment::EnvironmentKey;
 use crate::ports::{Object, SecretRecord};
 use crate::resources::{
     ANNOTATION_PREFIX, GROUP, ModelVersion, ModelVersionSpec, OmniInstance, OmniInstanceSpec, TenantPin, TenantPinSpec,
+    VersionRollout, VersionRolloutSpec,
 };
 
 /// The only version of the group that there is.
@@ -46,6 +48,7 @@ pub struct Catalog {
     instances: Entries<OmniInstanceSpec>,
     versions: Entries<ModelVersionSpec>,
     pins: Entries<TenantPinSpec>,
+    rollouts: Entries<VersionRolloutSpec>,
     secrets: BTreeMap<Id, SecretRecord>,
     refusals: Vec<Refusal>,
     skipped: Vec<String>,
@@ -119,11 +122,15 @@ impl Catalog {
                 let (all, known) = (&mut self.pins, &before.pins);
                 put(all, known, &schemas.pin, manifest, so_far, first_seen)
             }
+            Kind::VersionRollout => {
+                let (all, known) = (&mut self.rollouts, &before.rollouts);
+                put(all, known, &schemas.rollout, manifest, so_far, first_seen)
+            }
             Kind::Secret => so_far.and_then(|()| secrets::record(manifest)).map(|secret| {
                 self.secrets.insert(manifest.id(), secret);
             }),
             Kind::Unknown => Err(format!(
-                "{} {} is no kind of {GROUP}; there are OmniInstance, ModelVersion and TenantPin, in {API_VERSION}",
+                "{} {} is no kind of {GROUP}; there are OmniInstance, ModelVersion, TenantPin and VersionRollout, in {API_VERSION}",
                 manifest.api_version, manifest.kind
             )),
         }
@@ -200,6 +207,36 @@ impl Catalog {
     pub fn pins(&self) -> impl Iterator<Item = &Arc<Object<TenantPinSpec>>> {
         found(&self.pins)
     }
+
+    /// The rollouts, sorted by namespace and name.
+    pub fn rollouts(&self) -> impl Iterator<Item = &Arc<Object<VersionRolloutSpec>>> {
+        found(&self.rollouts)
+    }
+
+    /// The environments that pins or rollouts are declared for.
+    pub(super) fn environments(&self) -> BTreeSet<EnvironmentKey> {
+        let pins = self.pins().map(|pin| environment_of_pin(pin));
+        pins.chain(self.rollouts().map(|rollout| environment_of_rollout(rollout)))
+            .collect()
+    }
+}
+
+/// The environment of a pin.
+pub(super) fn environment_of_pin(pin: &Object<TenantPinSpec>) -> EnvironmentKey {
+    EnvironmentKey {
+        namespace: pin.namespace.clone(),
+        instance: pin.spec.instance_ref.name.clone(),
+        environment: pin.spec.environment.clone(),
+    }
+}
+
+/// The environment of a rollout.
+pub(super) fn environment_of_rollout(rollout: &Object<VersionRolloutSpec>) -> EnvironmentKey {
+    EnvironmentKey {
+        namespace: rollout.namespace.clone(),
+        instance: rollout.spec.instance_ref.name.clone(),
+        environment: rollout.spec.environment.clone(),
+    }
 }
 
 fn found<S>(entries: &Entries<S>) -> impl Iterator<Item = &Arc<Object<S>>> {
@@ -214,6 +251,7 @@ enum Kind {
     OmniInstance,
     ModelVersion,
     TenantPin,
+    VersionRollout,
     Secret,
     /// Of our group, but no kind or version that there is.
     Unknown,
@@ -226,6 +264,7 @@ impl Kind {
             (API_VERSION, "OmniInstance") => Some(Self::OmniInstance),
             (API_VERSION, "ModelVersion") => Some(Self::ModelVersion),
             (API_VERSION, "TenantPin") => Some(Self::TenantPin),
+            (API_VERSION, "VersionRollout") => Some(Self::VersionRollout),
             ("v1", "Secret") => Some(Self::Secret),
             (other, _) if other.split('/').next() == Some(GROUP) => Some(Self::Unknown),
             _ => None,
@@ -238,6 +277,7 @@ struct Schemas {
     instance: Value,
     version: Value,
     pin: Value,
+    rollout: Value,
 }
 
 impl Default for Schemas {
@@ -246,6 +286,7 @@ impl Default for Schemas {
             instance: schema::of_spec::<OmniInstance>(),
             version: schema::of_spec::<ModelVersion>(),
             pin: schema::of_spec::<TenantPin>(),
+            rollout: schema::of_spec::<VersionRollout>(),
         }
     }
 }

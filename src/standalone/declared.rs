@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::catalog::{Catalog, Entries, Entry};
 use crate::ports::{Absence, Lookup, Object, Objects, SecretError, SecretRecord, Secrets};
-use crate::resources::{ModelVersionSpec, OmniInstanceSpec, TenantPinSpec};
+use crate::resources::{ModelVersionSpec, OmniInstanceSpec, TenantPinSpec, VersionRolloutSpec};
 
 /// What is declared now: a catalog that can be exchanged for a newer one while passes go on.
 #[derive(Debug, Default)]
@@ -88,11 +88,27 @@ impl Objects for Declared {
             .collect()
     }
 
-    fn pinned(&self, namespace: &str, instance: &str) -> BTreeSet<i32> {
+    fn rollouts(&self, namespace: &str, instance: &str, environment: &str) -> Vec<Arc<Object<VersionRolloutSpec>>> {
         self.catalog()
+            .rollouts()
+            .filter(|rollout| {
+                rollout.namespace == namespace
+                    && rollout.spec.instance_ref.name == instance
+                    && rollout.spec.environment == environment
+            })
+            .cloned()
+            .collect()
+    }
+
+    fn pinned(&self, namespace: &str, instance: &str) -> BTreeSet<i32> {
+        let catalog = self.catalog();
+        let pins = catalog
             .pins()
-            .filter(|pin| pin.namespace == namespace && pin.spec.instance_ref.name == instance)
-            .map(|pin| pin.spec.version)
+            .filter(|it| it.namespace == namespace && it.spec.instance_ref.name == instance);
+        let rollouts = catalog.rollouts();
+        let rollouts = rollouts.filter(|it| it.namespace == namespace && it.spec.instance_ref.name == instance);
+        pins.filter_map(|pin| pin.spec.version)
+            .chain(rollouts.map(|rollout| rollout.spec.version))
             .collect()
     }
 

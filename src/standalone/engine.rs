@@ -215,7 +215,7 @@ impl Engine {
     /// Environments whenever they come due, until the round has ended. In the first round they wait for their versions, so
     /// that the first that is said of a pin is what came of it.
     async fn environments_meanwhile(&self, ended: &CancellationToken) {
-        if !self.stay || self.state().statuses.pins.is_empty() {
+        if !self.stay || self.state().statuses.pins.is_empty() && self.state().statuses.rollouts.is_empty() {
             return;
         }
         while !ended.is_cancelled() {

@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::catalog::{Catalog, id_of};
+use super::catalog::{Catalog, environment_of_pin, environment_of_rollout, id_of};
 use super::statuses::Key;
-use crate::environment::EnvironmentKey;
 use crate::ports::Object;
 use crate::resources::ModelVersionSpec;
 
@@ -25,12 +24,13 @@ pub(super) fn fingerprints(catalog: &Catalog) -> BTreeMap<Key, BTreeMap<String, 
         add(Key::Version(id_of(object)), &object.name, print(object));
     }
     for object in catalog.pins() {
-        let key = EnvironmentKey {
-            namespace: object.namespace.clone(),
-            instance: object.spec.instance_ref.name.clone(),
-            environment: object.spec.environment.clone(),
-        };
-        add(Key::Environment(key), &object.name, print(object));
+        let key = Key::Environment(environment_of_pin(object));
+        add(key, &object.name, print(object));
+    }
+    for object in catalog.rollouts() {
+        let key = Key::Environment(environment_of_rollout(object));
+        // No object's name has a slash: a pin may have the same name.
+        add(key, &format!("rollout/{}", object.name), print(object));
     }
     all
 }

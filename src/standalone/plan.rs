@@ -2,7 +2,6 @@
 //! to Omni and no write anywhere, so that it can be asked while another process works; and call for call where it was
 //! rehearsed too, for which Omni is read.
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -147,13 +146,8 @@ pub async fn rehearsed(
 }
 
 async fn environments(world: &World, catalog: &Catalog) -> Vec<EnvironmentAhead> {
-    let keys = catalog.pins().map(|pin| EnvironmentKey {
-        namespace: pin.namespace.clone(),
-        instance: pin.spec.instance_ref.name.clone(),
-        environment: pin.spec.environment.clone(),
-    });
     let mut environments = Vec::new();
-    for key in keys.collect::<BTreeSet<_>>() {
+    for key in catalog.environments() {
         let plan = environment::plan(world, &key).await;
         environments.push(EnvironmentAhead { key, plan });
     }
@@ -186,8 +180,14 @@ impl Ahead {
     /// is as somebody wants it.
     #[must_use]
     pub fn is_incomplete(&self) -> bool {
-        let of_pins = self.environments.iter().filter_map(|it| it.plan.as_ref().ok());
-        let mut findings = of_pins.flat_map(|plan| &plan.pins).flat_map(|pin| &pin.findings);
+        let of_environments = || self.environments.iter().filter_map(|it| it.plan.as_ref().ok());
+        let of_pins = of_environments()
+            .flat_map(|plan| &plan.pins)
+            .flat_map(|pin| &pin.findings);
+        let of_rollouts = of_environments()
+            .flat_map(|plan| &plan.rollouts)
+            .flat_map(|it| &it.findings);
+        let mut findings = of_pins.chain(of_rollouts);
         let of_versions = self.versions.iter().filter_map(|it| it.plan.as_ref().err());
         let of_environments = self.environments.iter().filter_map(|it| it.plan.as_ref().err());
         self.budgets.iter().any(|(_, budget)| budget.is_err())
@@ -245,6 +245,21 @@ impl Ahead {
                             text,
                             "TenantPin/{}: {}: {}",
                             pin.name,
+                            finding.reason.as_str(),
+                            finding.message
+                        );
+                    }
+                }
+                for rollout in &plan.rollouts {
+                    for finding in rollout
+                        .findings
+                        .iter()
+                        .filter(|it| [WAITING, STALLED].contains(&it.condition))
+                    {
+                        let _ = writeln!(
+                            text,
+                            "VersionRollout/{}: {}: {}",
+                            rollout.name,
                             finding.reason.as_str(),
                             finding.message
                         );
@@ -353,6 +368,8 @@ impl Ahead {
                     .collect::<Vec<_>>(),
                 "pins": plan.pins.iter().map(|pin| json!({"name": pin.name, "holds": pin.version,
                     "keptBack": kept_back(&pin.findings)})).collect::<Vec<_>>(),
+                "rollouts": plan.rollouts.iter().map(|it| json!({"name": it.name,
+                    "keptBack": kept_back(&it.findings)})).collect::<Vec<_>>(),
             }),
             Err(why) => json!({"environment": it.key.environment, "failure": failure(why)}),
         });

@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 
 use super::catalog::{Catalog, Id, id_of};
 use super::statuses::{Statuses, Subject, true_condition};
-use crate::resources::conditions::{ACCEPTED, CONTRACT_KNOWN, IN_USE, READY, RECONCILING, Reason, STALLED, WAITING};
+use crate::resources::conditions::{
+    ACCEPTED, COMPLETE, CONTRACT_KNOWN, IN_USE, READY, RECONCILING, Reason, STALLED, WAITING,
+};
 
 /// What a run came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,10 +108,15 @@ fn rows<'all>(catalog: &Catalog, statuses: &'all Statuses) -> Vec<Row<'all>> {
         let known = statuses.pins.get(&id).map(|status| &status.conditions);
         all.push(row("TenantPin", id, known));
     }
+    for object in catalog.rollouts() {
+        let id = id_of(object);
+        let known = statuses.rollouts.get(&id).map(|status| &status.conditions);
+        all.push(row("VersionRollout", id, known));
+    }
     all
 }
 
-/// The three kinds as `kubectl get` shows them, and under them whatever a person may want to act on.
+/// The kinds as `kubectl get` shows them, and under them whatever a person may want to act on.
 #[must_use]
 pub fn table(catalog: &Catalog, statuses: &Statuses) -> String {
     let all = rows(catalog, statuses);
@@ -117,6 +124,7 @@ pub fn table(catalog: &Catalog, statuses: &Statuses) -> String {
         instances(catalog, &all),
         versions(catalog, statuses, &all),
         pins(catalog, statuses, &all),
+        rollouts(catalog, statuses, &all),
     ];
     let mut text = String::new();
     for table in tables.iter().filter(|table| table.len() > 1) {
@@ -178,10 +186,41 @@ fn pins(catalog: &Catalog, statuses: &Statuses, all: &[Row<'_>]) -> Vec<Vec<Stri
             row.name(),
             object.spec.tenant.clone(),
             object.spec.environment.clone(),
-            object.spec.version.to_string(),
+            object
+                .spec
+                .version
+                .map_or_else(String::new, |version| version.to_string()),
             held.map_or_else(String::new, |version| version.to_string()),
             row.ready(),
             row.word(WAITING, |c| &c.reason).to_owned(),
+        ]);
+    }
+    table
+}
+
+fn rollouts(catalog: &Catalog, statuses: &Statuses, all: &[Row<'_>]) -> Vec<Vec<String>> {
+    let mut table = heading([
+        "VERSIONROLLOUT",
+        "ENVIRONMENT",
+        "VERSION",
+        "PROGRESS",
+        "READY",
+        "WAITING",
+        "COMPLETE",
+    ]);
+    for (row, object) in of_kind(all, "VersionRollout").zip(catalog.rollouts()) {
+        let progress = statuses
+            .rollouts
+            .get(&row.id)
+            .and_then(|status| status.progress.clone());
+        table.push(vec![
+            row.name(),
+            object.spec.environment.clone(),
+            object.spec.version.to_string(),
+            progress.unwrap_or_default(),
+            row.ready(),
+            row.word(WAITING, |c| &c.reason).to_owned(),
+            row.word(COMPLETE, |c| &c.status).to_owned(),
         ]);
     }
     table
@@ -253,6 +292,9 @@ pub fn to_json(catalog: &Catalog, statuses: &Statuses) -> Value {
     }
     for object in catalog.pins() {
         items.push(item("TenantPin", object, statuses.pins.get(&id_of(object))));
+    }
+    for object in catalog.rollouts() {
+        items.push(item("VersionRollout", object, statuses.rollouts.get(&id_of(object))));
     }
     let refused: Vec<Value> = catalog
         .refusals()

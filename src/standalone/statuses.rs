@@ -7,11 +7,11 @@ use std::time::Duration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::catalog::{Catalog, Id, id_of};
-use crate::environment::{EnvironmentKey, PinReport};
+use crate::environment::{EnvironmentKey, PinReport, RolloutReport};
 use crate::model_version::VersionReport;
 use crate::omni_instance::InstancePass;
 use crate::resources::conditions::{self, Finding, READY, Transition};
-use crate::resources::{ModelVersionStatus, OmniInstanceStatus, TenantPinStatus};
+use crate::resources::{ModelVersionStatus, OmniInstanceStatus, TenantPinStatus, VersionRolloutStatus};
 
 /// One piece of work: what one pass looks at.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,7 +20,7 @@ pub enum Key {
     Instance(Id),
     /// A ModelVersion.
     Version(Id),
-    /// All pins of an environment.
+    /// All pins of an environment, and its rollout.
     Environment(EnvironmentKey),
 }
 
@@ -68,6 +68,8 @@ pub struct Statuses {
     pub versions: BTreeMap<Id, ModelVersionStatus>,
     /// Of the pins.
     pub pins: BTreeMap<Id, TenantPinStatus>,
+    /// Of the rollouts.
+    pub rollouts: BTreeMap<Id, VersionRolloutStatus>,
 }
 
 impl Statuses {
@@ -76,6 +78,8 @@ impl Statuses {
         let instances: Vec<Id> = catalog.instances().map(|object| id_of(object)).collect();
         let versions: Vec<Id> = catalog.versions().map(|object| id_of(object)).collect();
         let pins: Vec<Id> = catalog.pins().map(|object| id_of(object)).collect();
+        let rollouts: Vec<Id> = catalog.rollouts().map(|object| id_of(object)).collect();
+        self.rollouts.retain(|id, _| rollouts.binary_search(id).is_ok());
         self.instances.retain(|id, _| instances.binary_search(id).is_ok());
         self.versions.retain(|id, _| versions.binary_search(id).is_ok());
         self.pins.retain(|id, _| pins.binary_search(id).is_ok());
@@ -119,6 +123,19 @@ impl Statuses {
             status.since = report.since;
         }
         let subject = Subject::new("TenantPin", &id);
+        take(&mut status.conditions, &report.findings, &subject, observer);
+    }
+}
+
+impl Statuses {
+    /// Takes what a pass says of a rollout.
+    pub(super) fn rollout(&mut self, namespace: &str, report: &RolloutReport, observer: &dyn Observer) {
+        let id = (namespace.to_owned(), report.name.clone());
+        let status = self.rollouts.entry(id.clone()).or_default();
+        if let Some(progress) = &report.progress {
+            progress.fill(status);
+        }
+        let subject = Subject::new("VersionRollout", &id);
         take(&mut status.conditions, &report.findings, &subject, observer);
     }
 }

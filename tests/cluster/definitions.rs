@@ -36,6 +36,18 @@ fn pin() -> Value {
     })
 }
 
+fn rollout() -> Value {
+    json!({
+        "apiVersion": "wavepin.dev/v1alpha1", "kind": "VersionRollout", "metadata": {"name": "production"},
+        "spec": {"instanceRef": {"name": "acme"}, "environment": "production", "version": 2, "waves": [
+            {"name": "canary", "selector": {"matchLabels": {"tier": "canary"}}, "soak": "24h"},
+            {"name": "early", "selector": {"matchExpressions": [{"key": "tier", "operator": "Exists"}]},
+                "batch": {"size": "25%", "every": "15m"}},
+            {"name": "rest", "batch": {"size": 100, "every": "1m"}},
+        ]},
+    })
+}
+
 /// The manifest with one value set, or taken out where it is null.
 fn with(mut manifest: Value, path: &str, value: Value) -> Value {
     let (parent, last) = path.rsplit_once('/').expect("a JSON pointer");
@@ -115,7 +127,7 @@ fn every_field_is_explained_by_a_sentence() {
 fn what_nobody_looked_at_yet_is_neither_ready_nor_finished() {
     let api_server = api_server_with_definitions();
     let namespace = api_server.namespace("pending");
-    for manifest in [instance(), adopted(), cut(), pin()] {
+    for manifest in [instance(), adopted(), cut(), pin(), rollout()] {
         apply(api_server, &namespace, &manifest);
         let kind = manifest["kind"].as_str().expect("a kind");
         let name = manifest["metadata"]["name"].as_str().expect("a name");
@@ -369,6 +381,46 @@ fn what_can_be_wrong_at_first_sight_is_refused_with_the_field_and_the_reason() {
             with(pin(), "/spec/version", json!(0)),
             "spec.version",
             "greater than or equal to 1",
+        ),
+        (with(rollout(), "/spec/waves", json!([])), "waves", "at least 1 items"),
+        (
+            with(rollout(), "/spec/waves/1/name", json!("canary")),
+            "spec",
+            "two waves have the same name",
+        ),
+        (
+            with(rollout(), "/spec/waves/0/selector", Value::Null),
+            "spec",
+            "only the last wave may have no selector",
+        ),
+        (
+            with(
+                rollout(),
+                "/spec/waves/0/requires",
+                json!({"environment": "production"}),
+            ),
+            "spec",
+            "requires.environment of a wave must be another environment",
+        ),
+        (
+            with(rollout(), "/spec/waves/1/batch/size", json!("0%")),
+            "spec.waves[1].batch.size",
+            "should match",
+        ),
+        (
+            with(rollout(), "/spec/waves/1/batch/size", json!("101%")),
+            "spec.waves[1].batch.size",
+            "should match",
+        ),
+        (
+            with(rollout(), "/spec/waves/2/batch/size", json!(0)),
+            "spec.waves[2].batch.size",
+            "greater than or equal to 1",
+        ),
+        (
+            with(rollout(), "/spec/freeze", json!([{"from": "2026-01-01T00:00:00Z"}])),
+            "reason",
+            "Required value",
         ),
         (
             with(pin(), "/spec/requires", json!({"environment": "production"})),

@@ -14,5 +14,6 @@ pub(crate) mod restored;
 mod rights;
 mod rotated;
 pub(crate) mod secrets;
+mod waves;
 mod whole;
 mod worst_order;

@@ -23,6 +23,14 @@ fn roles(cluster: &Installation) -> Vec<Value> {
     lists.flatten().collect()
 }
 
+/// A rollout that nobody follows.
+const ROLLOUT: &str = "
+apiVersion: wavepin.dev/v1alpha1
+kind: VersionRollout
+metadata: {name: production}
+spec: {instanceRef: {name: clinical}, environment: production, version: 1, waves: [{name: all}]}
+";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_right_of_the_chart_is_used_and_no_other_is_asked_for() {
     let bed = Bed::on(Installation::apart("rights"), "rights").await;
@@ -31,6 +39,7 @@ async fn every_right_of_the_chart_is_used_and_no_other_is_asked_for() {
     for file in FILES {
         cluster.apply(&bed.manifest(file));
     }
+    cluster.apply(ROLLOUT);
     // Somebody else writes to the objects all the while, so that a status meets a newer object and reads it again.
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -43,6 +52,7 @@ async fn every_right_of_the_chart_is_used_and_no_other_is_asked_for() {
             }
         });
         bed.all_ready("60s");
+        cluster.kubectl(&["wait", "--for=condition=Complete", "vro/production", "--timeout=60s"]);
         let read_again = |kind: &str| used(cluster).0.contains(&("get".to_owned(), kind.to_owned()));
         let mut asked = 0;
         eventually("a version's status met a newer object", PATIENCE, || {
@@ -74,6 +84,9 @@ async fn every_right_of_the_chart_is_used_and_no_other_is_asked_for() {
     ]);
     let never = r#"{"spec": {"requires": {"environment": "staging", "soak": "87601h"}}}"#;
     cluster.kubectl(&["patch", "tpin", "initech-production", "--type=merge", "-p", never]);
+    let never = r#"{"spec": {"waves": [{"name": "all", "soak": "87601h"}]}}"#;
+    cluster.kubectl(&["patch", "vro", "production", "--type=merge", "-p", never]);
+    bed.told("vro/production", "Stalled", "Invalid");
     bed.told("omni/clinical", "Stalled", "Invalid");
     bed.told("tpin/initech-production", "Stalled", "Invalid");
     cluster.end("controller", controller);

@@ -68,6 +68,7 @@ on_both! {
     a_row_with_another_id_is_left_as_it_is
     the_applications_look_up_finds_what_a_tenant_sees
     a_flip_is_whole_or_nothing
+    what_happens_to_a_rollout_adds_up_and_happens_once
     only_complete_versions_with_all_their_rows_get_tenants
     of_two_flips_at_once_one_is_told_that_rows_moved
     no_tenant_can_be_moved_to_a_version_that_nobody_declared

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use wavepin::ports::{
     AskedRename, Claim, CompleteVersion, DashboardIds, DashboardRecord, DashboardRow, DocumentState, Flip, FlipOutcome,
     Intent, IntentStep, Mapping, MappingError, MappingErrorKind, ModelState, Move, Organization, PinEventKind,
-    RowRemoval, SourceStamp, VersionChange,
+    RolloutEvent, RolloutStep, Rollouts, RowRemoval, SourceStamp, VersionChange, WaveOfFlip,
 };
 use wavepin::resources::{PinDeletionPolicy, RenameKind};
 
@@ -91,6 +91,7 @@ pub(crate) fn flip(version: i32, moves: &[(&str, Option<i32>)]) -> Flip {
             })
             .collect(),
         reason: "spec.version".to_owned(),
+        wave: None,
     }
 }
 
@@ -496,6 +497,109 @@ pub(crate) async fn a_flip_is_whole_or_nothing(bed: Bed) {
     assert_eq!(bed.by_hand(&history).await, expected);
     let events = format!("SELECT CAST(count(*) AS text) FROM {}", bed.ledger("pin_event"));
     assert_eq!(bed.by_hand(&events).await, ["2"]);
+}
+
+/// What happens to a rollout, of attempt and target 1.
+fn happens(step: RolloutStep) -> RolloutEvent {
+    RolloutEvent {
+        attempt: 1,
+        holder: "ns/main".to_owned(),
+        target: 1,
+        plan: "1-plan".to_owned(),
+        step,
+    }
+}
+
+pub(crate) async fn what_happens_to_a_rollout_adds_up_and_happens_once(bed: Bed) {
+    let mapping = bed.writer().await;
+    complete(&*mapping, 1).await;
+    let look = async || {
+        mapping
+            .environment("production", &["staging".to_owned()])
+            .await
+            .unwrap()
+            .rollouts
+    };
+    assert_eq!(look().await, Rollouts::default());
+
+    let wave = "canary".to_owned();
+    let opened = happens(RolloutStep::Opened {
+        wave: wave.clone(),
+        members: 2,
+    });
+    let begins = [happens(RolloutStep::Started), opened];
+    mapping.record_rollout("production", &begins).await.unwrap();
+    let begun = look().await;
+    let attempt = begun.attempt.clone().unwrap();
+    assert_eq!(
+        (attempt.number, attempt.target, attempt.holder.as_str()),
+        (1, 1, "ns/main")
+    );
+    assert_eq!(
+        (attempt.plan.as_str(), attempt.completed_at, begun.baseline),
+        ("1-plan", None, None)
+    );
+    let record = attempt.waves[&wave];
+    assert_eq!((record.members, record.last_flip_at, record.ended_at), (2, None, None));
+
+    // Twice is once, and another environment is another matter.
+    let before = bed.ledger("rollout_event");
+    let count = format!("SELECT CAST(count(*) AS text) FROM {before}");
+    mapping.record_rollout("production", &begins).await.unwrap();
+    assert_eq!(bed.by_hand(&count).await, ["2"]);
+    assert_eq!(look().await, begun);
+    mapping
+        .record_rollout("staging", &[happens(RolloutStep::Started)])
+        .await
+        .unwrap();
+    assert_eq!(look().await, begun);
+
+    let batch = Flip {
+        wave: Some(WaveOfFlip {
+            attempt: 1,
+            wave: wave.clone(),
+        }),
+        reason: "rollout".to_owned(),
+        ..flip(1, &[("a", None), ("b", None)])
+    };
+    assert_eq!(mapping.flip(&batch).await.unwrap(), FlipOutcome::Done);
+    let elsewhere = Flip {
+        environment: "staging".to_owned(),
+        ..batch.clone()
+    };
+    assert_eq!(mapping.flip(&elsewhere).await.unwrap(), FlipOutcome::Done);
+    let moved = look().await.attempt.unwrap().waves[&wave];
+    let events = mapping.environment("production", &[]).await.unwrap().events;
+    assert_eq!(moved.last_flip_at, Some(events["a"][0].at));
+    let history = format!(
+        "SELECT tenant || ' ' || CAST(attempt AS text) || ' ' || wave FROM {} WHERE environment = 'production' ORDER BY tenant",
+        bed.ledger("pin_history")
+    );
+    assert_eq!(bed.by_hand(&history).await, ["a 1 canary", "b 1 canary"]);
+
+    let ends = [
+        happens(RolloutStep::Ended { wave: wave.clone() }),
+        happens(RolloutStep::Completed),
+    ];
+    mapping.record_rollout("production", &ends).await.unwrap();
+    let done = look().await;
+    assert_eq!((done.baseline, done.completed.len()), (Some(1), 1));
+    let attempt = done.attempt.unwrap();
+    assert!(attempt.completed_at.is_some() && attempt.waves[&wave].ended_at.is_some());
+
+    let next = RolloutEvent {
+        attempt: 2,
+        target: 2,
+        ..happens(RolloutStep::Started)
+    };
+    mapping.record_rollout("production", &[next]).await.unwrap();
+    let after = look().await;
+    let attempt = after.attempt.unwrap();
+    assert_eq!((attempt.number, attempt.target, attempt.waves.len()), (2, 2, 0));
+    assert_eq!(
+        (after.baseline, after.completed.into_iter().collect::<Vec<_>>()),
+        (Some(1), vec![1])
+    );
 }
 
 pub(crate) async fn only_complete_versions_with_all_their_rows_get_tenants(bed: Bed) {

@@ -7,6 +7,7 @@ mod full;
 mod git;
 mod refusals;
 mod rehearsal;
+mod rollout;
 mod validate;
 mod watch;
 

@@ -124,7 +124,7 @@ fn an_older_state_does_not_come_back() {
     let Some(Entry::Readable(record)) = table.get("n", "a") else {
         panic!("a parses")
     };
-    assert_eq!(record.object.spec.version, 3);
+    assert_eq!(record.object.spec.version, Some(3));
     assert_eq!(record.object.requests.len(), 1, "of the annotations only ours");
     assert_eq!(record.object.requests["restore-row"], "2->3");
 }

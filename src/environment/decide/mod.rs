@@ -3,18 +3,23 @@
 mod claims;
 #[cfg(test)]
 mod laws;
+mod rollout;
 mod row;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod waves;
 
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::observe::{Holder, Observed};
-use crate::ports::{Claim, Flip, Move, Object, PinEvent, RowRemoval};
+use crate::ports::{Claim, Flip, Move, Object, PinEvent, RolloutEvent, RowRemoval, WaveOfFlip};
 use crate::resources::{Hold, Requires, TenantPinSpec};
 
+use rollout::Course;
+pub(super) use rollout::{Lead, RolloutStanding, Wait, WaveState};
 pub(super) use row::Row;
 
 /// The reason of a flip that a pin's `spec.version` asks for, as the ledger has it.
@@ -22,9 +27,20 @@ pub(super) const BY_SPEC: &str = "spec.version";
 /// The reason of a flip that a person confirmed, after another hand had changed the row.
 pub(super) const BY_RESTORE: &str = "restore-row";
 
+/// The reason of a flip that a rollout asks for.
+const BY_ROLLOUT: &str = "rollout";
+/// The reason of a flip by which a rollout takes tenants back to what they had.
+const BY_WAY_BACK: &str = "rollout-back";
+/// The reason of a flip by which a tenant without a row gets the version that was last rolled out to the end.
+const BY_BASELINE: &str = "rollout-baseline";
+
 /// What comes of a look at an environment.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Decision {
+    /// The version that each pin shall have, in the order of the pins; `None` where nobody says.
+    pub(super) wishes: Vec<Option<i32>>,
+    /// Where each rollout stands, in their order.
+    pub(super) rollouts: Vec<RolloutStanding>,
     /// Where each pin stands, in the order of the pins.
     pub(super) standings: Vec<Standing>,
     /// What is to be written.
@@ -46,7 +62,9 @@ pub(super) struct Plan {
     pub(super) releases: Vec<String>,
     /// Rows to delete, with their claims.
     pub(super) removals: Vec<RowRemoval>,
-    /// Rows to move, one flip a version and reason.
+    /// What happens to the rollout, to be put on record before rows move.
+    pub(super) rollout: Vec<RolloutEvent>,
+    /// Rows to move, one flip a version, reason and wave.
     pub(super) flips: Vec<Flip>,
 }
 
@@ -101,6 +119,20 @@ pub(super) enum Kept {
     },
     /// It is on hold.
     Held(Hold),
+    /// It has no version of its own, and no rollout is declared for its environment.
+    NoRollout,
+    /// It follows a rollout, and none of its waves selects it.
+    NotSelected {
+        /// The rollout, as `<namespace>/<name>`.
+        rollout: String,
+    },
+    /// It follows a rollout, and it is not its turn yet.
+    Queued {
+        /// The rollout, as `<namespace>/<name>`.
+        rollout: String,
+        /// The wave that it is in.
+        wave: String,
+    },
     /// The evidence for the wished version does not hold any more.
     EvidenceVoid {
         /// Why, as one word.
@@ -133,6 +165,7 @@ impl Plan {
             && self.claims.is_empty()
             && self.releases.is_empty()
             && self.removals.is_empty()
+            && self.rollout.is_empty()
             && self.flips.is_empty()
     }
 
@@ -147,12 +180,21 @@ impl Plan {
         }
         self.flips.retain(|flip| !flip.moves.is_empty());
     }
+
+    /// Takes out what happens to the rollout, and every batch of its waves: no row moves on books that are not kept.
+    pub(super) fn leave_rollout(&mut self) {
+        self.rollout.clear();
+        self.flips.retain(|flip| flip.wave.is_none());
+    }
 }
 
 /// Decides for all pins together.
 pub(super) fn decide(seen: &Observed) -> Decision {
     let claims = claims::settle(seen);
+    let (mut course, standings) = rollout::course(seen);
     let mut decision = Decision {
+        wishes: Vec::with_capacity(seen.pins.len()),
+        rollouts: Vec::new(),
         standings: Vec::with_capacity(seen.pins.len()),
         plan: Plan {
             claims: claims.set,
@@ -163,8 +205,10 @@ pub(super) fn decide(seen: &Observed) -> Decision {
         wake: seen.holders.values().filter_map(missing_until).min(),
         awaits: false,
     };
-    let mut flips: BTreeMap<(i32, &'static str), Vec<Move>> = BTreeMap::new();
-    for pin in &seen.pins {
+    let mut flips = Flips::default();
+    let mut followers = Vec::new();
+    for (place, pin) in seen.pins.iter().enumerate() {
+        let wish = pin.spec.version.or_else(|| course.as_ref().map(Course::target));
         let owner = claims.owners.get(pin.spec.tenant.as_str());
         let standing = match (refusal(&pin.spec), owner) {
             (Some(refusal), _) => Standing::Invalid(refusal),
@@ -174,20 +218,96 @@ pub(super) fn decide(seen: &Observed) -> Decision {
                 fate: fate(seen, &pin.spec.tenant, holder),
             },
             // Every pin that is well-formed and stays has a claim or meets another's.
-            (None, _) => settle_row(seen, pin, &mut decision, &mut flips),
+            (None, _) => {
+                let row = Row::of(seen, pin, wish);
+                if let Some(was) = row.unrecorded_change() {
+                    let change = (pin.spec.tenant.clone(), was, row.holds, wish.unwrap_or_default());
+                    decision.plan.outside.push(change);
+                }
+                match (&course, pin.spec.version) {
+                    (_, Some(version)) => {
+                        let standing = row.standing();
+                        if standing == Standing::Moving {
+                            flips.add(version, row.reason(), None, &row, pin);
+                        }
+                        standing
+                    }
+                    (None, None) => Standing::Kept(Kept::NoRollout),
+                    (Some(course), None) => {
+                        followers.push(course.follower(place, pin));
+                        // Told below, when the rollout has decided for all of them.
+                        Standing::Moving
+                    }
+                }
+            }
         };
+        decision.wishes.push(wish);
         decision.standings.push(standing);
     }
-    decision.plan.flips = flips
-        .into_iter()
-        .map(|((version, reason), moves)| Flip {
-            environment: seen.key.environment.clone(),
+    let lead = course.as_mut().map(|course| course.advance(&mut followers));
+    for follower in followers {
+        follower.add_to(&mut flips, course.as_ref().map_or(0, Course::target));
+        decision.standings[follower.place] = follower.standing;
+    }
+    decision.plan.flips = flips.of(&seen.key.environment);
+    await_what_keeps(seen, &mut decision);
+    if let Some(course) = course {
+        decision.awaits |= lead
+            .as_ref()
+            .and_then(|lead| lead.wait.as_ref())
+            .is_some_and(Wait::comes_by_itself);
+        decision.wake = [decision.wake, course.wake()].into_iter().flatten().min();
+        decision.plan.rollout = course.events;
+    }
+    let lead = lead.map(RolloutStanding::Leads);
+    let standings = standings.into_iter().map(|standing| standing.or_else(|| lead.clone()));
+    decision.rollouts = standings.flatten().collect();
+    decision
+}
+
+/// Rows to move, by version, reason and wave.
+#[derive(Default)]
+struct Flips(BTreeMap<(i32, &'static str, Option<WaveOfFlip>), Vec<Move>>);
+
+impl Flips {
+    fn add(
+        &mut self,
+        version: i32,
+        reason: &'static str,
+        wave: Option<WaveOfFlip>,
+        row: &Row<'_>,
+        pin: &Object<TenantPinSpec>,
+    ) {
+        self.0.entry((version, reason, wave)).or_default().push(Move {
+            tenant: pin.spec.tenant.clone(),
+            from: row.holds,
+        });
+    }
+
+    fn of(self, environment: &str) -> Vec<Flip> {
+        let flips = self.0.into_iter().map(|((version, reason, wave), moves)| Flip {
+            environment: environment.to_owned(),
             version,
             moves,
             reason: reason.to_owned(),
-        })
-        .collect();
-    decision
+            wave,
+        });
+        flips.collect()
+    }
+}
+
+/// Sets the times at which what keeps pins ends by itself.
+fn await_what_keeps(seen: &Observed, decision: &mut Decision) {
+    for standing in &decision.standings {
+        match standing {
+            Standing::NotComplete { .. } => decision.awaits = true,
+            Standing::Kept(kept) => match wake(seen, kept) {
+                Some(at) => decision.wake = Some(decision.wake.map_or(at, |wake| wake.min(at))),
+                None => decision.awaits |= matches!(kept, Kept::RequirementNotMet(..) | Kept::EvidenceVoid { .. }),
+            },
+            _ => {}
+        }
+    }
 }
 
 /// What became of the one that has a tenant; whoever gets the claim now is there.
@@ -203,37 +323,6 @@ fn missing_until(holder: &Holder) -> Option<Timestamp> {
         Holder::Missing(until) => Some(*until),
         _ => None,
     }
-}
-
-/// Decides about the row of a pin that has its claim.
-fn settle_row(
-    seen: &Observed,
-    pin: &Object<TenantPinSpec>,
-    decision: &mut Decision,
-    flips: &mut BTreeMap<(i32, &'static str), Vec<Move>>,
-) -> Standing {
-    let row = Row::of(seen, pin);
-    if let Some(was) = row.unrecorded_change() {
-        let change = (pin.spec.tenant.clone(), was, row.holds, pin.spec.version);
-        decision.plan.outside.push(change);
-    }
-    let standing = row.standing();
-    match &standing {
-        Standing::NotComplete { .. } => decision.awaits = true,
-        Standing::Kept(kept) => match wake(seen, kept) {
-            Some(at) => decision.wake = Some(decision.wake.map_or(at, |wake| wake.min(at))),
-            None => decision.awaits |= matches!(kept, Kept::RequirementNotMet(..) | Kept::EvidenceVoid { .. }),
-        },
-        Standing::Moving => {
-            let moves = flips.entry((pin.spec.version, row.reason())).or_default();
-            moves.push(Move {
-                tenant: pin.spec.tenant.clone(),
-                from: row.holds,
-            });
-        }
-        _ => {}
-    }
-    standing
 }
 
 /// When what keeps a pin ends by itself, by this process's clock.
@@ -272,8 +361,7 @@ pub(super) fn refusal(spec: &TenantPinSpec) -> Option<String> {
             return Some(format!("{field} is {text:?}; take its control characters out"));
         }
     }
-    if spec.version < 1 {
-        let version = spec.version;
+    if let Some(version) = spec.version.filter(|version| *version < 1) {
         return Some(format!("spec.version is {version}; versions are whole numbers from 1"));
     }
     let requires = spec.requires.as_ref()?;

@@ -12,20 +12,31 @@ pub(in super::super) struct Row<'a> {
     seen: &'a Observed,
     pin: &'a Object<TenantPinSpec>,
     events: &'a [PinEvent],
+    /// What it shall hold; `None` where nobody says.
+    wish: Option<i32>,
+    /// What must have happened elsewhere, besides what the pin requires.
+    also: Option<&'a Requires>,
     /// What it holds now.
     pub(in super::super) holds: Option<i32>,
 }
 
 impl<'a> Row<'a> {
-    /// The row of this pin.
-    pub(in super::super) fn of(seen: &'a Observed, pin: &'a Object<TenantPinSpec>) -> Self {
+    /// The row of this pin, which shall hold this version.
+    pub(in super::super) fn of(seen: &'a Observed, pin: &'a Object<TenantPinSpec>, wish: Option<i32>) -> Self {
         let tenant = &pin.spec.tenant;
         Self {
             seen,
             pin,
             events: oldest_first(&seen.view.events, tenant),
+            wish,
+            also: None,
             holds: seen.view.rows.get(tenant).copied(),
         }
+    }
+
+    /// Likewise, with something more that must have happened elsewhere.
+    pub(super) const fn requiring(self, also: Option<&'a Requires>) -> Self {
+        Self { also, ..self }
     }
 
     /// The event that made the row hold what it holds, if it is on record.
@@ -97,8 +108,9 @@ impl<'a> Row<'a> {
         hold.until.is_none_or(|until| until > self.seen.now).then_some(hold)
     }
 
+    /// No version is 0.
     fn wish(&self) -> i32 {
-        self.pin.spec.version
+        self.wish.unwrap_or_default()
     }
 
     /// What the row held before another hand changed it, until a new wish is declared.
@@ -109,7 +121,7 @@ impl<'a> Row<'a> {
     }
 
     /// Whether a person confirmed that the row, changed by another hand, is put back.
-    fn restored(&self) -> bool {
+    pub(super) fn restored(&self) -> bool {
         let word = self.pin.requests.get(annotations::RESTORE_ROW);
         self.changed_outside().is_some() && word.is_some_and(|word| *word == self.confirmation())
     }
@@ -139,7 +151,7 @@ impl<'a> Row<'a> {
 
     /// Whether the wish needs evidence. Going back to what this row has held needs none, and what a person confirmed
     /// needs none either.
-    fn is_forward(&self) -> bool {
+    pub(super) fn is_forward(&self) -> bool {
         let wish = Some(self.wish());
         let had = self.events.iter().any(|event| event.to == wish || event.from == wish);
         !had && !self.restored()
@@ -147,10 +159,17 @@ impl<'a> Row<'a> {
 
     /// What the wish lacks of the evidence that the pin requires.
     fn lacking(&self) -> Option<(&'a Requires, Lacking)> {
-        let requires = self.pin.spec.requires.as_ref()?;
         if !self.is_forward() {
             return None;
         }
+        let required = [self.pin.spec.requires.as_ref(), self.also];
+        required
+            .into_iter()
+            .flatten()
+            .find_map(|requires| self.lacking_of(requires))
+    }
+
+    fn lacking_of(&self, requires: &'a Requires) -> Option<(&'a Requires, Lacking)> {
         let elsewhere = self.seen.view.evidence.get(&requires.environment);
         let events = elsewhere.map_or(&[][..], |events| oldest_first(events, &self.pin.spec.tenant));
         let soak = SignedDuration::try_from(requires.soak.0).unwrap_or(SignedDuration::MAX);

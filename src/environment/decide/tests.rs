@@ -1,9 +1,8 @@
 //! Each gate, each claim, by example.
 
-use std::collections::BTreeMap;
-
 use rstest::rstest;
 
+use super::super::act::Failed;
 use super::super::observe::Holder;
 use super::super::scene::{ACME, Scene, With, at, flip, outside, pin};
 use super::{BY_RESTORE, BY_SPEC, Decision, Kept, Lacking, Plan, Standing};
@@ -34,7 +33,7 @@ fn flips(plan: &Plan) -> Vec<(Option<i32>, i32, &str)> {
 /// What is said of the one pin of a scene that is kept back.
 fn waits(scene: &Scene, decision: &Decision) -> (Reason, String) {
     let interval = std::time::Duration::from_secs(300);
-    let pass = super::super::report::report(&scene.0, decision, &BTreeMap::new(), interval);
+    let pass = super::super::report::report(&scene.0, decision, &Failed::default(), interval);
     let mut findings = pass.pins[0].findings.iter();
     let waiting = findings.find(|finding| finding.condition == WAITING).unwrap();
     (waiting.reason, waiting.message.clone())
@@ -491,6 +490,7 @@ fn all_moves_to_one_version_are_one_flip() {
             })
             .collect(),
         reason: BY_SPEC.to_owned(),
+        wave: None,
     };
     let two = flip(2, &[("a", None), ("b", Some(1)), ("c", None)]);
     assert_eq!(scene.decide().plan.flips, [two, flip(3, &[("d", None)])]);

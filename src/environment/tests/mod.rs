@@ -2,6 +2,7 @@
 
 mod claims;
 mod moves;
+mod rollouts;
 mod trouble;
 
 use std::sync::Arc;

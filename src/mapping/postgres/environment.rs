@@ -6,10 +6,11 @@ use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::super::compare::{changed_claims, group_outside};
 use super::super::ledger::{ClaimLine, EventBatch, Failure, deletion_word, event_word, time};
+use super::super::rollouts::{COLUMNS, RolloutLine, add_up, words};
 use super::PgMapping;
 use super::session::{Session, lines, statement, value};
 use crate::mapping::lines::read_by_name;
-use crate::ports::{Claim, EnvironmentView, PinEventKind};
+use crate::ports::{Claim, EnvironmentView, PinEventKind, RolloutEvent, WaveOfFlip};
 
 /// One event to append. The database gives it its time, when every row that it tells of is locked.
 pub(super) struct NewEvent<'e> {
@@ -20,13 +21,15 @@ pub(super) struct NewEvent<'e> {
     pub(super) to: Option<i32>,
     pub(super) wanted_version: i32,
     pub(super) reason: &'e str,
+    pub(super) wave: Option<&'e WaveOfFlip>,
 }
 
 impl NewEvent<'_> {
     pub(super) async fn append(self, session: &mut Session) -> Result<(), Failure> {
         statement(
-            "INSERT INTO wavepin.pin_event (environment, kind, tenants, from_version, to_version, wanted_version, reason) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            "INSERT INTO wavepin.pin_event \
+             (environment, kind, tenants, from_version, to_version, wanted_version, reason, attempt, wave) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         )
         .bind(self.environment.to_owned())
         .bind(event_word(self.kind))
@@ -35,6 +38,8 @@ impl NewEvent<'_> {
         .bind(self.to)
         .bind(self.wanted_version)
         .bind(self.reason.to_owned())
+        .bind(self.wave.map(|it| it.attempt))
+        .bind(self.wave.map(|it| it.wave.clone()))
         .execute(session.on())
         .await?;
         Ok(())
@@ -49,9 +54,11 @@ struct EventLine {
     from_version: Vec<Option<i32>>,
     to_version: Option<i32>,
     wanted_version: i32,
+    attempt: Option<i32>,
+    wave: Option<String>,
 }
 
-read_by_name!(EventLine { at, environment, kind, tenants, from_version, to_version, wanted_version } from sqlx::postgres::PgRow);
+read_by_name!(EventLine { at, environment, kind, tenants, from_version, to_version, wanted_version, attempt, wave } from sqlx::postgres::PgRow);
 
 impl EventLine {
     fn batch(self) -> EventBatch {
@@ -63,6 +70,8 @@ impl EventLine {
             from: self.from_version,
             to: self.to_version,
             wanted_version: self.wanted_version,
+            attempt: self.attempt,
+            wave: self.wave,
         }
     }
 }
@@ -95,10 +104,18 @@ impl PgMapping {
         let claims = claims(snapshot.on(), environment).await?;
         let events: Vec<EventLine> = lines(
             "SELECT (extract(epoch FROM at) * 1000000)::bigint AS at, environment, kind, tenants, from_version, \
-             to_version, wanted_version FROM wavepin.pin_event WHERE environment = $1 OR environment = ANY($2) ORDER BY id",
+             to_version, wanted_version, attempt, wave FROM wavepin.pin_event WHERE environment = $1 OR environment = ANY($2) ORDER BY id",
         )
         .bind(environment)
         .bind(evidence)
+        .fetch_all(snapshot.on())
+        .await?;
+        let rollouts: Vec<RolloutLine> = lines(AssertSqlSafe(format!(
+            "SELECT (extract(epoch FROM at) * 1000000)::bigint AS at, {COLUMNS} FROM wavepin.rollout_event \
+             WHERE environment = $1 AND (kind = 'Completed' OR attempt = \
+             (SELECT max(attempt) FROM wavepin.rollout_event WHERE environment = $1)) ORDER BY id"
+        )))
+        .bind(environment)
         .fetch_all(snapshot.on())
         .await?;
         let now: i64 = value("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
@@ -111,7 +128,9 @@ impl PgMapping {
             ..EnvironmentView::default()
         };
         view.add_rows(rows);
-        view.add_events(environment, events.into_iter().map(EventLine::batch).collect())?;
+        let events: Vec<EventBatch> = events.into_iter().map(EventLine::batch).collect();
+        view.rollouts = add_up(rollouts, &events, environment)?;
+        view.add_events(environment, events)?;
         Ok(view)
     }
 
@@ -158,8 +177,35 @@ impl PgMapping {
                 to,
                 wanted_version,
                 reason: "changed-outside",
+                wave: None,
             };
             event.append(&mut session).await?;
+        }
+        session.commit().await
+    }
+}
+
+impl PgMapping {
+    /// One row each; those that are there are no change.
+    pub(super) async fn write_rollout(&self, environment: &str, events: &[RolloutEvent]) -> Result<(), Failure> {
+        let mut session = self.transaction().await?;
+        for event in events {
+            let (kind, wave, members) = words(&event.step);
+            let sql = format!(
+                "INSERT INTO wavepin.rollout_event ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
+                 ON CONFLICT DO NOTHING"
+            );
+            statement(AssertSqlSafe(sql))
+                .bind(environment.to_owned())
+                .bind(event.attempt)
+                .bind(kind)
+                .bind(wave.to_owned())
+                .bind(members)
+                .bind(event.target)
+                .bind(event.plan.clone())
+                .bind(event.holder.clone())
+                .execute(session.on())
+                .await?;
         }
         session.commit().await
     }

@@ -79,6 +79,7 @@ impl PgMapping {
                 to: None,
                 wanted_version: held,
                 reason: "pin-deleted",
+                wave: None,
             };
             event.append(&mut session).await?;
         }
@@ -169,6 +170,7 @@ async fn write(session: &mut Session, tables: &Tables, flip: &Flip, plan: FlipPl
         to: Some(flip.version),
         wanted_version: flip.version,
         reason: &flip.reason,
+        wave: flip.wave.as_ref(),
     };
     event.append(session).await?;
     Ok(Vec::new())

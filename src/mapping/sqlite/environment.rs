@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
-use sqlx::SqliteConnection;
+use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use super::super::compare::{changed_claims, group_outside};
 use super::super::ledger::{ClaimLine, EventBatch, Failure, deletion_word, event_word, unreadable};
+use super::super::rollouts::{COLUMNS, RolloutLine, add_up, words};
 use super::SqliteMapping;
 use crate::mapping::lines::read_by_name;
-use crate::ports::{Claim, EnvironmentView, MappingErrorKind, PinEventKind};
+use crate::ports::{Claim, EnvironmentView, MappingErrorKind, PinEventKind, RolloutEvent, WaveOfFlip};
 
 /// One event to append, its time being now.
 pub(super) struct NewEvent<'e> {
@@ -21,13 +22,15 @@ pub(super) struct NewEvent<'e> {
     pub(super) to: Option<i32>,
     pub(super) wanted_version: i32,
     pub(super) reason: &'e str,
+    pub(super) wave: Option<&'e WaveOfFlip>,
 }
 
 impl NewEvent<'_> {
     pub(super) async fn append(&self, connection: &mut SqliteConnection) -> Result<(), Failure> {
         sqlx::query(
-            "INSERT INTO wavepin_pin_event (at, environment, kind, tenants, from_version, to_version, wanted_version, reason) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO wavepin_pin_event \
+             (at, environment, kind, tenants, from_version, to_version, wanted_version, reason, attempt, wave) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(Timestamp::now().as_microsecond())
         .bind(self.environment)
@@ -37,6 +40,8 @@ impl NewEvent<'_> {
         .bind(self.to)
         .bind(self.wanted_version)
         .bind(self.reason)
+        .bind(self.wave.map(|it| it.attempt))
+        .bind(self.wave.map(|it| it.wave.as_str()))
         .execute(connection)
         .await?;
         Ok(())
@@ -51,9 +56,11 @@ struct EventLine {
     from_version: String,
     to_version: Option<i32>,
     wanted_version: i32,
+    attempt: Option<i32>,
+    wave: Option<String>,
 }
 
-read_by_name!(EventLine { at, environment, kind, tenants, from_version, to_version, wanted_version } from sqlx::sqlite::SqliteRow);
+read_by_name!(EventLine { at, environment, kind, tenants, from_version, to_version, wanted_version, attempt, wave } from sqlx::sqlite::SqliteRow);
 
 impl EventLine {
     fn batch(self) -> Result<EventBatch, MappingErrorKind> {
@@ -65,6 +72,8 @@ impl EventLine {
             from: list(&self.from_version)?,
             to: self.to_version,
             wanted_version: self.wanted_version,
+            attempt: self.attempt,
+            wave: self.wave,
         })
     }
 }
@@ -94,11 +103,18 @@ impl SqliteMapping {
                 .fetch_all(&mut *snapshot)
                 .await?;
         let events: Vec<EventLine> = sqlx::query_as(
-            "SELECT at, environment, kind, tenants, from_version, to_version, wanted_version FROM wavepin_pin_event \
-             WHERE environment = ?1 OR environment IN (SELECT value FROM json_each(?2)) ORDER BY id",
+            "SELECT at, environment, kind, tenants, from_version, to_version, wanted_version, attempt, wave \
+             FROM wavepin_pin_event WHERE environment = ?1 OR environment IN (SELECT value FROM json_each(?2)) ORDER BY id",
         )
         .bind(environment)
         .bind(serde_json::json!(evidence).to_string())
+        .fetch_all(&mut *snapshot)
+        .await?;
+        let rollouts: Vec<RolloutLine> = sqlx::query_as(AssertSqlSafe(format!(
+            "SELECT at, {COLUMNS} FROM wavepin_rollout_event WHERE environment = ?1 AND (kind = 'Completed' OR attempt = \
+             (SELECT max(attempt) FROM wavepin_rollout_event WHERE environment = ?1)) ORDER BY id"
+        )))
+        .bind(environment)
         .fetch_all(&mut *snapshot)
         .await?;
         let mut view = EnvironmentView {
@@ -107,6 +123,7 @@ impl SqliteMapping {
             ..EnvironmentView::default()
         };
         let events: Vec<EventBatch> = events.into_iter().map(EventLine::batch).collect::<Result<_, _>>()?;
+        view.rollouts = add_up(rollouts, &events, environment)?;
         view.add_rows(rows);
         view.add_events(environment, events)?;
         Ok(view)
@@ -165,8 +182,36 @@ impl SqliteMapping {
                 to,
                 wanted_version,
                 reason: "changed-outside",
+                wave: None,
             };
             event.append(&mut transaction).await?;
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+}
+
+impl SqliteMapping {
+    /// One row each; those that are there are no change.
+    pub(super) async fn write_rollout(&self, environment: &str, events: &[RolloutEvent]) -> Result<(), Failure> {
+        let mut transaction = self.transaction().await?;
+        for event in events {
+            let (kind, wave, members) = words(&event.step);
+            sqlx::query(AssertSqlSafe(format!(
+                "INSERT INTO wavepin_rollout_event (at, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) \
+                 ON CONFLICT DO NOTHING"
+            )))
+            .bind(Timestamp::now().as_microsecond())
+            .bind(environment)
+            .bind(event.attempt)
+            .bind(kind)
+            .bind(wave)
+            .bind(members)
+            .bind(event.target)
+            .bind(&event.plan)
+            .bind(&event.holder)
+            .execute(&mut *transaction)
+            .await?;
         }
         transaction.commit().await?;
         Ok(())

@@ -65,6 +65,7 @@ impl SqliteMapping {
             to: Some(flip.version),
             wanted_version: flip.version,
             reason: &flip.reason,
+            wave: flip.wave.as_ref(),
         };
         event.append(&mut transaction).await?;
         transaction.commit().await?;
@@ -93,6 +94,7 @@ impl SqliteMapping {
                 to: None,
                 wanted_version: held,
                 reason: "pin-deleted",
+                wave: None,
             };
             event.append(&mut transaction).await?;
         }

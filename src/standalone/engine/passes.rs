@@ -82,7 +82,12 @@ impl Engine {
             rows_moved |= pin.row_seen && held != pin.version;
             state.statuses.pin(&key.namespace, pin, &*self.observer);
         }
-        let findings: Vec<Finding> = pass.pins.iter().flat_map(|pin| pin.findings.clone()).collect();
+        for rollout in &pass.rollouts {
+            state.statuses.rollout(&key.namespace, rollout, &*self.observer);
+        }
+        let of_pins = pass.pins.iter().flat_map(|pin| pin.findings.clone());
+        let of_rollouts = pass.rollouts.iter().flat_map(|rollout| rollout.findings.clone());
+        let findings: Vec<Finding> = of_pins.chain(of_rollouts).collect();
         self.settle(state, Key::Environment(key.clone()), pass.next, &findings);
         // Evidence for other environments, and use for versions that thought themselves unused.
         state.wake(|other, _| match other {

@@ -9,7 +9,8 @@ use tokio::sync::Mutex;
 
 use crate::ports::{
     Claim, Clock, CompleteVersion, DashboardRecord, DashboardRow, EnvironmentView, Flip, FlipOutcome, Intent,
-    IntentStep, Mapping, MappingError, MappingErrorKind, Organization, RowRemoval, Shape, VersionChange, VersionRecord,
+    IntentStep, Mapping, MappingError, MappingErrorKind, Organization, RolloutEvent, RowRemoval, Shape, VersionChange,
+    VersionRecord,
 };
 
 /// A mapping that is read and not written.
@@ -243,6 +244,10 @@ impl Mapping for Ledger {
 
     async fn record_outside(&self, _: &str, _: &[(String, Option<i32>, Option<i32>, i32)]) -> Result<(), MappingError> {
         Err(not_tried("record changes by another hand"))
+    }
+
+    async fn record_rollout(&self, _: &str, _: &[RolloutEvent]) -> Result<(), MappingError> {
+        Err(not_tried("record a rollout"))
     }
 
     async fn flip(&self, _: &Flip) -> Result<FlipOutcome, MappingError> {

@@ -23,7 +23,7 @@ pub const PASS_OUTCOMES: [&str; 7] = [
 ];
 
 /// The kinds of objects, as labels tell them.
-pub const KINDS: [&str; 3] = ["OmniInstance", "ModelVersion", "TenantPin"];
+pub const KINDS: [&str; 4] = ["OmniInstance", "ModelVersion", "TenantPin", "VersionRollout"];
 
 /// How a try to write a status ends, as labels tell it.
 pub const WRITE_OUTCOMES: [&str; 6] = ["written", "conflict", "gone", "refused", "forbidden", "failed"];

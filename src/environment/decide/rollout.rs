@@ -1,0 +1,550 @@
+//! Which tenants of a rollout move now, and what the rollout waits for.
+//!
+//! Gates hold forward moves only: whoever goes back to what it had goes at once, and all in one batch.
+//!
+//! | a tenant that would move forward | moves |
+//! |---|---|
+//! | is in no wave | never |
+//! | is in a wave that has not opened | when every wave before it has ended |
+//! | while `suspend` is true or a freeze lasts | afterwards |
+//! | is in a wave with `batch` | with a batch, at most so many of them at least so far apart |
+//!
+//! | a wave | |
+//! |---|---|
+//! | opens | when the waves before it have ended, the target may be moved to, and nobody moves without leave |
+//! | ends | when all of its tenants that may move have, at least one of them is on the target, and it has soaked |
+//! | without tenants | is passed |
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::super::observe::Observed;
+use super::row::Row;
+use super::{BY_BASELINE, BY_RESTORE, BY_ROLLOUT, BY_WAY_BACK, Flips, Kept, Lacking, Standing, later};
+use crate::ports::{Object, RolloutEvent, RolloutStep, Rollouts, WaveOfFlip, WaveRecord};
+use crate::resources::{Freeze, TenantPinSpec, VersionRolloutSpec, Wave, WavePhase, rollout_plan, rollout_refusal};
+
+/// Where one rollout stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in super::super) enum RolloutStanding {
+    /// Its spec is refused.
+    Invalid(String),
+    /// Another one, as `<namespace>/<name>`, is for this environment already.
+    Conflict(String),
+    /// It moves tenants.
+    Leads(Lead),
+}
+
+/// Where the rollout stands that moves tenants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in super::super) struct Lead {
+    /// What it is, as one word.
+    pub(in super::super) plan: String,
+    /// Its waves in their order.
+    pub(in super::super) waves: Vec<WaveState>,
+    /// Every wave has ended.
+    pub(in super::super) complete: bool,
+    /// What the next move waits for.
+    pub(in super::super) wait: Option<Wait>,
+    /// How many tenants follow it.
+    pub(in super::super) followers: u32,
+    /// How many of them are on the target.
+    pub(in super::super) moved: u32,
+}
+
+/// How far a wave is. Times are the database's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in super::super) struct WaveState {
+    /// Its name.
+    pub(in super::super) name: String,
+    /// Where it stands.
+    pub(in super::super) phase: WavePhase,
+    /// How many tenants are in it.
+    pub(in super::super) tenants: u32,
+    /// How many of them are on the target.
+    pub(in super::super) moved: u32,
+    /// How many of them something of their own keeps back.
+    pub(in super::super) left_out: u32,
+    /// When it opened.
+    pub(in super::super) opened_at: Option<Timestamp>,
+    /// When it ended.
+    pub(in super::super) ended_at: Option<Timestamp>,
+}
+
+/// What the next move of a rollout waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in super::super) enum Wait {
+    /// The target is not complete yet, or not on record at all.
+    NotComplete {
+        /// It is on record.
+        declared: bool,
+    },
+    /// The target is retired.
+    Retired,
+    /// The evidence for the target does not hold any more: why, as one word.
+    EvidenceVoid(String),
+    /// A person suspended it.
+    Suspended,
+    /// A freeze lasts.
+    Frozen(Freeze),
+    /// Rows of this wave are to be moved, and could not be yet.
+    Rows(String),
+    /// The next batch of this wave comes at this time, by the database's clock.
+    Batch(String, Timestamp),
+    /// Tenants of this wave run the target elsewhere, and have for long enough at this time, by the database's clock.
+    Requirement(String, Timestamp),
+    /// All tenants of this wave are kept back by something of their own.
+    HeldBack(String),
+    /// This wave rests until this time, by the database's clock.
+    Soak(String, Timestamp),
+}
+
+/// A pin without a version of its own.
+pub(super) struct Follower<'a> {
+    /// Its place among the pins.
+    pub(super) place: usize,
+    pin: &'a Object<TenantPinSpec>,
+    row: Row<'a>,
+    /// The place of its wave.
+    wave: Option<usize>,
+    /// Where it stands by itself, with what it and its wave require; in the end, with its place in the rollout.
+    pub(super) standing: Standing,
+    /// How it moves now.
+    pub(super) leave: Option<Leave>,
+}
+
+impl Follower<'_> {
+    /// Adds the move that it has leave for.
+    pub(super) fn add_to(&self, flips: &mut Flips, target: i32) {
+        let (version, reason, wave) = match &self.leave {
+            _ if self.standing != Standing::Moving => return,
+            None => return,
+            Some(Leave::Join(baseline)) => (*baseline, BY_BASELINE, None),
+            Some(Leave::Back) if self.row.restored() => (target, BY_RESTORE, None),
+            Some(Leave::Back) => (target, BY_WAY_BACK, None),
+            Some(Leave::Forward(wave)) => (target, BY_ROLLOUT, Some(wave.clone())),
+        };
+        flips.add(version, reason, wave, &self.row, self.pin);
+    }
+}
+
+/// Leave to move now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Leave {
+    /// Forward, with a batch of a wave.
+    Forward(WaveOfFlip),
+    /// To what it had before, or as a person confirmed.
+    Back,
+    /// To the version that newcomers get.
+    Join(i32),
+}
+
+/// The rollout that moves tenants, and what the ledger knows of it.
+pub(super) struct Course<'a> {
+    seen: &'a Observed,
+    object: &'a Object<VersionRolloutSpec>,
+    spec: &'a VersionRolloutSpec,
+    plan: String,
+    ledger: Rollouts,
+    /// What is to be put on record.
+    pub(super) events: Vec<RolloutEvent>,
+    /// When something changes by itself, by the database's clock.
+    wakes: Vec<Timestamp>,
+    /// Every follower was on the target before this attempt moved anybody: nothing is left that a soak could keep.
+    all_are_there: bool,
+}
+
+/// The rollout that counts among those that are declared here, and why the others do not, in their order.
+pub(super) fn course(seen: &Observed) -> (Option<Course<'_>>, Vec<Option<RolloutStanding>>) {
+    let refusals: Vec<Option<String>> = seen
+        .rollouts
+        .iter()
+        .map(|rollout| rollout_refusal(&rollout.spec))
+        .collect();
+    let holder = seen
+        .view
+        .rollouts
+        .attempt
+        .as_ref()
+        .map(|attempt| attempt.holder.as_str());
+    let fit = seen
+        .rollouts
+        .iter()
+        .zip(&refusals)
+        .filter(|(_, refusal)| refusal.is_none());
+    // The one that began goes on; of others the oldest, and of two as old the first by name.
+    let lead = fit
+        .map(|(rollout, _)| rollout)
+        .min_by_key(|it| (holder != Some(it.key().as_str()), it.first_seen, it.name.clone()));
+    let standings = seen
+        .rollouts
+        .iter()
+        .zip(refusals)
+        .map(|(rollout, refusal)| match (refusal, lead) {
+            (Some(refusal), _) => Some(RolloutStanding::Invalid(refusal)),
+            (None, Some(lead)) if lead.name != rollout.name => Some(RolloutStanding::Conflict(lead.key())),
+            (None, _) => None,
+        });
+    (lead.map(|object| Course::begin(seen, object)), standings.collect())
+}
+
+impl<'a> Course<'a> {
+    fn begin(seen: &'a Observed, object: &'a Object<VersionRolloutSpec>) -> Self {
+        let spec = &object.spec;
+        let ledger = seen.view.rollouts.clone();
+        let mut course = Self {
+            seen,
+            object,
+            spec,
+            plan: rollout_plan(spec),
+            ledger,
+            events: Vec::new(),
+            wakes: Vec::new(),
+            all_are_there: false,
+        };
+        let known = course.ledger.attempt.as_ref();
+        if known.is_none_or(|known| known.plan != course.plan || known.target != spec.version) {
+            course.note(RolloutStep::Started);
+        }
+        course
+    }
+
+    /// Puts a step on record, and takes it for done.
+    fn note(&mut self, step: RolloutStep) {
+        let before = self.ledger.attempt.as_ref().map_or(0, |attempt| attempt.number);
+        let event = RolloutEvent {
+            attempt: before + i32::from(step == RolloutStep::Started),
+            holder: self.object.key(),
+            target: self.spec.version,
+            plan: self.plan.clone(),
+            step,
+        };
+        self.ledger.take_in(&event, self.seen.view.now);
+        self.events.push(event);
+    }
+
+    /// A pin that follows, and where it stands by itself.
+    pub(super) fn follower(&self, place: usize, pin: &'a Object<TenantPinSpec>) -> Follower<'a> {
+        let selects = |wave: &Wave| wave.selects(&pin.labels).unwrap_or(false);
+        let wave = self.spec.waves.iter().position(selects);
+        let requires = wave.and_then(|wave| self.spec.waves[wave].requires.as_ref());
+        let row = Row::of(self.seen, pin, Some(self.spec.version)).requiring(requires);
+        Follower {
+            place,
+            pin,
+            wave,
+            standing: row.standing(),
+            row,
+            leave: None,
+        }
+    }
+
+    /// The version that is moved to.
+    pub(super) const fn target(&self) -> i32 {
+        self.spec.version
+    }
+
+    /// Lets followers move, opens and ends waves, and says what is waited for.
+    pub(super) fn advance(&mut self, followers: &mut [Follower<'a>]) -> Lead {
+        let gate = self.gate();
+        for follower in followers.iter_mut().filter(|it| it.standing == Standing::Moving) {
+            if !self.is_forward(&follower.row) {
+                follower.leave = Some(Leave::Back);
+            }
+        }
+        let attempt = self.ledger.attempt.iter();
+        let mut moves = attempt
+            .flat_map(|it| it.waves.values())
+            .filter_map(|wave| wave.last_flip_at);
+        self.all_are_there = moves.next().is_none() && followers.iter().all(|it| it.standing == Standing::Pinned);
+        let mut waves = Vec::with_capacity(self.spec.waves.len());
+        let mut wait = None;
+        let mut all_ended = true;
+        for (place, wave) in self.spec.waves.iter().enumerate() {
+            let mut members: Vec<&mut Follower<'a>> =
+                followers.iter_mut().filter(|it| it.wave == Some(place)).collect();
+            let (phase, waits) = self.advance_wave(wave, &mut members, all_ended, gate.as_ref());
+            all_ended &= phase == WavePhase::Ended;
+            wait = wait.or(waits);
+            waves.push(self.state(wave, phase, &members));
+        }
+        for follower in followers.iter_mut() {
+            if follower.standing == Standing::Moving && follower.leave.is_none() {
+                follower.standing = self.queued(follower);
+            }
+            self.join(follower);
+        }
+        let is_complete = |course: &Self| {
+            course
+                .ledger
+                .attempt
+                .as_ref()
+                .is_some_and(|it| it.completed_at.is_some())
+        };
+        if all_ended && !is_complete(self) {
+            self.note(RolloutStep::Completed);
+        }
+        let moved = followers.iter().filter(|it| it.standing == Standing::Pinned);
+        let number = self.ledger.attempt.as_ref().map_or(0, |attempt| attempt.number);
+        Lead {
+            plan: format!("{}-{number}", self.plan),
+            waves,
+            complete: is_complete(self),
+            // What nobody waits for any more is no news.
+            wait: wait.or_else(|| gate.filter(|_| !all_ended)),
+            followers: count(followers.iter()),
+            moved: count(moved),
+        }
+    }
+
+    /// Advances one wave; what is said is where it stands then, and what its next move waits for.
+    fn advance_wave(
+        &mut self,
+        wave: &Wave,
+        members: &mut [&mut Follower<'a>],
+        reached: bool,
+        gate: Option<&Wait>,
+    ) -> (WavePhase, Option<Wait>) {
+        let back = self.is_back();
+        let opened = self.record(wave);
+        let record = match opened {
+            Some(record) => record,
+            None if !reached => return (WavePhase::Pending, None),
+            // An empty wave is passed also while nobody may move.
+            None if gate.is_some() && !back && !members.is_empty() => return (WavePhase::Pending, gate.cloned()),
+            None => {
+                let wave = wave.name.clone();
+                let members = count(members.iter());
+                self.note(RolloutStep::Opened { wave, members });
+                let opened_at = self.seen.view.now;
+                WaveRecord {
+                    opened_at,
+                    members,
+                    last_flip_at: None,
+                    ended_at: None,
+                }
+            }
+        };
+        let queued = self.let_forward(wave, record, members, gate);
+        if record.ended_at.is_some() {
+            return (WavePhase::Ended, queued);
+        }
+        if let Some(queued) = queued {
+            return (WavePhase::Open, Some(queued));
+        }
+        let moving = members.iter().any(|it| it.standing == Standing::Moving);
+        if moving {
+            return (WavePhase::Open, Some(Wait::Rows(wave.name.clone())));
+        }
+        if let Some(enough) = self.runs_elsewhere_until(members) {
+            return (WavePhase::Open, Some(Wait::Requirement(wave.name.clone(), enough)));
+        }
+        // What keeps all tenants from the target keeps the wave open.
+        if let Some(gate) = gate.filter(|gate| gate.is_of_target() && !members.is_empty() && !self.all_moved(members)) {
+            return (WavePhase::Open, Some(gate.clone()));
+        }
+        let any_moved = members.iter().any(|it| it.standing == Standing::Pinned);
+        if !members.is_empty() && !any_moved {
+            return (WavePhase::Open, Some(Wait::HeldBack(wave.name.clone())));
+        }
+        let since = record
+            .last_flip_at
+            .map_or(record.opened_at, |last| last.max(record.opened_at));
+        let rested = later(since, length(wave.soak.into()));
+        // Who moved may have left the wave since: what it was to show is still awaited.
+        let to_show = any_moved || record.last_flip_at.is_some();
+        if !back && !self.all_are_there && to_show && self.seen.view.now < rested {
+            self.wakes.push(rested);
+            return (WavePhase::Soaking, Some(Wait::Soak(wave.name.clone(), rested)));
+        }
+        self.note(RolloutStep::Ended {
+            wave: wave.name.clone(),
+        });
+        (WavePhase::Ended, None)
+    }
+
+    /// Gives the wave's next batch leave to move; what is said is what the rest waits for.
+    fn let_forward(
+        &mut self,
+        wave: &Wave,
+        record: WaveRecord,
+        members: &mut [&mut Follower<'a>],
+        gate: Option<&Wait>,
+    ) -> Option<Wait> {
+        let mut forward = members
+            .iter_mut()
+            .filter(|it| it.standing == Standing::Moving && it.leave.is_none())
+            .peekable();
+        forward.peek()?;
+        if let Some(gate) = gate {
+            return Some(gate.clone());
+        }
+        let most = match &wave.batch {
+            Some(batch) if !self.is_back() => {
+                let next = record.last_flip_at.map(|last| later(last, length(batch.every.into())));
+                if let Some(next) = next.filter(|next| self.seen.view.now < *next) {
+                    self.wakes.push(next);
+                    return Some(Wait::Batch(wave.name.clone(), next));
+                }
+                usize::try_from(batch.size.of(record.members)).unwrap_or(usize::MAX)
+            }
+            _ => usize::MAX,
+        };
+        let attempt = self.ledger.attempt.as_ref().map_or(0, |attempt| attempt.number);
+        for follower in forward.take(most) {
+            follower.leave = Some(Leave::Forward(WaveOfFlip {
+                attempt,
+                wave: wave.name.clone(),
+            }));
+        }
+        None
+    }
+
+    /// A follower that would move and has no leave keeps what it has.
+    fn queued(&self, follower: &Follower<'a>) -> Standing {
+        let rollout = self.object.key();
+        Standing::Kept(match follower.wave {
+            Some(wave) => Kept::Queued {
+                rollout,
+                wave: self.spec.waves[wave].name.clone(),
+            },
+            None => Kept::NotSelected { rollout },
+        })
+    }
+
+    /// Lets a follower without a row have the version that newcomers get, while the target is not for it.
+    fn join(&self, follower: &mut Follower<'a>) {
+        let target_only = match &follower.standing {
+            Standing::NotComplete { .. } | Standing::Retired => true,
+            Standing::Kept(kept) => matches!(
+                kept,
+                Kept::Queued { .. }
+                    | Kept::NotSelected { .. }
+                    | Kept::EvidenceVoid { .. }
+                    | Kept::RequirementNotMet(..)
+            ),
+            _ => false,
+        };
+        let baseline = self.ledger.baseline.filter(|baseline| *baseline != self.spec.version);
+        if let Some(baseline) = baseline.filter(|_| target_only && follower.row.holds.is_none())
+            && Row::of(self.seen, follower.pin, Some(baseline)).standing() == Standing::Moving
+        {
+            follower.standing = Standing::Moving;
+            follower.leave = Some(Leave::Join(baseline));
+        }
+    }
+
+    /// What keeps every forward move back.
+    fn gate(&mut self) -> Option<Wait> {
+        let target = self.seen.versions.get(&self.spec.version);
+        match target {
+            None => return Some(Wait::NotComplete { declared: false }),
+            Some(target) if target.retired_at.is_some() => return Some(Wait::Retired),
+            Some(target) if target.complete_at.is_none() => return Some(Wait::NotComplete { declared: true }),
+            Some(target) => {
+                let void = target.evidence.as_ref().and_then(|it| it.void.clone());
+                if let Some(why) = void {
+                    return Some(Wait::EvidenceVoid(why));
+                }
+            }
+        }
+        if self.spec.suspend {
+            return Some(Wait::Suspended);
+        }
+        let freeze = self.spec.freeze.iter().find(|freeze| freeze.lasts_at(self.seen.now))?;
+        Some(Wait::Frozen(freeze.clone()))
+    }
+
+    /// Whether the target was rolled out to the end before, and is not made from what was rolled out last: then this is
+    /// a way back, which no wave delays.
+    fn is_back(&self) -> bool {
+        let attempt = self.ledger.attempt.as_ref();
+        let done = attempt.is_some_and(|attempt| attempt.completed_at.is_some());
+        let before = &self.seen.view.rollouts;
+        !done
+            && before.completed.contains(&self.spec.version)
+            && !before.baseline.is_some_and(|it| self.is_made_from(it))
+    }
+
+    /// Whether a row moves forward, so that its wave and the gates count: to what it never had, or again to what is made
+    /// from what it has now. A version that was taken back is forward the second time too.
+    fn is_forward(&self, row: &Row<'a>) -> bool {
+        row.is_forward() || (!row.restored() && row.holds.is_some_and(|holds| self.is_made_from(holds)))
+    }
+
+    /// Whether the target was cut from this version, or from one that was.
+    fn is_made_from(&self, version: i32) -> bool {
+        let source = |of: &i32| {
+            let source = &self.seen.versions.get(of)?.source;
+            source.strip_prefix("cut:")?.parse::<i32>().ok()
+        };
+        // More steps than versions would be a circle.
+        let line = std::iter::successors(source(&self.spec.version), source);
+        line.take(self.seen.versions.len()).any(|from| from == version)
+    }
+
+    fn record(&self, wave: &Wave) -> Option<WaveRecord> {
+        self.ledger.attempt.as_ref()?.waves.get(&wave.name).copied()
+    }
+
+    fn all_moved(&self, members: &[&mut Follower<'a>]) -> bool {
+        members.iter().all(|it| it.standing == Standing::Pinned)
+    }
+
+    /// When the first of those that run the target elsewhere has done so for long enough.
+    fn runs_elsewhere_until(&mut self, members: &[&mut Follower<'a>]) -> Option<Timestamp> {
+        let enough = members.iter().filter_map(|it| match &it.standing {
+            Standing::Kept(Kept::RequirementNotMet(_, Lacking::Until { enough, .. })) => Some(*enough),
+            _ => None,
+        });
+        let enough = enough.min()?;
+        self.wakes.push(enough);
+        Some(enough)
+    }
+
+    fn state(&self, wave: &Wave, phase: WavePhase, members: &[&mut Follower<'a>]) -> WaveState {
+        let record = self.record(wave);
+        let left_out = |it: &&&mut Follower<'a>| match &it.standing {
+            Standing::Kept(kept) => !matches!(kept, Kept::Queued { .. } | Kept::EvidenceVoid { .. }),
+            _ => false,
+        };
+        WaveState {
+            name: wave.name.clone(),
+            phase,
+            tenants: count(members.iter()),
+            moved: count(members.iter().filter(|it| it.standing == Standing::Pinned)),
+            left_out: count(members.iter().filter(left_out)),
+            opened_at: record.map(|record| record.opened_at),
+            ended_at: record.and_then(|record| record.ended_at),
+        }
+    }
+
+    /// The first time at which something changes by itself, by this process's clock.
+    pub(super) fn wake(&self) -> Option<Timestamp> {
+        let by_database = self
+            .wakes
+            .iter()
+            .map(|at| later(self.seen.now, at.duration_since(self.seen.view.now)));
+        let freezes = self.spec.freeze.iter().filter_map(|freeze| freeze.until);
+        by_database.chain(freezes.filter(|until| *until > self.seen.now)).min()
+    }
+}
+
+impl Wait {
+    /// Whether it is about the target itself.
+    const fn is_of_target(&self) -> bool {
+        matches!(self, Self::NotComplete { .. } | Self::Retired | Self::EvidenceVoid(_))
+    }
+
+    /// Whether it ends without a person and without a time that is known.
+    pub(super) const fn comes_by_itself(&self) -> bool {
+        matches!(self, Self::NotComplete { .. } | Self::EvidenceVoid(_) | Self::Rows(_))
+    }
+}
+
+fn length(duration: std::time::Duration) -> SignedDuration {
+    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
+}
+
+fn count<T>(of: impl Iterator<Item = T>) -> u32 {
+    u32::try_from(of.count()).unwrap_or(u32::MAX)
+}

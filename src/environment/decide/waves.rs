@@ -1,0 +1,559 @@
+//! Rollouts by example, and what holds of every one of them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::super::scene::{Scene, With, at, follower, rollout};
+use super::{BY_BASELINE, BY_ROLLOUT, BY_WAY_BACK, Kept, Lead, Plan, RolloutStanding, Standing, Wait};
+use crate::ports::{RolloutStep, VersionRecord};
+use crate::resources::{Freeze, WavePhase};
+
+/// Canaries, then half of the early ones at a time, then everybody else.
+fn waves() -> Value {
+    let tier = |tier: &str| json!({"matchLabels": {"tier": tier}});
+    json!([
+        {"name": "canary", "selector": tier("canary"), "soak": "1h"},
+        {"name": "early", "selector": tier("early"), "batch": {"size": "50%", "every": "10m"}, "soak": "30m"},
+        {"name": "rest"},
+    ])
+}
+
+/// Seven tenants on version 1: one canary, four early ones, two others. Version 2 is cut from 1, and 3 from 2.
+fn house() -> Scene {
+    let tiers = ["canary", "early", "early", "early", "early", "late", "late"];
+    let pins = tiers
+        .iter()
+        .enumerate()
+        .map(|(place, tier)| follower(&format!("t{place}"), tier));
+    let mut scene = Scene::new(pins).on(1);
+    for version in [2, 3] {
+        let record = scene.0.versions.get_mut(&version).unwrap();
+        *record = VersionRecord {
+            source: format!("cut:{}", version - 1),
+            ..record.clone()
+        };
+    }
+    scene
+}
+
+fn rolling(version: i32) -> Scene {
+    house().rolling_out(rollout(version, waves()))
+}
+
+fn edit(scene: &mut Scene, change: impl FnOnce(&mut crate::resources::VersionRolloutSpec)) {
+    let mut object = (*scene.0.rollouts[0]).clone();
+    change(&mut object.spec);
+    scene.0.rollouts = vec![Arc::new(object)];
+}
+
+fn relabel(
+    scene: &mut Scene,
+    place: usize,
+    change: impl FnOnce(&mut crate::ports::Object<crate::resources::TenantPinSpec>),
+) {
+    let mut pin = (*scene.0.pins[place]).clone();
+    change(&mut pin);
+    scene.0.pins[place] = Arc::new(pin);
+}
+
+fn lead(scene: &Scene) -> Lead {
+    match scene.decide().rollouts.swap_remove(0) {
+        RolloutStanding::Leads(lead) => lead,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn versions(scene: &Scene) -> Vec<i32> {
+    scene.held().into_iter().map(|(_, version)| version).collect()
+}
+
+fn phases(scene: &Scene) -> Vec<WavePhase> {
+    lead(scene).waves.iter().map(|wave| wave.phase).collect()
+}
+
+#[test]
+fn waves_move_one_after_the_other_and_batches_keep_their_size_and_distance() {
+    use WavePhase::{Ended, Open, Pending, Soaking};
+    let mut scene = rolling(2);
+    scene.settle();
+    assert_eq!(versions(&scene), [2, 1, 1, 1, 1, 1, 1]);
+    assert_eq!(phases(&scene), [Soaking, Pending, Pending]);
+    assert_eq!(
+        lead(&scene).wait,
+        Some(Wait::Soak("canary".to_owned(), at(1000 + 3600)))
+    );
+    assert_eq!(scene.decide().wake, Some(at(1000 + 3600)));
+
+    scene.pass(3599);
+    assert!(scene.settle().is_empty());
+    scene.pass(1);
+    scene.settle();
+    assert_eq!(versions(&scene), [2, 2, 2, 1, 1, 1, 1], "half of the early ones");
+    assert_eq!(phases(&scene), [Ended, Open, Pending]);
+    assert!(matches!(lead(&scene).wait, Some(Wait::Batch(..))));
+    scene.pass(599);
+    assert!(scene.settle().is_empty());
+    scene.pass(1);
+    scene.settle();
+    assert_eq!(versions(&scene), [2, 2, 2, 2, 2, 1, 1]);
+    assert_eq!(phases(&scene), [Ended, Soaking, Pending]);
+
+    scene.pass(1800);
+    let last = scene.settle();
+    assert_eq!(versions(&scene), [2; 7]);
+    let flips = last.iter().flat_map(|plan| &plan.flips);
+    assert_eq!(
+        flips.map(|flip| flip.moves.len()).collect::<Vec<_>>(),
+        [2],
+        "one transaction"
+    );
+    let lead = lead(&scene);
+    assert!(
+        lead.complete && lead.wait.is_none() && (lead.moved, lead.followers) == (7, 7),
+        "{lead:?}"
+    );
+    assert!(scene.decide().standings.iter().all(|it| *it == Standing::Pinned));
+}
+
+#[test]
+fn who_has_moved_goes_back_at_once_and_a_version_that_was_taken_back_is_forward_again() {
+    let mut scene = rolling(2);
+    scene.settle();
+    scene.pass(3600);
+    scene.settle();
+    assert_eq!(versions(&scene), [2, 2, 2, 1, 1, 1, 1]);
+    edit(&mut scene, |spec| {
+        spec.version = 1;
+        spec.suspend = true;
+        spec.freeze = vec![Freeze {
+            from: None,
+            until: None,
+            reason: "close".to_owned(),
+        }];
+    });
+    let back = scene.settle();
+    assert_eq!(
+        versions(&scene),
+        [1; 7],
+        "neither a freeze nor suspend keeps anybody from going back"
+    );
+    let flips: Vec<_> = back.iter().flat_map(|plan| &plan.flips).collect();
+    assert_eq!(flips.len(), 1, "in one transaction");
+    assert_eq!((flips[0].reason.as_str(), flips[0].moves.len()), (BY_WAY_BACK, 3));
+
+    edit(&mut scene, |spec| {
+        spec.version = 2;
+        spec.suspend = false;
+        spec.freeze.clear();
+    });
+    scene.settle();
+    assert_eq!(versions(&scene), [2, 1, 1, 1, 1, 1, 1], "the canary goes first again");
+}
+
+#[test]
+fn a_whole_rollout_is_taken_back_without_waves_and_rolled_out_again_with_them() {
+    let mut scene = rolling(1);
+    scene.settle();
+    scene.pass(10_000);
+    scene.settle();
+    assert!(lead(&scene).complete, "all are there already");
+    for target in [2, 3] {
+        edit(&mut scene, |spec| spec.version = target);
+        for _ in 0..10 {
+            scene.settle();
+            scene.pass(3600);
+        }
+        assert_eq!(versions(&scene), [target; 7]);
+        assert!(lead(&scene).complete);
+    }
+    edit(&mut scene, |spec| spec.version = 2);
+    scene.settle();
+    assert_eq!(versions(&scene), [2; 7]);
+    assert!(lead(&scene).complete, "{:?}", lead(&scene));
+    assert_eq!(scene.0.view.rollouts.baseline, Some(2));
+    edit(&mut scene, |spec| spec.version = 3);
+    scene.settle();
+    assert_eq!(versions(&scene), [3, 2, 2, 2, 2, 2, 2]);
+}
+
+#[test]
+fn an_old_soak_opens_nothing_in_a_changed_rollout() {
+    let mut scene = rolling(2);
+    scene.settle();
+    scene.pass(3599);
+    let plan = lead(&scene).plan;
+    edit(&mut scene, |spec| {
+        spec.waves[1].soak = crate::resources::HumanDuration::from_secs(60)
+    });
+    scene.settle();
+    assert_ne!(lead(&scene).plan, plan);
+    scene.pass(3599);
+    assert!(scene.settle().is_empty(), "the canary soaks anew");
+    scene.pass(1);
+    scene.settle();
+    assert_eq!(versions(&scene), [2, 2, 2, 1, 1, 1, 1]);
+
+    let plan = lead(&scene).plan;
+    edit(&mut scene, |spec| {
+        spec.freeze = vec![Freeze {
+            from: None,
+            until: Some(at(9000)),
+            reason: "x".to_owned(),
+        }]
+    });
+    assert_eq!(lead(&scene).plan, plan, "what only delays it is no other rollout");
+}
+
+#[test]
+fn nobody_moves_forward_while_frozen_or_suspended() {
+    let mut scene = rolling(2);
+    edit(&mut scene, |spec| {
+        spec.freeze = vec![Freeze {
+            from: None,
+            until: Some(at(2000)),
+            reason: "close".to_owned(),
+        }]
+    });
+    scene.settle();
+    assert_eq!(versions(&scene), [1; 7]);
+    assert!(matches!(lead(&scene).wait, Some(Wait::Frozen(_))));
+    assert_eq!(scene.decide().wake, Some(at(2000)));
+    scene.pass(1000);
+    edit(&mut scene, |spec| spec.suspend = true);
+    scene.settle();
+    assert_eq!(
+        (versions(&scene), lead(&scene).wait),
+        (vec![1; 7], Some(Wait::Suspended))
+    );
+    edit(&mut scene, |spec| spec.suspend = false);
+    scene.settle();
+    assert_eq!(versions(&scene), [2, 1, 1, 1, 1, 1, 1]);
+}
+
+#[test]
+fn a_held_tenant_is_left_out_and_a_wave_of_held_ones_shows_nothing_to_the_next() {
+    let mut scene = rolling(2);
+    relabel(&mut scene, 1, |pin| *pin = pin.clone().held(None));
+    scene.settle();
+    scene.pass(3600);
+    scene.settle();
+    scene.pass(600);
+    scene.settle();
+    assert_eq!(versions(&scene), [2, 1, 2, 2, 2, 1, 1]);
+    assert_eq!(lead(&scene).waves[1].left_out, 1);
+    scene.pass(1800);
+    scene.settle();
+    assert_eq!(versions(&scene), [2, 1, 2, 2, 2, 2, 2]);
+    assert!(lead(&scene).complete);
+    relabel(&mut scene, 1, |pin| pin.spec.hold = None);
+    scene.settle();
+    assert_eq!(versions(&scene), [2; 7], "when its hold ends");
+
+    let mut scene = rolling(2);
+    relabel(&mut scene, 0, |pin| *pin = pin.clone().held(None));
+    scene.settle();
+    scene.pass(1_000_000);
+    scene.settle();
+    assert_eq!(versions(&scene), [1; 7]);
+    assert_eq!(lead(&scene).wait, Some(Wait::HeldBack("canary".to_owned())));
+}
+
+#[test]
+fn a_target_that_is_not_complete_or_not_proven_any_more_opens_nothing_and_ends_nothing() {
+    let mut scene = rolling(4);
+    scene.settle();
+    assert_eq!(lead(&scene).wait, Some(Wait::NotComplete { declared: true }));
+    assert!(scene.decide().awaits);
+    edit(&mut scene, |spec| spec.version = 5);
+    scene.settle();
+    assert_eq!(lead(&scene).wait, Some(Wait::Retired));
+    edit(&mut scene, |spec| spec.version = 2);
+    scene.settle();
+    let mut scene = scene.void(2);
+    scene.pass(3600);
+    scene.settle();
+    assert_eq!(versions(&scene), [2, 1, 1, 1, 1, 1, 1]);
+    assert!(matches!(lead(&scene).wait, Some(Wait::EvidenceVoid(_))));
+    assert_eq!(phases(&scene)[1..], [WavePhase::Pending, WavePhase::Pending]);
+}
+
+#[test]
+fn what_a_wave_requires_is_waited_for_while_it_runs_elsewhere() {
+    let mut needs = waves();
+    needs[0]["requires"] = json!({"environment": "staging", "soak": "30m"});
+    let mut scene = house().rolling_out(rollout(2, needs));
+    let staging = scene.0.view.evidence.entry("staging".to_owned()).or_default();
+    staging.insert("t0".to_owned(), vec![super::super::scene::flip(900, Some(1), 2)]);
+    scene.settle();
+    assert_eq!(versions(&scene), [1; 7]);
+    assert_eq!(
+        lead(&scene).wait,
+        Some(Wait::Requirement("canary".to_owned(), at(900 + 1800)))
+    );
+    assert_eq!(scene.decide().wake, Some(at(2700)));
+    scene.pass(1700);
+    scene.settle();
+    assert_eq!(versions(&scene), [2, 1, 1, 1, 1, 1, 1]);
+}
+
+#[test]
+fn a_newcomer_gets_what_was_rolled_out_last_until_its_wave_moves() {
+    let mut scene = rolling(1);
+    scene.settle();
+    scene.pass(10_000);
+    scene.settle();
+    assert!(lead(&scene).complete);
+    edit(&mut scene, |spec| spec.version = 2);
+    scene.settle();
+    scene.0.pins.push(Arc::new(follower("t9", "late")));
+    let joined = scene.settle();
+    assert_eq!(
+        joined.iter().flat_map(|plan| &plan.flips).next().unwrap().reason,
+        BY_BASELINE
+    );
+    assert_eq!(versions(&scene), [2, 1, 1, 1, 1, 1, 1, 1]);
+    assert!(matches!(scene.standing("t9"), Standing::Kept(Kept::Queued { .. })));
+    scene.0.pins.push(Arc::new(follower("t91", "canary")));
+    scene.settle();
+    assert_eq!(versions(&scene)[8], 2, "its wave is open");
+}
+
+#[test]
+fn who_is_in_no_wave_and_who_has_a_version_of_its_own_is_not_moved() {
+    let only = json!([{"name": "canary", "selector": {"matchLabels": {"tier": "canary"}}}]);
+    let mut scene = house().rolling_out(rollout(2, only));
+    relabel(&mut scene, 1, |pin| pin.spec.version = Some(3));
+    scene.settle();
+    assert_eq!(versions(&scene), [2, 3, 1, 1, 1, 1, 1]);
+    assert!(matches!(scene.standing("t5"), Standing::Kept(Kept::NotSelected { .. })));
+    assert!(lead(&scene).complete);
+    scene.0.rollouts.clear();
+    assert_eq!(scene.standing("t5"), Standing::Kept(Kept::NoRollout));
+    assert!(scene.settle().is_empty());
+}
+
+#[test]
+fn of_two_rollouts_the_one_that_began_counts_and_one_without_tenants_ends() {
+    let mut scene = rolling(2);
+    scene.settle();
+    let mut other = rollout(3, json!([{"name": "all"}]));
+    other.name = "another".to_owned();
+    other.first_seen = at(-5);
+    scene.0.rollouts.insert(0, Arc::new(other));
+    assert!(scene.settle().is_empty());
+    assert_eq!(
+        scene.decide().rollouts[0],
+        RolloutStanding::Conflict("apps/main".to_owned())
+    );
+    assert!(matches!(scene.decide().rollouts[1], RolloutStanding::Leads(_)));
+    let mut empty = Scene::new([]).rolling_out(rollout(2, waves()));
+    empty.settle();
+    assert!(lead(&empty).complete);
+    let mut refused = rolling(2);
+    edit(&mut refused, |spec| spec.waves.swap(0, 2));
+    assert!(matches!(&refused.decide().rollouts[0], RolloutStanding::Invalid(why) if why.contains("waves[0] (rest)")));
+    assert!(refused.settle().is_empty());
+}
+
+/// What may happen to a rollout.
+#[derive(Debug, Clone)]
+enum Act {
+    Pass(i64),
+    Target(i32),
+    Suspend(bool),
+    Freeze(Option<i64>),
+    Hold(usize, Option<i64>),
+    Release(usize),
+    Label(usize, &'static str),
+    Own(usize, Option<i32>),
+    ByHand(usize, i32),
+    Soak(usize, u64),
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    let tenant = || 0_usize..7;
+    prop_oneof![
+        6 => (1_i64..4000).prop_map(Act::Pass),
+        2 => (1..=4).prop_map(Act::Target),
+        1 => any::<bool>().prop_map(Act::Suspend),
+        1 => option::of(0_i64..5000).prop_map(Act::Freeze),
+        1 => (tenant(), option::of(0_i64..5000)).prop_map(|(it, until)| Act::Hold(it, until)),
+        1 => tenant().prop_map(Act::Release),
+        1 => (tenant(), prop_oneof![Just("canary"), Just("early"), Just("late")]).prop_map(|(it, tier)| Act::Label(it, tier)),
+        1 => (tenant(), option::weighted(0.3, 1..=3)).prop_map(|(it, own)| Act::Own(it, own)),
+        1 => (tenant(), 1..=3).prop_map(|(it, version)| Act::ByHand(it, version)),
+        1 => (0_usize..3, 0_u64..4000).prop_map(|(wave, soak)| Act::Soak(wave, soak)),
+    ]
+}
+
+fn perform(scene: &mut Scene, act: &Act) {
+    let after = |scene: &Scene, seconds: i64| scene.0.now + jiff::SignedDuration::from_secs(seconds);
+    match act.clone() {
+        Act::Pass(seconds) => scene.pass(seconds),
+        Act::Target(version) => edit(scene, |spec| spec.version = version),
+        Act::Suspend(suspend) => edit(scene, |spec| spec.suspend = suspend),
+        Act::Freeze(until) => {
+            let until = until.map(|it| after(scene, it));
+            let freeze = until.map(|until| Freeze {
+                from: None,
+                until: Some(until),
+                reason: "x".to_owned(),
+            });
+            edit(scene, |spec| spec.freeze = freeze.into_iter().collect());
+        }
+        Act::Hold(it, until) => {
+            let until = until.map(|until| after(scene, until));
+            relabel(scene, it, |pin| {
+                pin.spec.hold = Some(crate::resources::Hold {
+                    reason: "x".to_owned(),
+                    until,
+                });
+            });
+        }
+        Act::Release(it) => relabel(scene, it, |pin| pin.spec.hold = None),
+        Act::Label(it, tier) => relabel(scene, it, |pin| {
+            drop(pin.labels.insert("tier".to_owned(), tier.to_owned()))
+        }),
+        Act::Own(it, own) => relabel(scene, it, |pin| pin.spec.version = own),
+        Act::ByHand(it, version) => {
+            let tenant = scene.0.pins[it].spec.tenant.clone();
+            scene.0.view.rows.insert(tenant, version);
+        }
+        Act::Soak(wave, soak) => {
+            edit(scene, |spec| {
+                spec.waves[wave].soak = crate::resources::HumanDuration::from_secs(soak)
+            });
+        }
+    }
+}
+
+/// Does what is decided until nothing more is, and holds each step to what was declared.
+fn settle_and_check(scene: &mut Scene) -> Result<(), TestCaseError> {
+    for _ in 0..100 {
+        let plan = scene.decide().plan;
+        if plan.is_empty() {
+            return Ok(());
+        }
+        check(scene, &plan)?;
+        scene.apply(&plan);
+    }
+    Err(TestCaseError::fail("it never ends"))
+}
+
+fn check(scene: &Scene, plan: &Plan) -> Result<(), TestCaseError> {
+    let (spec, now) = (&scene.0.rollouts[0].spec, scene.0.view.now);
+    let mut after = scene.0.view.rollouts.clone();
+    for event in &plan.rollout {
+        if let RolloutStep::Opened { wave, .. } = &event.step {
+            let place = spec.waves.iter().position(|it| it.name == *wave).unwrap();
+            let attempt = after.attempt.as_ref().unwrap();
+            for before in &spec.waves[..place] {
+                prop_assert!(
+                    attempt.waves[&before.name].ended_at.is_some(),
+                    "{wave} opened before {}",
+                    before.name
+                );
+            }
+        }
+        if let RolloutStep::Ended { wave } = &event.step {
+            let attempt = after.attempt.as_ref().unwrap();
+            let soak = spec.waves.iter().find(|it| it.name == *wave).unwrap().soak;
+            let record = attempt.waves[wave];
+            let back = scene.0.view.rollouts.completed.contains(&spec.version);
+            if let Some(last) = record.last_flip_at.filter(|_| !back) {
+                let soaked = now.duration_since(last).unsigned_abs();
+                prop_assert!(soaked >= soak.0, "{wave} ended after {soaked:?} of {soak}");
+            }
+        }
+        after.take_in(event, now);
+    }
+    let mut moved = BTreeMap::new();
+    for flip in &plan.flips {
+        for one in &flip.moves {
+            let again = moved.insert(one.tenant.clone(), flip.version);
+            prop_assert_eq!(again, None, "{} moves twice", &one.tenant);
+            let pin = scene.0.pins.iter().find(|pin| pin.spec.tenant == one.tenant).unwrap();
+            let held = pin
+                .spec
+                .hold
+                .as_ref()
+                .is_some_and(|it| it.until.is_none_or(|until| until > scene.0.now));
+            prop_assert!(!held, "a held pin moves");
+            let own = pin.spec.version;
+            prop_assert_eq!(own.unwrap_or(spec.version), flip.version);
+            prop_assert_eq!(own.is_some(), flip.wave.is_none() && flip.reason != BY_WAY_BACK);
+            if flip.reason == BY_WAY_BACK {
+                let events = &scene.0.view.events[&one.tenant];
+                let had = events
+                    .iter()
+                    .any(|it| it.to == Some(flip.version) || it.from == Some(flip.version));
+                prop_assert!(had, "back to what it never had: {one:?}");
+            }
+        }
+        let Some(of) = &flip.wave else { continue };
+        prop_assert_eq!(flip.reason.as_str(), BY_ROLLOUT);
+        prop_assert!(
+            !spec.suspend && !spec.freeze.iter().any(|it| it.lasts_at(scene.0.now)),
+            "while nobody may"
+        );
+        let record = after.attempt.as_ref().unwrap().waves[&of.wave];
+        let wave = spec.waves.iter().find(|it| it.name == of.wave).unwrap();
+        let back = scene.0.view.rollouts.completed.contains(&spec.version);
+        if let Some(batch) = wave.batch.as_ref().filter(|_| !back) {
+            let most = batch.size.of(record.members);
+            prop_assert!(
+                flip.moves.len() <= most as usize,
+                "{} of at most {most}",
+                flip.moves.len()
+            );
+            if let Some(last) = record.last_flip_at {
+                prop_assert!(now.duration_since(last).unsigned_abs() >= batch.every.0, "too soon");
+            }
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn whatever_happens_batches_waves_and_gates_hold_and_it_ends(acts in vec(act(), 0..40)) {
+        let mut scene = rolling(2);
+        settle_and_check(&mut scene)?;
+        for act in &acts {
+            perform(&mut scene, act);
+            settle_and_check(&mut scene)?;
+        }
+        // Whoever waits for a person is freed, and time passes.
+        let target = 3;
+        edit(&mut scene, |spec| {
+            spec.version = target;
+            spec.suspend = false;
+            spec.freeze.clear();
+        });
+        for place in 0..scene.0.pins.len() {
+            relabel(&mut scene, place, |pin| {
+                pin.spec.hold = None;
+                pin.spec.version = None;
+            });
+        }
+        for _ in 0..60 {
+            settle_and_check(&mut scene)?;
+            scene.pass(2000);
+        }
+        let lead = lead(&scene);
+        // Other hands may have changed all rows of a wave: that ends by a person.
+        if matches!(lead.wait, Some(Wait::HeldBack(_))) {
+            return Ok(());
+        }
+        prop_assert!(lead.complete, "{lead:?}");
+        let outside = |it: &Standing| matches!(it, Standing::Kept(Kept::ChangedOutside { .. }));
+        for (standing, (tenant, held)) in scene.decide().standings.iter().zip(scene.held()) {
+            prop_assert!(held == target || outside(standing), "{tenant} on {held}: {standing:?}");
+        }
+    }
+}

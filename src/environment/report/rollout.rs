@@ -1,0 +1,273 @@
+//! What a pass says of rollouts.
+
+use super::super::act::Failed;
+use super::super::decide::{Decision, Kept, Lead, RolloutStanding, Standing, Wait, WaveState};
+use super::super::observe::Observed;
+use super::super::{RolloutProgress, RolloutReport, Rollouts};
+use super::{about, kept_back};
+use crate::ports::{Failure, Object};
+use crate::resources::conditions::{ACCEPTED, COMPLETE, Finding, READY, RECONCILING, Reason, STALLED, WAITING};
+use crate::resources::{Freeze, VersionRolloutSpec, WavePhase, WaveStatus, rollout_refusal};
+
+type Rollout = Object<VersionRolloutSpec>;
+
+/// The rollouts of an environment whose mapping could not be used.
+pub(super) fn unseen(rollouts: &Rollouts, failure: &Failure) -> Vec<RolloutReport> {
+    blind(rollouts, |rollout| {
+        let told = about(
+            failure,
+            &format!("{}, to version {}", who(rollout), rollout.spec.version),
+        );
+        vec![told.against(COMPLETE), told.against(READY), told.abnormal()]
+    })
+}
+
+/// The rollouts of an environment whose instance is suspended.
+pub(super) fn suspended(rollouts: &Rollouts, text: &str) -> Vec<RolloutReport> {
+    blind(rollouts, |_| vec![Finding::fails(READY, Reason::Suspended, text)])
+}
+
+fn blind(rollouts: &Rollouts, say: impl Fn(&Rollout) -> Vec<Finding>) -> Vec<RolloutReport> {
+    let report = |rollout: &Rollout| {
+        let findings = match rollout_refusal(&rollout.spec) {
+            Some(refusal) => invalid(rollout, &refusal),
+            None => [vec![accepted(rollout)], say(rollout)].concat(),
+        };
+        of(rollout, findings, None)
+    };
+    rollouts.iter().map(|rollout| report(rollout)).collect()
+}
+
+/// The rollouts of an environment that was seen.
+pub(super) fn report(seen: &Observed, decision: &Decision, failed: &Failed) -> Vec<RolloutReport> {
+    let report = |(rollout, standing): (&std::sync::Arc<Rollout>, &RolloutStanding)| match standing {
+        RolloutStanding::Invalid(refusal) => of(rollout, invalid(rollout, refusal), None),
+        RolloutStanding::Conflict(other) => of(rollout, conflict(rollout, other), None),
+        RolloutStanding::Leads(lead) => {
+            let progress = progress(seen, decision, lead);
+            let findings = findings(rollout, lead, &progress, failed);
+            of(rollout, findings, Some(progress))
+        }
+    };
+    seen.rollouts.iter().zip(&decision.rollouts).map(report).collect()
+}
+
+fn of(rollout: &Rollout, findings: Vec<Finding>, progress: Option<RolloutProgress>) -> RolloutReport {
+    RolloutReport {
+        name: rollout.name.clone(),
+        spec_hash: rollout.spec_hash.clone(),
+        findings,
+        progress,
+    }
+}
+
+fn progress(seen: &Observed, decision: &Decision, lead: &Lead) -> RolloutProgress {
+    let pins = seen.pins.iter().zip(&decision.standings).zip(&decision.wishes);
+    let following = pins.filter(|((pin, _), _)| pin.spec.version.is_none());
+    let left_out = following.filter_map(|((pin, standing), wish)| {
+        let why = match standing {
+            Standing::Kept(Kept::Queued { .. } | Kept::EvidenceVoid { .. }) => return None,
+            Standing::Kept(kept) => kept_back(kept, wish.unwrap_or_default()).0,
+            Standing::Conflict { .. } => Reason::Conflict,
+            Standing::Invalid(_) => Reason::Invalid,
+            _ => return None,
+        };
+        Some(format!("{}: {}", pin.name, why.as_str()))
+    });
+    let own = seen.pins.iter().filter(|pin| pin.spec.version.is_some()).count();
+    RolloutProgress {
+        plan: lead.plan.clone(),
+        moved: (lead.moved, lead.followers),
+        waves: lead.waves.iter().map(status).collect(),
+        left_out: left_out.collect(),
+        with_own_version: u32::try_from(own).unwrap_or(u32::MAX),
+    }
+}
+
+fn status(wave: &WaveState) -> WaveStatus {
+    WaveStatus {
+        name: wave.name.clone(),
+        phase: wave.phase,
+        tenants: wave.tenants,
+        moved: wave.moved,
+        left_out: wave.left_out,
+        opened_at: wave.opened_at,
+        ended_at: wave.ended_at,
+    }
+}
+
+/// The conditions of the rollout that moves tenants.
+fn findings(rollout: &Rollout, lead: &Lead, progress: &RolloutProgress, failed: &Failed) -> Vec<Finding> {
+    let now = format!("{}, to version {}", who(rollout), rollout.spec.version);
+    let complete = complete(lead, &now, progress);
+    let mut findings = vec![accepted(rollout), complete.clone()];
+    if let Some(failure) = &failed.rollout {
+        let failure = about(failure, &now);
+        findings.extend([failure.against(READY), failure.abnormal()]);
+        return findings;
+    }
+    let Some(wait) = &lead.wait else {
+        let (reason, text) = (complete.reason, complete.message);
+        if lead.complete {
+            findings.push(Finding::holds(READY, Reason::Converged, text));
+        } else {
+            findings.push(Finding::fails(READY, reason, text.clone()));
+            findings.push(Finding::holds(RECONCILING, reason, text));
+        }
+        return findings;
+    };
+    let (reason, rest) = waits(wait, rollout.spec.version);
+    let text = format!("{now}: {rest}");
+    match wait {
+        Wait::Retired => findings.extend([
+            Finding::fails(READY, reason, text.clone()),
+            Finding::holds(STALLED, reason, text),
+        ]),
+        Wait::NotComplete { .. } | Wait::Rows(_) => findings.extend([
+            Finding::fails(READY, reason, text.clone()),
+            Finding::holds(RECONCILING, reason, text),
+        ]),
+        _ => findings.extend([
+            Finding::holds(READY, reason, text.clone()),
+            Finding::holds(WAITING, reason, text),
+        ]),
+    }
+    findings
+}
+
+/// `Complete`: which wave it is at, without counts, so that it moves once a wave.
+fn complete(lead: &Lead, now: &str, progress: &RolloutProgress) -> Finding {
+    let all = lead.waves.len();
+    let at = lead.waves.iter().position(|wave| wave.phase != WavePhase::Ended);
+    match at.map(|at| (at + 1, &lead.waves[at])) {
+        None if lead.complete => {
+            let left_out = progress.left_out.len();
+            let others = match left_out {
+                0 => String::new(),
+                _ => format!("; {left_out} that follow are left out, see status.leftOutPins"),
+            };
+            let whom = if lead.followers == 0 {
+                "; no tenant follows it"
+            } else {
+                ""
+            };
+            let text = format!("{now}: every wave has ended{whom}{others}");
+            Finding::holds(COMPLETE, Reason::RolledOut, text)
+        }
+        None => Finding::fails(COMPLETE, Reason::Progressing, format!("{now}: it begins")),
+        Some((number, wave)) => {
+            let does = match wave.phase {
+                WavePhase::Pending => "is to open",
+                WavePhase::Open => "is open",
+                WavePhase::Soaking | WavePhase::Ended => "has moved, and soaks",
+            };
+            let text = format!("{now}: wave {} ({number} of {all}) {does}", wave.name);
+            Finding::fails(COMPLETE, Reason::Progressing, text)
+        }
+    }
+}
+
+/// What a rollout waits for: why, until when, and whose move it is.
+fn waits(wait: &Wait, target: i32) -> (Reason, String) {
+    match wait {
+        Wait::NotComplete { declared: true } => {
+            let text = format!("version {target} is not complete yet; the rollout goes on as soon as it is");
+            (Reason::VersionNotComplete, text)
+        }
+        Wait::NotComplete { declared: false } => {
+            let text = format!("version {target} is not on record yet; declare a ModelVersion with version {target}");
+            (Reason::VersionNotComplete, text)
+        }
+        Wait::Retired => {
+            let text = format!("version {target} is retired for good; set spec.version to another one");
+            (Reason::VersionNotComplete, text)
+        }
+        Wait::EvidenceVoid(why) => {
+            let text = format!(
+                "version {target} was validated, and what that rests on has changed in Omni since ({why}). The \
+                 conditions of its ModelVersion say what a person can do; the rollout goes on as soon as it is \
+                 validated again"
+            );
+            (Reason::EvidenceVoid, text)
+        }
+        Wait::Suspended => {
+            let text = "suspended: nobody moves forward until spec.suspend is false; to go back is not kept".to_owned();
+            (Reason::Suspended, text)
+        }
+        Wait::Frozen(freeze) => (Reason::Frozen, frozen(freeze)),
+        Wait::Rows(wave) => {
+            let text = format!(
+                "rows of wave {wave} could not be moved yet, and are tried again; the conditions of their pins say why"
+            );
+            (Reason::Progressing, text)
+        }
+        Wait::Batch(wave, until) => (
+            Reason::BatchSpaced,
+            format!("the next batch of wave {wave} moves at {until}"),
+        ),
+        Wait::Requirement(wave, until) => {
+            let text = format!(
+                "tenants of wave {wave} run the version elsewhere as required, the first of them for long enough at \
+                 {until}"
+            );
+            (Reason::RequirementNotMet, text)
+        }
+        Wait::HeldBack(wave) => {
+            let text = format!(
+                "every tenant of wave {wave} is kept back by something of its own, see status.leftOutPins, so that the \
+                 wave would show nothing to the next. Free one of them, or take them out of the wave"
+            );
+            (Reason::HeldBack, text)
+        }
+        Wait::Soak(wave, until) => {
+            let text = format!("wave {wave} soaks until {until}; then the next one opens");
+            (Reason::Soaking, text)
+        }
+    }
+}
+
+fn frozen(freeze: &Freeze) -> String {
+    let until = match freeze.until {
+        Some(until) => format!("until {until}"),
+        None => "until it is taken out of spec.freeze".to_owned(),
+    };
+    format!(
+        "nobody moves forward {until}: {}; to go back is not kept",
+        freeze.reason
+    )
+}
+
+fn accepted(rollout: &Rollout) -> Finding {
+    let text = format!("{} follow this object", who(rollout));
+    Finding::holds(ACCEPTED, Reason::Valid, text)
+}
+
+fn invalid(rollout: &Rollout, refusal: &str) -> Vec<Finding> {
+    let text = format!("VersionRollout {}: {refusal}; nobody moves by it", rollout.key());
+    unacceptable(Reason::Invalid, &text)
+}
+
+fn conflict(rollout: &Rollout, other: &str) -> Vec<Finding> {
+    let text = format!(
+        "VersionRollout {other} is for {} already, and only it counts; delete one of the two",
+        rollout.spec.environment
+    );
+    unacceptable(Reason::Conflict, &text)
+}
+
+fn unacceptable(reason: Reason, text: &str) -> Vec<Finding> {
+    vec![
+        Finding::fails(ACCEPTED, reason, text),
+        Finding::fails(COMPLETE, reason, text),
+        Finding::fails(READY, reason, text),
+        Finding::holds(STALLED, reason, text),
+    ]
+}
+
+/// Whom a rollout is about.
+fn who(rollout: &Rollout) -> String {
+    format!(
+        "tenants of {} in {}",
+        rollout.spec.instance_ref.name, rollout.spec.environment
+    )
+}

@@ -1,0 +1,133 @@
+//! Whole passes in which tenants move by waves.
+
+use serde_json::json;
+
+use super::*;
+use crate::environment::RolloutReport;
+use crate::environment::scene::{follower, rollout};
+use crate::resources::conditions::COMPLETE;
+
+fn verdict_of(report: &RolloutReport, condition: &str) -> Option<(Verdict, Reason)> {
+    let mut findings = report.findings.iter();
+    let found = findings.find(|finding| finding.condition == condition)?;
+    Some((found.verdict, found.reason))
+}
+
+#[tokio::test]
+async fn a_rollout_is_looked_after_without_a_pin_and_pins_follow_it_wave_by_wave() {
+    let house = House::new().await;
+    let waves = json!([
+        {"name": "canary", "selector": {"matchLabels": {"tier": "canary"}}, "soak": "200s"},
+        {"name": "rest"},
+    ]);
+    house.stage.declared.rollout(rollout(1, json!([{"name": "all"}])));
+    let empty = house.pass().await;
+    let [report] = &empty.rollouts[..] else {
+        panic!("{empty:?}")
+    };
+    assert_eq!(verdict_of(report, COMPLETE), Some((Verdict::True, Reason::RolledOut)));
+    assert_eq!(verdict_of(report, READY), Some((Verdict::True, Reason::Converged)));
+    for (tenant, tier) in [(ACME, "canary"), ("globex", "late"), ("initech", "late")] {
+        house.stage.declared.pin(follower(tenant, tier));
+    }
+    house.pass().await;
+    assert_eq!(house.rows().await.len(), 3, "{:?}", house.rows().await);
+
+    house.stage.declared.rollout(rollout(2, waves.clone()));
+    let soaking = house.pass().await;
+    let report = &soaking.rollouts[0];
+    assert_eq!(verdict_of(report, WAITING), Some((Verdict::True, Reason::Soaking)));
+    assert_eq!(verdict_of(report, READY), Some((Verdict::True, Reason::Soaking)));
+    assert_eq!(
+        verdict_of(report, COMPLETE),
+        Some((Verdict::False, Reason::Progressing))
+    );
+    let progress = report.progress.as_ref().unwrap();
+    assert_eq!(progress.moved, (1, 3));
+    assert!(
+        matches!(soaking.next, Next::At(wake) if wake > at(1100)),
+        "{:?}",
+        soaking.next
+    );
+    assert_eq!(
+        verdict(&soaking.pins[1], WAITING),
+        Some((Verdict::True, Reason::Queued))
+    );
+    assert_eq!(house.row().await, Some(2));
+
+    let mut witness = house.connection().await;
+    let moved = "PRAGMA data_version";
+    let before: i64 = sqlx::query_scalar(moved).fetch_one(&mut witness).await.unwrap();
+    let again = house.pass().await;
+    assert_eq!((&again.pins, &again.rollouts), (&soaking.pins, &soaking.rollouts));
+    let after: i64 = sqlx::query_scalar(moved).fetch_one(&mut witness).await.unwrap();
+    assert_eq!(before, after, "a pass that waits wrote to the database");
+
+    // The soak is over, as the database has it.
+    house
+        .by_hand("UPDATE wavepin_pin_event SET at = at - 200000000 WHERE wave = 'canary'")
+        .await;
+    house
+        .by_hand("UPDATE wavepin_rollout_event SET at = at - 200000000 WHERE kind = 'Opened'")
+        .await;
+    let done = house.pass().await;
+    assert_eq!(
+        verdict_of(&done.rollouts[0], COMPLETE),
+        Some((Verdict::True, Reason::RolledOut))
+    );
+    assert!(house.rows().await.iter().all(|(.., version)| *version == 2));
+
+    house.stage.declared.rollout(rollout(1, waves));
+    let back = house.pass().await;
+    assert!(house.rows().await.iter().all(|(.., version)| *version == 1));
+    assert_eq!(back.pins[0].previous_version, Some(2));
+}
+
+#[tokio::test]
+async fn what_cannot_be_put_on_record_moves_nobody_and_is_told_of_the_rollout() {
+    let house = House::new().await;
+    house.stage.declared.rollout(rollout(1, json!([{"name": "all"}])));
+    house.stage.declared.pin(follower(ACME, "canary"));
+    house.stage.declared.pin(pin("globex", "globex", 1));
+    house
+        .by_hand("CREATE TRIGGER no BEFORE INSERT ON wavepin_rollout_event BEGIN SELECT RAISE(ABORT, 'not today'); END")
+        .await;
+    let pass = house.pass().await;
+    let rows = house.rows().await;
+    assert_eq!(rows.len(), 1, "{rows:?}");
+    assert_eq!(rows[0].0, "globex", "a pin with a version of its own has no part in it");
+    let report = &pass.rollouts[0];
+    let ready = report.findings.iter().find(|it| it.condition == READY).unwrap();
+    assert!(ready.message.contains("not today"), "{}", ready.message);
+    house.by_hand("DROP TRIGGER no").await;
+    house.pass().await;
+    assert_eq!(house.row().await, Some(1));
+}
+
+#[tokio::test]
+async fn a_pin_without_a_version_waits_for_a_rollout_and_keeps_its_row() {
+    let house = House::new().await;
+    house.stage.declared.pin(pin("acme", ACME, 1));
+    house.pass().await;
+    house
+        .stage
+        .declared
+        .pin(follower("acme", "x").with(|pin| pin.spec.tenant = ACME.to_owned()));
+    let pass = house.pass().await;
+    assert_eq!(
+        verdict(&pass.pins[0], WAITING),
+        Some((Verdict::True, Reason::NoRollout))
+    );
+    assert_eq!(verdict(&pass.pins[0], READY), Some((Verdict::True, Reason::NoRollout)));
+    assert_eq!(house.row().await, Some(1));
+    let other = rollout(2, json!([{"name": "only", "selector": {"matchLabels": {"tier": "y"}}}]));
+    house.stage.declared.rollout(other);
+    let pass = house.pass().await;
+    assert_eq!(
+        verdict(&pass.pins[0], WAITING),
+        Some((Verdict::True, Reason::NotSelected))
+    );
+    let progress = pass.rollouts[0].progress.as_ref().unwrap();
+    assert_eq!(progress.left_out, ["acme: NotSelected"]);
+    assert_eq!(house.row().await, Some(1));
+}

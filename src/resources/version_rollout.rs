@@ -1,0 +1,461 @@
+//! `VersionRollout`: which version the tenants of an environment move to, wave by wave.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector};
+use kube::core::{Selector, SelectorExt as _};
+use kube::{CustomResource, KubeSchema};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{HumanDuration, InstanceRef, Requires, spec_hash};
+
+/// The version that the tenants of an environment move to, wave by wave: at most one for an instance and environment, long-lived; editing `version` starts the next rollout.
+#[derive(CustomResource, KubeSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "wavepin.dev",
+    version = "v1alpha1",
+    kind = "VersionRollout",
+    plural = "versionrollouts",
+    shortname = "vro",
+    category = "wavepin",
+    namespaced,
+    doc = "The version that the tenants of an environment move to, wave by wave: at most one for an instance and environment, long-lived; editing `version` starts the next rollout.",
+    status = "VersionRolloutStatus",
+    derive = "PartialEq",
+    selectable = ".spec.instanceRef.name",
+    selectable = ".spec.environment",
+    selectable = ".spec.version",
+    printcolumn(
+        name = "Environment",
+        type_ = "string",
+        json_path = ".spec.environment",
+        description = "Where"
+    ),
+    printcolumn(
+        name = "Version",
+        type_ = "integer",
+        json_path = ".spec.version",
+        description = "The target"
+    ),
+    printcolumn(
+        name = "Progress",
+        type_ = "string",
+        json_path = ".status.progress",
+        description = "Tenants on the target of those that follow"
+    ),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status",
+        description = "Whether what may be true now is true"
+    ),
+    printcolumn(
+        name = "Waiting",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Waiting\")].reason",
+        description = "Why nobody moves now"
+    ),
+    printcolumn(
+        name = "Complete",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Complete\")].status",
+        description = "Whether every wave has ended"
+    ),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp",
+        description = "Time since creation"
+    ),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].message",
+        description = "What a person can do",
+        priority = 1
+    )
+)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = Rule::new("self.waves.all(wave, self.waves.exists_one(other, other.name == wave.name))")
+    .message("two waves have the same name"))]
+#[x_kube(validation = Rule::new("self.waves.filter(wave, !has(wave.selector)).size() == 0 || (self.waves.filter(wave, !has(wave.selector)).size() == 1 && !has(self.waves[self.waves.size() - 1].selector))")
+    .message("only the last wave may have no selector: it takes everybody who is left, so that a wave after it would be empty"))]
+#[x_kube(validation = Rule::new("self.waves.all(wave, !has(wave.requires) || wave.requires.environment != self.environment)")
+    .message("requires.environment of a wave must be another environment than the rollout's own"))]
+pub struct VersionRolloutSpec {
+    /// The OmniInstance whose tenants move. Cannot be changed.
+    #[x_kube(validation = Rule::new("self == oldSelf").message("instanceRef cannot be changed; make another VersionRollout"))]
+    pub instance_ref: InstanceRef,
+    /// The environment whose tenants move, as `tenant_version.tenant_environment` names it. Cannot be changed.
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[^\x00-\x1f\x7f]*$"))]
+    #[x_kube(validation = Rule::new("self == oldSelf").message("environment cannot be changed; make another VersionRollout"))]
+    pub environment: String,
+    /// The version that tenants move to. Another one starts the next rollout, also in the middle of one. Tenants go back to a version that they had at once: only forward moves go by waves.
+    #[schemars(range(min = 1))]
+    pub version: i32,
+    /// The groups of tenants that move one after the other. A tenant is in the first wave that selects its TenantPin.
+    #[schemars(length(min = 1, max = 32), extend("x-kubernetes-list-type" = "atomic"))]
+    pub waves: Vec<Wave>,
+    /// Times in which nobody moves forward.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "atomic"))]
+    pub freeze: Vec<Freeze>,
+    /// True: nobody moves forward until it is false again.
+    #[serde(default)]
+    pub suspend: bool,
+}
+
+/// A group of tenants that moves together.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Wave {
+    /// Its name, unique in the rollout.
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$"))]
+    pub name: String,
+    /// The labels of the TenantPins that are in it. Absent: everybody who is in no wave before; only the last wave may be so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selector: Option<LabelSelector>,
+    /// At most so many tenants at once. Absent: all in one transaction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<Batch>,
+    /// For how long the wave rests before the next one opens, counted from the last move in it, or from its opening where it had nothing to move. A wave without tenants is passed at once.
+    #[serde(default = "no_time")]
+    pub soak: HumanDuration,
+    /// What each tenant of the wave must have run before it moves forward, besides what its pin requires.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requires: Option<Requires>,
+}
+
+const fn no_time() -> HumanDuration {
+    HumanDuration::from_secs(0)
+}
+
+impl Wave {
+    /// Whether a pin with these labels is in this wave, if in no wave before.
+    ///
+    /// # Errors
+    /// The selector is none: an operator that there is not, or one with the wrong number of values.
+    pub fn selects(&self, labels: &BTreeMap<String, String>) -> Result<bool, String> {
+        let Some(selector) = &self.selector else {
+            return Ok(true);
+        };
+        let selector = Selector::try_from(selector.clone()).map_err(|error| error.to_string())?;
+        Ok(selector.matches(labels))
+    }
+}
+
+/// A wave in parts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Batch {
+    /// How many tenants at once: a number, or a part of the wave's tenants at its opening as `25%`, rounded up to at least one.
+    pub size: Amount,
+    /// The least time between two batches.
+    pub every: HumanDuration,
+}
+
+/// A number of tenants, or a part of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Amount {
+    /// So many: 1 to 1,000,000.
+    Count(u32),
+    /// So many of a hundred: 1 to 100.
+    Percent(u8),
+}
+
+impl Amount {
+    /// How many of so many, rounded up, at least one.
+    #[must_use]
+    pub fn of(self, all: u32) -> u32 {
+        match self {
+            Self::Count(count) => count,
+            Self::Percent(percent) => {
+                let part = (u64::from(all) * u64::from(percent)).div_ceil(100);
+                u32::try_from(part).unwrap_or(u32::MAX).max(1)
+            }
+        }
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let percent: u8 = text.strip_suffix('%')?.parse().ok()?;
+        (1..=100).contains(&percent).then_some(Self::Percent(percent))
+    }
+}
+
+impl std::fmt::Display for Amount {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Count(count) => write!(formatter, "{count}"),
+            Self::Percent(percent) => write!(formatter, "{percent}%"),
+        }
+    }
+}
+
+impl Serialize for Amount {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Count(count) => serializer.serialize_u32(*count),
+            Self::Percent(_) => serializer.collect_str(self),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Amount {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written<'t> {
+            Count(u32),
+            Text(#[serde(borrow)] Cow<'t, str>),
+        }
+        let refused = |given: &str| {
+            serde::de::Error::custom(format!("{given} is no amount; write a number from 1, or a part as 25%"))
+        };
+        match Written::deserialize(deserializer)? {
+            Written::Count(count @ 1..=1_000_000) => Ok(Self::Count(count)),
+            Written::Count(count) => Err(refused(&count.to_string())),
+            Written::Text(text) => Self::read(&text).ok_or_else(|| refused(&format!("{text:?}"))),
+        }
+    }
+}
+
+impl JsonSchema for Amount {
+    fn schema_name() -> Cow<'static, str> {
+        "Amount".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "x-kubernetes-int-or-string": true,
+            "minimum": 1,
+            "maximum": 1_000_000,
+            "maxLength": 8,
+            "pattern": "^([1-9][0-9]?|100)%$",
+        })
+    }
+}
+
+/// A time in which nobody moves forward.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Freeze {
+    /// When it begins (RFC 3339). Absent: it lasts already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    pub from: Option<jiff::Timestamp>,
+    /// When it ends by itself (RFC 3339). Absent: when it is taken out of the spec.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    pub until: Option<jiff::Timestamp>,
+    /// Why, for whoever asks: `quarter close`.
+    #[schemars(length(min = 1, max = 256))]
+    pub reason: String,
+}
+
+impl Freeze {
+    /// Whether it lasts at this time.
+    #[must_use]
+    pub fn lasts_at(&self, now: jiff::Timestamp) -> bool {
+        self.from.is_none_or(|from| from <= now) && self.until.is_none_or(|until| now < until)
+    }
+}
+
+/// What was seen of a rollout.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct VersionRolloutStatus {
+    /// The generation that this status speaks of; -1 before the first look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// The value of the annotation `wavepin.dev/reconcile-requested-at` that was last acted on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_handled_reconcile_at: Option<String>,
+    /// What this rollout is, as one word: a hash of target and waves, and the number of the attempt. Another word is another rollout, and nothing that was waited for in this one counts there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<String>,
+    /// Tenants on the target of those that follow, for people: `210/300`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<String>,
+    /// The waves in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waves: Vec<WaveStatus>,
+    /// How many tenants follow this rollout and do not move with their wave, or are in none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<u32>,
+    /// The first of them by name: at most 20, as `<pin>: <why>`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out_pins: Vec<String>,
+    /// How many pins of this environment have a version of their own, and do not follow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub with_own_version: Option<u32>,
+    /// Accepted, Complete, Ready; Waiting, Reconciling and Stalled while they are true.
+    #[serde(default)]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+}
+
+/// How far a wave is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WaveStatus {
+    /// Its name.
+    pub name: String,
+    /// Where it stands.
+    pub phase: WavePhase,
+    /// How many tenants are in it.
+    pub tenants: u32,
+    /// How many of them are on the target.
+    pub moved: u32,
+    /// How many of them are kept back by something of their own: a hold, another hand, what they must have run before.
+    pub left_out: u32,
+    /// When it opened (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    pub opened_at: Option<jiff::Timestamp>,
+    /// When it ended (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    pub ended_at: Option<jiff::Timestamp>,
+}
+
+/// Where a wave stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum WavePhase {
+    /// A wave before it has not ended, or something keeps it from opening.
+    Pending,
+    /// Its tenants move.
+    Open,
+    /// All that may move have; it rests before the next one opens.
+    Soaking,
+    /// The next one may open.
+    Ended,
+}
+
+/// What a rollout is, as one word: a hash of its target and waves. What only delays it (`suspend`, `freeze`) is not in it,
+/// so that neither begins it anew. The number in front tells how it is made.
+#[must_use]
+pub fn rollout_plan(spec: &VersionRolloutSpec) -> String {
+    let waves = spec.waves.iter().map(|wave| {
+        serde_json::json!({
+            "name": wave.name, "selector": wave.selector, "batch": wave.batch, "soak": wave.soak,
+            "requires": wave.requires,
+        })
+    });
+    let waves: Vec<_> = waves.collect();
+    format!(
+        "1-{}",
+        spec_hash(&serde_json::json!({"version": spec.version, "waves": waves}))
+    )
+}
+
+/// What is wrong with a rollout's spec as it stands, if anything: files bypass the rules of the API server, and no
+/// schema knows the operators of selectors.
+#[must_use]
+pub fn rollout_refusal(spec: &VersionRolloutSpec) -> Option<String> {
+    let mut names = BTreeSet::new();
+    for (place, wave) in spec.waves.iter().enumerate() {
+        let name = &wave.name;
+        if !names.insert(name) {
+            return Some(format!(
+                "spec.waves has {name:?} twice; give each wave a name of its own"
+            ));
+        }
+        if wave.selector.is_none() && place + 1 < spec.waves.len() {
+            return Some(format!(
+                "spec.waves[{place}] ({name}) has no selector and takes everybody who is left, so that the waves after \
+                 it would be empty; give it one, or make it the last"
+            ));
+        }
+        if let Err(why) = wave.selects(&BTreeMap::new()) {
+            return Some(format!("spec.waves[{place}].selector ({name}) cannot be used: {why}"));
+        }
+        let required = wave.requires.as_ref().map(|requires| &requires.environment);
+        if required == Some(&spec.environment) {
+            return Some(format!(
+                "spec.waves[{place}].requires.environment ({name}) is the rollout's own; name another environment"
+            ));
+        }
+    }
+    if spec.waves.is_empty() {
+        return Some("spec.waves is empty; one wave without a selector takes everybody".to_owned());
+    }
+    for (place, freeze) in spec.freeze.iter().enumerate() {
+        if let (Some(from), Some(until)) = (freeze.from, freeze.until)
+            && until <= from
+        {
+            return Some(format!(
+                "spec.freeze[{place}] ends at {until}, before it begins at {from}"
+            ));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn spec(waves: Value) -> VersionRolloutSpec {
+        let spec = json!({"instanceRef": {"name": "acme"}, "environment": "production", "version": 2, "waves": waves});
+        serde_json::from_value(spec).unwrap()
+    }
+
+    #[test]
+    fn a_part_of_the_tenants_is_rounded_up_to_at_least_one() {
+        let of = |text: &str, all| Amount::read(text).unwrap().of(all);
+        assert_eq!((of("25%", 300), of("1%", 5), of("1%", 0), of("100%", 7)), (75, 1, 1, 7));
+        assert_eq!(Amount::Count(10).of(3), 10);
+        for no in ["0%", "101%", "25", "-1%", "%", "1.5%"] {
+            assert_eq!(Amount::read(no), None, "{no}");
+        }
+        for (text, amount) in [(json!(5), Amount::Count(5)), (json!("5%"), Amount::Percent(5))] {
+            let read: Amount = serde_json::from_value(text.clone()).unwrap();
+            assert_eq!((read, serde_json::to_value(read).unwrap()), (amount, text));
+        }
+        for no in [json!(0), json!("0%"), json!(2_000_000), json!(-1)] {
+            assert!(serde_json::from_value::<Amount>(no.clone()).is_err(), "{no}");
+        }
+    }
+
+    #[test]
+    fn a_wave_selects_by_labels_and_expressions() {
+        let labels = |tier: &str| BTreeMap::from([("tier".to_owned(), tier.to_owned())]);
+        let expression = json!({"key": "tier", "operator": "NotIn", "values": ["canary"]});
+        let of = spec(json!([
+            {"name": "canary", "selector": {"matchLabels": {"tier": "canary"}}},
+            {"name": "others", "selector": {"matchExpressions": [expression]}},
+            {"name": "rest"},
+        ]));
+        let selected = |wave: usize, tier: &str| of.waves[wave].selects(&labels(tier)).unwrap();
+        assert!(selected(0, "canary") && !selected(0, "early"));
+        assert!(!selected(1, "canary") && selected(1, "early"));
+        assert!(selected(2, "whatever"));
+    }
+
+    #[test]
+    fn what_no_schema_refuses_is_refused_with_the_field_and_a_way_out() {
+        let refusal = |waves: Value| rollout_refusal(&spec(waves)).unwrap_or_default();
+        assert_eq!(refusal(json!([{"name": "all"}])), "");
+        assert!(refusal(json!([])).contains("spec.waves is empty"));
+        assert!(refusal(json!([{"name": "a", "selector": {}}, {"name": "a"}])).contains("twice"));
+        assert!(refusal(json!([{"name": "a"}, {"name": "b"}])).contains("waves[0] (a) has no selector"));
+        let odd = json!({"matchExpressions": [{"key": "tier", "operator": "Near", "values": ["x"]}]});
+        assert!(refusal(json!([{"name": "a", "selector": odd}])).contains("waves[0].selector (a)"));
+        let own = json!([{"name": "a", "requires": {"environment": "production"}}]);
+        assert!(refusal(own).contains("the rollout's own"));
+        let mut frozen = spec(json!([{"name": "all"}]));
+        frozen.freeze = serde_json::from_value(json!([
+            {"from": "2026-02-01T00:00:00Z", "until": "2026-01-01T00:00:00Z", "reason": "x"},
+        ]))
+        .unwrap();
+        assert!(rollout_refusal(&frozen).unwrap().contains("spec.freeze[0]"));
+    }
+}
