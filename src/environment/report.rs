@@ -135,31 +135,25 @@ fn findings(
     wish: Option<i32>,
     failed: Option<&Failure>,
 ) -> Vec<Finding> {
-    let follows = pin.spec.version.is_none();
     let holds = if row.oddity().is_some() {
         "is on no version".to_owned()
     } else {
         held(row.holds)
     };
     let now = format!("{} {holds}", who(pin));
-    let text = |rest: String| format!("{now}, {}: {rest}{}", wished(wish), expired(row));
-    let wish_text = wished(wish);
-    let wish = wish.unwrap_or_default();
     let refused = matches!(
         standing,
         Standing::Invalid(_) | Standing::Conflict { .. } | Standing::Deleting
     );
     if let Some(failure) = failed.filter(|_| !refused) {
         let pinned = (*standing == Standing::Pinned).then(|| now.clone());
-        return unwritten(pin, &about(failure, &format!("{now}, {wish_text}")), pinned);
+        return unwritten(pin, &about(failure, &format!("{now}, {}", wished(wish))), pinned);
     }
+    let text = |rest: String| format!("{now}, {}: {rest}{}", wished(wish), expired(row));
+    let wish = wish.unwrap_or_default();
     match standing {
         Standing::Invalid(refusal) => invalid(pin, refusal),
         Standing::Conflict { holder, fate } => unacceptable(Reason::Conflict, &text(claimed(holder, *fate))),
-        Standing::Deleting => {
-            let rest = "the pin is being deleted; until it is gone its row stays as it is".to_owned();
-            works(pin, Reason::Progressing, &text(rest))
-        }
         Standing::Pinned => {
             let doubt = if row.holds_complete() {
                 ""
@@ -170,20 +164,12 @@ fn findings(
             let pinned = Finding::holds(PINNED, Reason::RowWritten, now);
             vec![accepted(pin), pinned, Finding::holds(READY, Reason::Converged, ready)]
         }
-        Standing::Moving => {
-            let rest = "other hands changed rows while it was to be moved; it is tried again".to_owned();
-            works(pin, Reason::Progressing, &text(rest))
-        }
-        Standing::NotComplete { declared: true } => {
-            let rest = format!("version {wish} is not complete yet; the pin moves as soon as it is");
-            works(pin, Reason::VersionNotComplete, &text(rest))
-        }
-        Standing::NotComplete { declared: false } => {
-            let rest = format!("version {wish} is not on record yet; declare a ModelVersion with version {wish}");
-            works(pin, Reason::VersionNotComplete, &text(rest))
-        }
         Standing::Retired => {
-            let whose = if follows { " of the VersionRollout" } else { "" };
+            let whose = if pin.spec.version.is_none() {
+                " of the VersionRollout"
+            } else {
+                ""
+            };
             let rest = format!("version {wish} is retired for good; set spec.version{whose} to another one");
             stalls(accepted(pin), Reason::VersionNotComplete, &text(rest))
         }
@@ -196,6 +182,37 @@ fn findings(
                 Finding::holds(READY, reason, text.clone()),
                 Finding::holds(WAITING, reason, text),
             ]
+        }
+        Standing::Deleting | Standing::Moving | Standing::NotComplete { .. } | Standing::NoRollout => {
+            let (reason, rest) = goes_on(standing, wish);
+            works(pin, reason, &text(rest))
+        }
+    }
+}
+
+/// What a pin that will go on without a person waits for.
+fn goes_on(standing: &Standing, wish: i32) -> (Reason, String) {
+    match standing {
+        Standing::Deleting => {
+            let rest = "the pin is being deleted; until it is gone its row stays as it is";
+            (Reason::Progressing, rest.to_owned())
+        }
+        Standing::NotComplete { declared: true } => {
+            let rest = format!("version {wish} is not complete yet; the pin moves as soon as it is");
+            (Reason::VersionNotComplete, rest)
+        }
+        Standing::NotComplete { declared: false } => {
+            let rest = format!("version {wish} is not on record yet; declare a ModelVersion with version {wish}");
+            (Reason::VersionNotComplete, rest)
+        }
+        Standing::NoRollout => {
+            let rest = "it has no spec.version and follows the VersionRollout of its instance and environment, and none \
+                        that fits is declared. Declare one, or set spec.version; its row stays as it is";
+            (Reason::NoRollout, rest.to_owned())
+        }
+        _ => {
+            let rest = "other hands changed rows while it was to be moved; it is tried again";
+            (Reason::Progressing, rest.to_owned())
         }
     }
 }
@@ -242,24 +259,6 @@ fn kept_back(kept: &Kept, wish: i32) -> (Reason, String) {
             );
             (Reason::EvidenceVoid, text)
         }
-        Kept::NoRollout => {
-            let text =
-                "it has no spec.version and follows the VersionRollout of its instance and environment, and none \
-                        is declared. Declare one, or set spec.version; its row stays as it is"
-                    .to_owned();
-            (Reason::NoRollout, text)
-        }
-        Kept::NotSelected { rollout } => {
-            let text = format!(
-                "it follows VersionRollout {rollout}, and no wave of it selects the labels of this pin. Label the pin, \
-                 or give the rollout a last wave without a selector"
-            );
-            (Reason::NotSelected, text)
-        }
-        Kept::Queued { rollout, wave } => {
-            let text = format!("it moves with wave {wave} of VersionRollout {rollout}, whose conditions say when");
-            (Reason::Queued, text)
-        }
         Kept::UnknownCurrentVersion { current } => {
             let text = format!(
                 "version {current} is not on record as complete, so there would be no way back to it. Declare a \
@@ -273,6 +272,11 @@ fn kept_back(kept: &Kept, wish: i32) -> (Reason, String) {
                  back to it. Set the row to a version, or delete it"
             );
             (Reason::UnknownCurrentVersion, text)
+        }
+        Kept::NotSelected { rollout } => (Reason::NotSelected, not_selected(rollout)),
+        Kept::Queued { rollout, wave } => {
+            let text = format!("it moves with wave {wave} of VersionRollout {rollout}, whose conditions say when");
+            (Reason::Queued, text)
         }
         Kept::Held(hold) => {
             let until = match hold.until {
@@ -293,6 +297,14 @@ fn kept_back(kept: &Kept, wish: i32) -> (Reason, String) {
             (Reason::RequirementNotMet, text)
         }
     }
+}
+
+/// Why a pin that no wave selects does not move.
+fn not_selected(rollout: &str) -> String {
+    format!(
+        "it follows VersionRollout {rollout}, and no wave of it selects the labels of this pin. Label the pin, or give \
+         the rollout a last wave without a selector"
+    )
 }
 
 /// `Accepted`, where nothing speaks against it.

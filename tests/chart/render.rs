@@ -166,7 +166,7 @@ fn the_definitions_of_the_chart_are_those_of_the_folder_with_a_word_on_their_end
         let rendered = render("wavepin", &["--set", IMAGE, "--set", &format!("crds.keep={keep}")]);
         let mut definitions = documents(&rendered);
         definitions.retain(|document| document["kind"] == "CustomResourceDefinition");
-        assert_eq!(definitions.len(), 3);
+        assert_eq!(definitions.len(), 4);
         for mut definition in definitions {
             let name = definition["spec"]["names"]["plural"].as_str().unwrap().to_owned();
             let file = format!("{}/crds/{name}.yaml", env!("CARGO_MANIFEST_DIR"));
@@ -217,7 +217,7 @@ fn what_the_values_say_stands_in_the_deployment() {
         .unwrap();
     assert_eq!(argo["metadata"]["labels"]["app.kubernetes.io/part-of"], "argocd");
     let entries: Vec<&String> = argo["data"].as_object().unwrap().keys().collect();
-    assert_eq!(entries.len(), 2 * 3, "{entries:?}");
+    assert_eq!(entries.len(), 2 * 4, "{entries:?}");
     let health = argo["data"]["resource.customizations.health.wavepin.dev_TenantPin"]
         .as_str()
         .unwrap();

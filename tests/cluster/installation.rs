@@ -89,7 +89,7 @@ impl Installation {
 
     /// Every object of ours.
     pub(crate) fn objects(&self) -> Vec<Value> {
-        let list = self.kubectl(&["get", "omni,mv,tpin", "--output=json"]);
+        let list = self.kubectl(&["get", "omni,mv,tpin,vro", "--output=json"]);
         let list: Value = serde_json::from_str(&list).expect("kubectl prints JSON");
         list["items"].as_array().cloned().expect("a list")
     }
@@ -197,7 +197,7 @@ impl Installation {
                 (path.display().to_string(), text)
             })
             .collect();
-        for what in ["omni,mv,tpin", "events.events.k8s.io", "leases"] {
+        for what in ["omni,mv,tpin,vro", "events.events.k8s.io", "leases"] {
             // The namespace may be gone by now; then the audit log has all that was in it.
             let get = [
                 "-n",

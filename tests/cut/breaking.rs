@@ -18,8 +18,8 @@ use wavepin::ports::{
     FlipOutcome, FolderPermit, FolderRecord, GitLink, GitSettings, GitSync, Grantee, Identity, ImportRequest, Imported,
     Intent, IntentStep, Mapping, MappingError, MappingErrorKind, Merge, Migration, ModelFile, ModelFiles, ModelRecord,
     ModelRepository, NewModel, Omni, OmniError, OmniErrorKind, Organization, Place, PublishedRead, QueryAnswer,
-    QueryAsk, RepositoryError, RepositoryErrorKind, Reservation, Return, Revision, RoleGrant, RowRemoval, Scheduled,
-    Shape, Standing, Told, ValidationIssue, VersionChange, VersionRecord,
+    QueryAsk, RepositoryError, RepositoryErrorKind, Reservation, Return, Revision, RoleGrant, RolloutEvent, RowRemoval,
+    Scheduled, Shape, Standing, Told, ValidationIssue, VersionChange, VersionRecord,
 };
 
 /// Where in a call a process is stopped.
@@ -356,6 +356,7 @@ behind_a_fuse! {
     fn release_claims(environment: &str, tenants: &[String]) -> Result<(), MappingError>;
     fn record_outside(environment: &str, changes: &[(String, Option<i32>, Option<i32>, i32)]) -> Result<(), MappingError>;
     fn flip(flip: &Flip) -> Result<FlipOutcome, MappingError>;
+    fn record_rollout(environment: &str, events: &[RolloutEvent]) -> Result<(), MappingError>;
     fn remove_rows(environment: &str, rows: &[RowRemoval]) -> Result<(), MappingError>;
 }
 

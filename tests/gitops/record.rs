@@ -41,6 +41,7 @@ impl Record {
             ("wavepin.dev", "OmniInstance", "omniinstances", namespace),
             ("wavepin.dev", "ModelVersion", "modelversions", namespace),
             ("wavepin.dev", "TenantPin", "tenantpins", namespace),
+            ("wavepin.dev", "VersionRollout", "versionrollouts", namespace),
             ("argoproj.io", "Application", "applications", applications),
         ];
         let watches = kinds.map(|(group, kind, plural, namespace)| {

@@ -18,8 +18,9 @@ const PATIENCE: Duration = Duration::from_secs(100);
 const INSTANCE: &str = "omni/clinical";
 const VERSION: &str = "mv/clinical-v2";
 const PIN: &str = "tpin/acme-corp-staging";
+const ROLLOUT: &str = "vro/live";
 
-/// The lives of the three kinds, as far as they were lived.
+/// The lives of the kinds, as far as they were lived.
 struct Lives {
     bed: Bed,
     /// To Omni and to the database.
@@ -28,6 +29,7 @@ struct Lives {
     instance: Life,
     version: Life,
     pin: Life,
+    rollout: Life,
 }
 
 impl Lives {
@@ -40,6 +42,7 @@ impl Lives {
             instance: Life::of("OmniInstance"),
             version: Life::of("ModelVersion"),
             pin: Life::of("TenantPin"),
+            rollout: Life::of("VersionRollout"),
             bed,
         }
     }
@@ -104,6 +107,7 @@ async fn the_tables_say_what_argo_cd_and_flux_say_at_every_stage_of_a_life() {
     let controller = in_any_order(&mut lives);
     a_cut(&mut lives, &record);
     what_keeps_a_pin(&mut lives);
+    what_keeps_a_rollout(&mut lives);
     parts_that_are_gone(&mut lives);
     other_hands(&mut lives);
     not_looked_at(&mut lives, &controller);
@@ -113,10 +117,11 @@ async fn the_tables_say_what_argo_cd_and_flux_say_at_every_stage_of_a_life() {
         instance,
         version,
         pin,
+        rollout,
         ..
     } = lives;
     bed.cluster.end("controller", controller);
-    for life in [instance, version, pin] {
+    for life in [instance, version, pin, rollout] {
         life.is_told(argo_cd);
     }
     let moments = record.all().into_iter().filter(|it| !it.gone);
@@ -144,8 +149,14 @@ fn in_any_order(lives: &mut Lives) -> Member {
     lives
         .pin
         .add("applied; nothing has looked at it", lives.bed.cluster.object(PIN));
+    lives.bed.cluster.apply(LIVE);
+    lives
+        .rollout
+        .add("applied; nothing has looked at it", lives.bed.cluster.object(ROLLOUT));
     let controller = lives.bed.controller("controller");
     let what = "its instance is not there yet";
+    let object = lives.once(ROLLOUT, "Reconciling", "True", "InstanceNotReady");
+    lives.rollout.add(what, object);
     let object = lives.once(VERSION, "Reconciling", "True", "InstanceNotReady");
     lives.version.add(what, object);
     let object = lives.once(PIN, "Reconciling", "True", "InstanceNotReady");
@@ -170,6 +181,8 @@ fn a_cut(lives: &mut Lives, record: &Record) {
     lives.version.add("the version to cut from is not there yet", object);
     let object = lives.once(PIN, "Reconciling", "True", "VersionNotComplete");
     lives.pin.add("its version is not complete yet", object);
+    let object = lives.once(ROLLOUT, "Reconciling", "True", "VersionNotComplete");
+    lives.rollout.add("its version is not complete yet", object);
     lives.bed.cluster.apply(&lives.bed.manifest("clinical-v1.yaml"));
     let object = lives.once(VERSION, "Stalled", "True", "ModelInvalid");
     lives.version.add("an edit refers to what is not there", object);
@@ -190,6 +203,64 @@ fn a_cut(lives: &mut Lives, record: &Record) {
     let object = lives.once(PIN, "Pinned", "True", "RowWritten");
     lives.pin.add("its row holds the version", object);
     lives.once(VERSION, "InUse", "True", "TenantsPinned");
+}
+
+/// A rollout of an environment of its own, and two pins that follow it.
+const LIVE: &str = "
+apiVersion: wavepin.dev/v1alpha1
+kind: VersionRollout
+metadata: {name: live}
+spec:
+  instanceRef: {name: clinical}
+  environment: live
+  version: 1
+  waves:
+    - {name: canary, selector: {matchLabels: {tier: canary}}, soak: 24h}
+    - {name: rest}
+---
+apiVersion: wavepin.dev/v1alpha1
+kind: TenantPin
+metadata: {name: live-canary, labels: {tier: canary}}
+spec: {instanceRef: {name: clinical}, tenant: canary, environment: live}
+---
+apiVersion: wavepin.dev/v1alpha1
+kind: TenantPin
+metadata: {name: live-late}
+spec: {instanceRef: {name: clinical}, tenant: late, environment: live}
+";
+
+/// Gates of a rollout, those that time opens and those that await a person.
+fn what_keeps_a_rollout(lives: &mut Lives) {
+    let object = lives.once(ROLLOUT, "Waiting", "True", "Soaking");
+    lives.rollout.add("a wave has moved, and soaks", object);
+    let object = lives.once("tpin/live-late", "Waiting", "True", "Queued");
+    lives.pin.add("its wave has not opened", object);
+    let waves = json!([{"name": "all"}]);
+    lives.patch(ROLLOUT, &json!({"spec": {"waves": waves}}));
+    let object = lives.once(ROLLOUT, "Complete", "True", "RolledOut");
+    lives.rollout.add("every wave has ended", object);
+    let freeze = json!([{"reason": "year end", "until": "2999-01-01T00:00:00Z"}]);
+    lives.patch(ROLLOUT, &json!({"spec": {"version": 2, "freeze": freeze}}));
+    let object = lives.once(ROLLOUT, "Waiting", "True", "Frozen");
+    lives.rollout.add("a freeze lasts", object);
+    lives.patch(ROLLOUT, &json!({"spec": {"freeze": null, "suspend": true}}));
+    let object = lives.once(ROLLOUT, "Waiting", "True", "Suspended");
+    lives.rollout.add("`spec.suspend` is true", object);
+    for name in ["tpin/live-canary", "tpin/live-late"] {
+        lives.patch(name, &json!({"spec": {"hold": {"reason": "an audit"}}}));
+    }
+    lives.patch(ROLLOUT, &json!({"spec": {"suspend": false}}));
+    let object = lives.once(ROLLOUT, "Waiting", "True", "HeldBack");
+    lives.rollout.add("every tenant of a wave is kept back", object);
+    let other = LIVE
+        .split("---")
+        .next()
+        .expect("it comes first")
+        .replace("name: live}", "name: other}");
+    lives.bed.cluster.apply(&other);
+    let object = lives.once("vro/other", "Stalled", "True", "Conflict");
+    lives.rollout.add("another one is for the environment already", object);
+    lives.bed.cluster.kubectl(&["delete", "vro", "other"]);
 }
 
 /// Gates that time opens, and what awaits a person.
@@ -293,7 +364,9 @@ fn not_looked_at(lives: &mut Lives, controller: &Member) {
     lives.patch(INSTANCE, &json!({"spec": {"interval": "200s"}}));
     lives.patch(VERSION, &json!({"spec": {"content": {"drift": "Mend"}}}));
     lives.patch(PIN, &json!({"spec": {"version": 1}}));
+    lives.patch(ROLLOUT, &json!({"spec": {"version": 1}}));
     let what = "its spec has changed since";
+    lives.rollout.add(what, lives.bed.cluster.object(ROLLOUT));
     lives.instance.add(what, lives.bed.cluster.object(INSTANCE));
     lives.version.add(what, lives.bed.cluster.object(VERSION));
     lives.pin.add(what, lives.bed.cluster.object(PIN));
@@ -301,7 +374,7 @@ fn not_looked_at(lives: &mut Lives, controller: &Member) {
     lives.once(PIN, "Pinned", "True", "RowWritten");
 }
 
-/// The end of all three, which a finalizer of somebody else holds up.
+/// The end of all kinds, which a finalizer of somebody else holds up.
 fn suspended_and_deleted(lives: &mut Lives) {
     lives.patch(INSTANCE, &json!({"spec": {"suspend": true}}));
     let object = lives.once(INSTANCE, "Ready", "False", "Suspended");
@@ -310,12 +383,15 @@ fn suspended_and_deleted(lives: &mut Lives) {
     lives.version.add("it or its instance is suspended", object);
     let object = lives.once(PIN, "Ready", "False", "Suspended");
     lives.pin.add("its instance is suspended", object);
-    for name in [PIN, VERSION, INSTANCE] {
+    let object = lives.once(ROLLOUT, "Ready", "False", "Suspended");
+    lives.rollout.add("its instance is suspended", object);
+    for name in [PIN, ROLLOUT, VERSION, INSTANCE] {
         lives.patch(name, &json!({"metadata": {"finalizers": ["example.com/keep"]}}));
         lives.bed.cluster.kubectl(&["delete", name, "--wait=false"]);
         let object = lives.bed.cluster.object(name);
         let life = match name {
             PIN => &mut lives.pin,
+            ROLLOUT => &mut lives.rollout,
             VERSION => &mut lives.version,
             _ => &mut lives.instance,
         };

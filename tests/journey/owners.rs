@@ -41,7 +41,7 @@ async fn a_second_owner_of_one_mapping_is_told_and_touches_nothing() {
     rival.kubectl(&[
         "wait",
         "--for=condition=Ready",
-        "omni,mv,tpin",
+        "omni,mv,tpin,vro",
         "--all",
         "--timeout=60s",
     ]);

@@ -31,7 +31,7 @@ fn stored(api_server: &ApiServer) -> (Vec<Value>, Vec<Value>) {
         let list: Value = serde_json::from_str(&list).unwrap();
         list["items"].as_array().cloned().unwrap()
     };
-    let objects = list(&["get", "omni,mv,tpin", "--all-namespaces"]);
+    let objects = list(&["get", "omni,mv,tpin,vro", "--all-namespaces"]);
     let definitions = list(&["get", "customresourcedefinitions"]);
     (
         objects,
@@ -44,7 +44,8 @@ fn with_either_helm(test: impl Fn(Helm, &ApiServer)) {
     for helm in Helm::BOTH {
         test(helm, &api_server);
         // As if nobody had ever been here.
-        let definitions = ["omniinstances", "modelversions", "tenantpins"].map(|it| format!("{it}.wavepin.dev"));
+        let definitions =
+            ["omniinstances", "modelversions", "tenantpins", "versionrollouts"].map(|it| format!("{it}.wavepin.dev"));
         let delete = ["delete", "customresourcedefinitions", "--timeout=60s"];
         let all = delete.into_iter().chain(definitions.iter().map(String::as_str));
         api_server.kubectl(&all.collect::<Vec<_>>()).success();
@@ -87,7 +88,7 @@ fn helm_installs_upgrades_and_goes_back_and_its_end_leaves_definitions_and_objec
         assert_eq!(stored(api_server), before, "installed again, {helm:?}");
 
         api_server
-            .kubectl(&["-n", "apps", "delete", "omni,mv,tpin", "--all"])
+            .kubectl(&["-n", "apps", "delete", "omni,mv,tpin,vro", "--all"])
             .success();
         shell.run(&resources, &on);
         let made = stored(api_server);
@@ -232,7 +233,7 @@ fn definitions_that_are_missing_or_older_shut_a_gate_that_names_what_they_lack()
     };
     let missing = readiness("shut: definitions of this release: the cluster's definitions are missing");
     assert!(
-        missing.contains("they lack OmniInstance, ModelVersion, TenantPin;"),
+        missing.contains("they lack OmniInstance, ModelVersion, TenantPin, VersionRollout;"),
         "{missing}"
     );
 

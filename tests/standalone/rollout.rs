@@ -57,8 +57,16 @@ async fn a_wave_moves_and_soaks_and_an_edit_takes_it_back_without_a_call() {
     );
     bench.edit("rollout.yaml", "version: 1", "version: 2");
     let planned = bench.look("plan", &["--ledger-only"]).ended_with(0);
-    assert!(planned.stdout.contains("globex from 1 to 2"), "{}", planned.stdout);
-    assert!(!planned.stdout.contains("acme-corp from 1 to 2"), "{}", planned.stdout);
+    assert!(
+        planned.stdout.contains("globex from version 1 to version 2"),
+        "{}",
+        planned.stdout
+    );
+    assert!(
+        !planned.stdout.contains("acme-corp from version 1 to version 2"),
+        "{}",
+        planned.stdout
+    );
 
     let writes = bench.writes();
     bench.apply(&[]).ended_with(3);
@@ -97,7 +105,7 @@ async fn what_no_rollout_can_be_is_refused_and_no_pin_that_follows_moves() {
         "{}",
         refused.stdout
     );
-    assert!(refused.stdout.contains("Waiting (NoRollout)"), "{}", refused.stdout);
+    assert!(refused.stdout.contains("Reconciling (NoRollout)"), "{}", refused.stdout);
     assert_eq!(bench.rows().await, rows);
     bench.edit("rollout.yaml", "name: canary, ", &format!("name: canary, {selector}"));
     bench.edit("rollout.yaml", "soak: 24h", "batch: {size: 0%, every: 1m}");

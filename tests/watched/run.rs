@@ -104,7 +104,7 @@ impl Bed {
         self.asked += 1;
         let request = format!("wavepin.dev/reconcile-requested-at=watched-{}", self.asked);
         self.cluster
-            .kubectl(&["annotate", "--overwrite", "omni,mv,tpin", "--all", &request]);
+            .kubectl(&["annotate", "--overwrite", "omni,mv,tpin,vro", "--all", &request]);
     }
 
     /// The address of the probes of the process that has this name.

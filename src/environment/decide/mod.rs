@@ -18,7 +18,7 @@ use super::observe::{Holder, Observed};
 use crate::ports::{Claim, Flip, Move, Object, PinEvent, RolloutEvent, RowRemoval, WaveOfFlip};
 use crate::resources::{Hold, Requires, TenantPinSpec};
 
-use rollout::Course;
+use rollout::{Course, Follower};
 pub(super) use rollout::{Lead, RolloutStanding, Wait, WaveState};
 pub(super) use row::Row;
 
@@ -93,6 +93,8 @@ pub(super) enum Standing {
     },
     /// The wished version is retired.
     Retired,
+    /// It has no version of its own, and no rollout is declared for its environment.
+    NoRollout,
     /// It is as it may be now; something keeps it from its wish.
     Kept(Kept),
 }
@@ -119,8 +121,6 @@ pub(super) enum Kept {
     },
     /// It is on hold.
     Held(Hold),
-    /// It has no version of its own, and no rollout is declared for its environment.
-    NoRollout,
     /// It follows a rollout, and none of its waves selects it.
     NotSelected {
         /// The rollout, as `<namespace>/<name>`.
@@ -192,23 +192,8 @@ impl Plan {
 pub(super) fn decide(seen: &Observed) -> Decision {
     let claims = claims::settle(seen);
     let (mut course, standings) = rollout::course(seen);
-    let mut decision = Decision {
-        wishes: Vec::with_capacity(seen.pins.len()),
-        rollouts: Vec::new(),
-        standings: Vec::with_capacity(seen.pins.len()),
-        plan: Plan {
-            claims: claims.set,
-            releases: claims.release,
-            removals: claims.remove,
-            ..Plan::default()
-        },
-        wake: seen.holders.values().filter_map(missing_until).min(),
-        awaits: false,
-    };
-    let mut flips = Flips::default();
-    let mut followers = Vec::new();
+    let mut draft = Draft::default();
     for (place, pin) in seen.pins.iter().enumerate() {
-        let wish = pin.spec.version.or_else(|| course.as_ref().map(Course::target));
         let owner = claims.owners.get(pin.spec.tenant.as_str());
         let standing = match (refusal(&pin.spec), owner) {
             (Some(refusal), _) => Standing::Invalid(refusal),
@@ -218,44 +203,36 @@ pub(super) fn decide(seen: &Observed) -> Decision {
                 fate: fate(seen, &pin.spec.tenant, holder),
             },
             // Every pin that is well-formed and stays has a claim or meets another's.
-            (None, _) => {
-                let row = Row::of(seen, pin, wish);
-                if let Some(was) = row.unrecorded_change() {
-                    let change = (pin.spec.tenant.clone(), was, row.holds, wish.unwrap_or_default());
-                    decision.plan.outside.push(change);
-                }
-                match (&course, pin.spec.version) {
-                    (_, Some(version)) => {
-                        let standing = row.standing();
-                        if standing == Standing::Moving {
-                            flips.add(version, row.reason(), None, &row, pin);
-                        }
-                        standing
-                    }
-                    (None, None) => Standing::Kept(Kept::NoRollout),
-                    (Some(course), None) => {
-                        followers.push(course.follower(place, pin));
-                        // Told below, when the rollout has decided for all of them.
-                        Standing::Moving
-                    }
-                }
-            }
+            (None, _) => draft.row(seen, course.as_ref(), place, pin),
         };
-        decision.wishes.push(wish);
-        decision.standings.push(standing);
+        draft.standings.push(standing);
     }
+    let mut followers = std::mem::take(&mut draft.followers);
     let lead = course.as_mut().map(|course| course.advance(&mut followers));
     for follower in followers {
-        follower.add_to(&mut flips, course.as_ref().map_or(0, Course::target));
-        decision.standings[follower.place] = follower.standing;
+        follower.add_to(&mut draft.flips, course.as_ref().map_or(0, Course::target));
+        draft.standings[follower.place] = follower.standing;
     }
-    decision.plan.flips = flips.of(&seen.key.environment);
+    let target = course.as_ref().map(Course::target);
+    let mut decision = Decision {
+        wishes: seen.pins.iter().map(|pin| pin.spec.version.or(target)).collect(),
+        rollouts: Vec::new(),
+        standings: draft.standings,
+        plan: Plan {
+            outside: draft.outside,
+            claims: claims.set,
+            releases: claims.release,
+            removals: claims.remove,
+            rollout: Vec::new(),
+            flips: draft.flips.of(&seen.key.environment),
+        },
+        wake: seen.holders.values().filter_map(missing_until).min(),
+        awaits: false,
+    };
     await_what_keeps(seen, &mut decision);
     if let Some(course) = course {
-        decision.awaits |= lead
-            .as_ref()
-            .and_then(|lead| lead.wait.as_ref())
-            .is_some_and(Wait::comes_by_itself);
+        let wait = lead.as_ref().and_then(|lead| lead.wait.as_ref());
+        decision.awaits |= wait.is_some_and(Wait::comes_by_itself);
         decision.wake = [decision.wake, course.wake()].into_iter().flatten().min();
         decision.plan.rollout = course.events;
     }
@@ -263,6 +240,46 @@ pub(super) fn decide(seen: &Observed) -> Decision {
     let standings = standings.into_iter().map(|standing| standing.or_else(|| lead.clone()));
     decision.rollouts = standings.flatten().collect();
     decision
+}
+
+/// What is decided so far.
+#[derive(Default)]
+struct Draft<'a> {
+    standings: Vec<Standing>,
+    outside: Vec<(String, Option<i32>, Option<i32>, i32)>,
+    flips: Flips,
+    followers: Vec<Follower<'a>>,
+}
+
+impl<'a> Draft<'a> {
+    /// Decides about the row of a pin that has its claim. What a follower's comes to is told when the rollout has decided
+    /// for all of them.
+    fn row(
+        &mut self,
+        seen: &'a Observed,
+        course: Option<&Course<'a>>,
+        place: usize,
+        pin: &'a Object<TenantPinSpec>,
+    ) -> Standing {
+        let wish = pin.spec.version.or_else(|| course.map(Course::target));
+        let row = Row::of(seen, pin, wish);
+        if let Some(was) = row.unrecorded_change() {
+            let change = (pin.spec.tenant.clone(), was, row.holds, wish.unwrap_or_default());
+            self.outside.push(change);
+        }
+        let Some(version) = pin.spec.version else {
+            let Some(course) = course else {
+                return Standing::NoRollout;
+            };
+            self.followers.push(course.follower(place, pin));
+            return Standing::Moving;
+        };
+        let standing = row.standing();
+        if standing == Standing::Moving {
+            self.flips.add(version, row.reason(), None, &row, pin);
+        }
+        standing
+    }
 }
 
 /// Rows to move, by version, reason and wave.

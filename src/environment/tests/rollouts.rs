@@ -62,8 +62,16 @@ async fn a_rollout_is_looked_after_without_a_pin_and_pins_follow_it_wave_by_wave
     assert_eq!((&again.pins, &again.rollouts), (&soaking.pins, &soaking.rollouts));
     let after: i64 = sqlx::query_scalar(moved).fetch_one(&mut witness).await.unwrap();
     assert_eq!(before, after, "a pass that waits wrote to the database");
+    the_soak_ends(&house).await;
 
-    // The soak is over, as the database has it.
+    house.stage.declared.rollout(rollout(1, waves));
+    let back = house.pass().await;
+    assert!(house.rows().await.iter().all(|(.., version)| *version == 1));
+    assert_eq!(back.pins[0].previous_version, Some(2));
+}
+
+/// The canary has soaked, as the database has it: the others move.
+async fn the_soak_ends(house: &House) {
     house
         .by_hand("UPDATE wavepin_pin_event SET at = at - 200000000 WHERE wave = 'canary'")
         .await;
@@ -76,11 +84,6 @@ async fn a_rollout_is_looked_after_without_a_pin_and_pins_follow_it_wave_by_wave
         Some((Verdict::True, Reason::RolledOut))
     );
     assert!(house.rows().await.iter().all(|(.., version)| *version == 2));
-
-    house.stage.declared.rollout(rollout(1, waves));
-    let back = house.pass().await;
-    assert!(house.rows().await.iter().all(|(.., version)| *version == 1));
-    assert_eq!(back.pins[0].previous_version, Some(2));
 }
 
 #[tokio::test]
@@ -115,10 +118,10 @@ async fn a_pin_without_a_version_waits_for_a_rollout_and_keeps_its_row() {
         .pin(follower("acme", "x").with(|pin| pin.spec.tenant = ACME.to_owned()));
     let pass = house.pass().await;
     assert_eq!(
-        verdict(&pass.pins[0], WAITING),
+        verdict(&pass.pins[0], RECONCILING),
         Some((Verdict::True, Reason::NoRollout))
     );
-    assert_eq!(verdict(&pass.pins[0], READY), Some((Verdict::True, Reason::NoRollout)));
+    assert_eq!(verdict(&pass.pins[0], READY), Some((Verdict::False, Reason::NoRollout)));
     assert_eq!(house.row().await, Some(1));
     let other = rollout(2, json!([{"name": "only", "selector": {"matchLabels": {"tier": "y"}}}]));
     house.stage.declared.rollout(other);
@@ -130,4 +133,76 @@ async fn a_pin_without_a_version_waits_for_a_rollout_and_keeps_its_row() {
     let progress = pass.rollouts[0].progress.as_ref().unwrap();
     assert_eq!(progress.left_out, ["acme: NotSelected"]);
     assert_eq!(house.row().await, Some(1));
+}
+
+/// What the rollout waits for: the condition that says so, why, and the text.
+async fn waits(house: &House) -> (&'static str, Reason, String) {
+    let pass = house.pass().await;
+    let mut findings = pass.rollouts[0].findings.clone().into_iter();
+    let finding = findings.find(|it| [WAITING, RECONCILING, STALLED].contains(&it.condition));
+    finding.map(|it| (it.condition, it.reason, it.message)).unwrap()
+}
+
+#[tokio::test]
+async fn each_thing_that_a_rollout_waits_for_is_told_with_its_end() {
+    let house = House::new().await;
+    for tenant in [ACME, "globex"] {
+        house.stage.declared.pin(follower(tenant, "x"));
+    }
+    let waits = async || waits(&house).await;
+    let batches = json!([{"name": "all", "batch": {"size": 1, "every": "1h"}}]);
+    house.stage.declared.rollout(rollout(1, batches));
+    let (condition, reason, message) = waits().await;
+    assert_eq!((condition, reason), (WAITING, Reason::BatchSpaced));
+    assert!(message.contains("the next batch of wave all moves at 20"), "{message}");
+    assert_eq!(house.rows().await.len(), 1);
+
+    let all = json!([{"name": "all"}]);
+    let with = |version, change: &dyn Fn(&mut crate::resources::VersionRolloutSpec)| {
+        let mut rollout = rollout(version, all.clone());
+        change(&mut rollout.spec);
+        rollout.spec_hash = crate::resources::spec_hash(&rollout.spec);
+        rollout
+    };
+    let cases: [(&str, &str, Reason, _); 4] = [
+        (
+            RECONCILING,
+            "declare a ModelVersion with version 9",
+            Reason::VersionNotComplete,
+            with(9, &|_| {}),
+        ),
+        (
+            RECONCILING,
+            "version 3 is not complete yet",
+            Reason::VersionNotComplete,
+            with(3, &|_| {}),
+        ),
+        (
+            WAITING,
+            "suspended: nobody moves forward",
+            Reason::Suspended,
+            with(2, &|spec| spec.suspend = true),
+        ),
+        (
+            WAITING,
+            "until it is taken out of spec.freeze: year end",
+            Reason::Frozen,
+            with(2, &|spec| {
+                spec.freeze = serde_json::from_value(json!([{"reason": "year end"}])).unwrap();
+            }),
+        ),
+    ];
+    for (condition, words, reason, rollout) in cases {
+        house.stage.declared.rollout(rollout);
+        let told = waits().await;
+        assert_eq!((told.0, told.1), (condition, reason), "{}", told.2);
+        assert!(told.2.contains(words), "{}", told.2);
+    }
+    for tenant in [ACME, "globex"] {
+        house.stage.declared.pin(follower(tenant, "x").held(None));
+    }
+    house.stage.declared.rollout(with(2, &|_| {}));
+    let (condition, reason, message) = waits().await;
+    assert_eq!((condition, reason), (WAITING, Reason::HeldBack), "{message}");
+    assert!(message.contains("Free one of them"), "{message}");
 }
