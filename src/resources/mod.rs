@@ -35,8 +35,8 @@ pub use spec_hash::spec_hash;
 pub use tenant_pin::{Hold, PinDeletionPolicy, Requires, TenantPin, TenantPinSpec, TenantPinStatus};
 pub use validation::{ContentValidation, QueryMode, QueryValidation, TenantSample, Validation};
 pub use version_rollout::{
-    Amount, Batch, Freeze, VersionRollout, VersionRolloutSpec, VersionRolloutStatus, Wave, WavePhase, WaveStatus,
-    rollout_plan, rollout_refusal,
+    Amount, Batch, Freeze, VersionRollout, VersionRolloutSpec, VersionRolloutStatus, Wave, WavePhase, WaveSelector,
+    WaveStatus, rollout_plan, rollout_refusal,
 };
 
 /// The API group of every kind.

@@ -132,17 +132,24 @@ const fn no_time() -> HumanDuration {
     HumanDuration::from_secs(0)
 }
 
-impl Wave {
-    /// Whether a pin with these labels is in this wave, if in no wave before.
+/// Whom a wave selects, read once for many pins.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WaveSelector(Option<Selector>);
+
+impl WaveSelector {
+    /// Of this wave.
     ///
     /// # Errors
     /// The selector is none: an operator that there is not, or one with the wrong number of values.
-    pub fn selects(&self, labels: &BTreeMap<String, String>) -> Result<bool, String> {
-        let Some(selector) = &self.selector else {
-            return Ok(true);
-        };
-        let selector = Selector::try_from(selector.clone()).map_err(|error| error.to_string())?;
-        Ok(selector.matches(labels))
+    pub fn of(wave: &Wave) -> Result<Self, String> {
+        let selector = wave.selector.clone().map(Selector::try_from).transpose();
+        selector.map(Self).map_err(|error| error.to_string())
+    }
+
+    /// Whether a pin with these labels is in the wave, if in no wave before.
+    #[must_use]
+    pub fn selects(&self, labels: &BTreeMap<String, String>) -> bool {
+        self.0.as_ref().is_none_or(|selector| selector.matches(labels))
     }
 }
 
@@ -372,7 +379,7 @@ pub fn rollout_refusal(spec: &VersionRolloutSpec) -> Option<String> {
                  it would be empty; give it one, or make it the last"
             ));
         }
-        if let Err(why) = wave.selects(&BTreeMap::new()) {
+        if let Err(why) = WaveSelector::of(wave) {
             return Some(format!("spec.waves[{place}].selector ({name}) cannot be used: {why}"));
         }
         let required = wave.requires.as_ref().map(|requires| &requires.environment);
@@ -434,7 +441,10 @@ mod tests {
             {"name": "others", "selector": {"matchExpressions": [expression]}},
             {"name": "rest"},
         ]));
-        let selected = |wave: usize, tier: &str| of.waves[wave].selects(&labels(tier)).unwrap();
+        let selected = |wave: usize, tier: &str| {
+            let selector = WaveSelector::of(&of.waves[wave]).unwrap();
+            selector.selects(&labels(tier))
+        };
         assert!(selected(0, "canary") && !selected(0, "early"));
         assert!(!selected(1, "canary") && selected(1, "early"));
         assert!(selected(2, "whatever"));

@@ -108,6 +108,7 @@ fn waits_for_another_object(reason: Reason) -> bool {
     matches!(
         reason,
         Reason::InstanceNotReady
+            | Reason::NoRollout
             | Reason::SecretMissing
             | Reason::SourceNotReady
             | Reason::VersionNotComplete

@@ -21,7 +21,9 @@ use super::super::observe::Observed;
 use super::row::Row;
 use super::{BY_BASELINE, BY_RESTORE, BY_ROLLOUT, BY_WAY_BACK, Flips, Kept, Lacking, Standing, later};
 use crate::ports::{Object, RolloutEvent, RolloutStep, Rollouts, WaveOfFlip, WaveRecord};
-use crate::resources::{Freeze, TenantPinSpec, VersionRolloutSpec, Wave, WavePhase, rollout_plan, rollout_refusal};
+use crate::resources::{
+    Freeze, TenantPinSpec, VersionRolloutSpec, Wave, WavePhase, WaveSelector, rollout_plan, rollout_refusal,
+};
 
 /// Where one rollout stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,6 +146,7 @@ pub(super) struct Course<'a> {
     object: &'a Object<VersionRolloutSpec>,
     spec: &'a VersionRolloutSpec,
     plan: String,
+    selectors: Vec<WaveSelector>,
     ledger: Rollouts,
     /// What is to be put on record.
     pub(super) events: Vec<RolloutEvent>,
@@ -196,6 +199,8 @@ impl<'a> Course<'a> {
             object,
             spec,
             plan: rollout_plan(spec),
+            // A spec with a selector that is none is refused.
+            selectors: spec.waves.iter().flat_map(WaveSelector::of).collect(),
             ledger,
             events: Vec::new(),
             wakes: Vec::new(),
@@ -224,8 +229,7 @@ impl<'a> Course<'a> {
 
     /// A pin that follows, and where it stands by itself.
     pub(super) fn follower(&self, place: usize, pin: &'a Object<TenantPinSpec>) -> Follower<'a> {
-        let selects = |wave: &Wave| wave.selects(&pin.labels).unwrap_or(false);
-        let wave = self.spec.waves.iter().position(selects);
+        let wave = self.selectors.iter().position(|wave| wave.selects(&pin.labels));
         let requires = wave.and_then(|wave| self.spec.waves[wave].requires.as_ref());
         let row = Row::of(self.seen, pin, Some(self.spec.version)).requiring(requires);
         Follower {
