@@ -8,6 +8,7 @@ mod many;
 mod pins;
 mod rest;
 mod table;
+mod waves;
 
 #[path = "../../tests/parts/api_server.rs"]
 #[expect(dead_code, reason = "the tests use the rest of it")]
@@ -87,6 +88,10 @@ async fn main() {
     if wanted("git") {
         eprintln!("a directory of {} files in a repository of {}", git::COPIED, git::FILES);
         git::measure().await.tell(&mut table);
+    }
+    if wanted("waves") {
+        eprintln!("a wave of {} tenants, {} times", waves::TENANTS, waves::ROUNDS);
+        waves::measure().await.tell(&mut table);
     }
     println!("{table}");
 }

@@ -1,6 +1,7 @@
 //! Whole passes over a real SQLite file.
 
 mod claims;
+mod ended;
 mod moves;
 mod rollouts;
 mod trouble;

@@ -1,0 +1,141 @@
+//! A wave of many tenants and its way back, next to one plain UPDATE of the same rows.
+
+use std::time::{Duration, Instant};
+
+use wavepin::mapping::{MappingOptions, connect};
+use wavepin::ports::{CompleteVersion, Flip, FlipOutcome, Mapping, Move, RolloutEvent, RolloutStep, WaveOfFlip};
+
+use crate::postgres::{Database, Postgres};
+use crate::table::{Goal, Table};
+
+/// How many tenants are in the wave.
+pub(crate) const TENANTS: usize = 12_000;
+
+/// How often each is measured; the median counts.
+pub(crate) const ROUNDS: usize = 7;
+
+/// What each took, in rounds.
+#[derive(Debug, Default)]
+pub(crate) struct Waves {
+    there: Vec<Duration>,
+    back: Vec<Duration>,
+    plain: Vec<Duration>,
+}
+
+impl Waves {
+    /// Adds its rows, each of medians.
+    pub(crate) fn tell(&self, table: &mut Table) {
+        let plain = median(&self.plain);
+        let mut against = |what: &str, took: Duration| {
+            let ratio = took.as_secs_f64() / plain.as_secs_f64();
+            let [took, plain] = [took, plain].map(|it| format!("{:.0} ms", it.as_secs_f64() * 1000.0));
+            table.ratio(
+                what,
+                took,
+                format!("one plain UPDATE: {plain}"),
+                ratio,
+                Goal::AtMost(2.0),
+            );
+        };
+        against(&format!("a wave of {TENANTS} tenants"), median(&self.there));
+        against("  its way back", median(&self.back));
+    }
+}
+
+fn median(all: &[Duration]) -> Duration {
+    let mut all = all.to_vec();
+    all.sort();
+    all[all.len() / 2]
+}
+
+/// There, back, and the same by hand, in turns, so that what else the machine does meets all of them.
+pub(crate) async fn measure() -> Waves {
+    let database = Postgres::shared().database("waves");
+    let mapping = connect(&database.url.clone().into(), MappingOptions::default())
+        .await
+        .expect("the database answers");
+    mapping.prepare("apps/bench", None).await.expect("the tables are made");
+    for version in [1, 2] {
+        complete(&*mapping, version).await;
+    }
+    flip(&*mapping, 1, None, "rollout").await;
+    let started = [
+        RolloutStep::Started,
+        RolloutStep::Opened {
+            wave: "all".to_owned(),
+            members: 12_000,
+        },
+    ];
+    let events = started.map(|step| RolloutEvent {
+        attempt: 1,
+        holder: "apps/bench".to_owned(),
+        target: 2,
+        plan: "1-bench".to_owned(),
+        step,
+    });
+    mapping
+        .record_rollout("production", &events)
+        .await
+        .expect("it is put on record");
+    let mut waves = Waves::default();
+    for round in 0..=ROUNDS {
+        let there = flip(&*mapping, 2, Some(1), "rollout").await;
+        let back = flip(&*mapping, 1, Some(2), "rollout-back").await;
+        let plain = plain(&database, 2);
+        self::plain(&database, 1);
+        // The first warms what is cached.
+        if round > 0 {
+            waves.there.push(there);
+            waves.back.push(back);
+            waves.plain.push(plain);
+        }
+    }
+    waves
+}
+
+async fn complete(mapping: &dyn Mapping, version: i32) {
+    mapping
+        .record_version(version, &format!("adopt:{version}"), "apps/bench")
+        .await
+        .expect("the number is free");
+    let complete = CompleteVersion {
+        version,
+        plan: "bench".to_owned(),
+        rows: Vec::new(),
+    };
+    mapping.complete_version(&complete).await.expect("it is recorded");
+}
+
+/// All tenants to a version, ledger and fence included.
+async fn flip(mapping: &dyn Mapping, version: i32, from: Option<i32>, reason: &str) -> Duration {
+    let moves = (0..TENANTS).map(|at| Move {
+        tenant: format!("tenant-{at:05}"),
+        from,
+    });
+    let flip = Flip {
+        environment: "production".to_owned(),
+        version,
+        moves: moves.collect(),
+        reason: reason.to_owned(),
+        wave: (reason == "rollout").then(|| WaveOfFlip {
+            attempt: 1,
+            wave: "all".to_owned(),
+        }),
+    };
+    let start = Instant::now();
+    let done = mapping.flip(&flip).await.expect("the database answers");
+    assert_eq!(done, FlipOutcome::Done);
+    start.elapsed()
+}
+
+/// What a person would do, as PostgreSQL times it: without the start of psql.
+fn plain(database: &Database, version: i32) -> Duration {
+    let sql = format!(
+        "\\timing on\nUPDATE tenant_version SET model_version_id = {version}, updated_at = now() \
+         WHERE tenant_environment = 'production';"
+    );
+    let told = database.psql(&sql);
+    let took = told.lines().find_map(|line| line.strip_prefix("Time: "));
+    let took = took.and_then(|time| time.split(' ').next()?.parse::<f64>().ok());
+    Duration::from_secs_f64(took.expect("psql tells the time") / 1000.0)
+}
