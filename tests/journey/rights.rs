@@ -28,8 +28,10 @@ async fn every_right_of_the_chart_is_used_and_no_other_is_asked_for() {
     let bed = Bed::on(Installation::apart("rights"), "rights").await;
     let cluster = &bed.cluster;
     let controller = bed.controller("controller");
+    cluster.apply("{apiVersion: v1, kind: ConfigMap, metadata: {name: more}, data: {edits.yaml: '[]'}}");
     for file in FILES {
-        cluster.apply(&bed.manifest(file));
+        let from = "    editsFrom: [{configMapRef: {name: more}}]\n    edits:\n";
+        cluster.apply(&bed.manifest(file).replace("    edits:\n", from));
     }
     // Somebody else writes to the objects all the while, so that a status meets a newer object and reads it again.
     let done = AtomicBool::new(false);
@@ -177,7 +179,7 @@ const WITHOUT: [(&str, &str, Told, &str, bool); 12] = [
 ];
 
 /// Takes a right out of the Roles of an installation.
-fn take(cluster: &Installation, verb: &str, resource: &str) {
+pub(super) fn take(cluster: &Installation, verb: &str, resource: &str) {
     let mut taken = 0;
     for role in roles(cluster) {
         let mut rules = Vec::new();
