@@ -4,16 +4,14 @@
 //! counts. A complete one needs none of them any more. Its plan on record tells what they were, so that what became of them
 //! can be said; it is never applied.
 
-use std::collections::BTreeMap;
-
 use secrecy::SecretString;
 
 use super::desired::{Desired, Origin};
-use super::edits::from::{self, Holder, Listed, Stand, Texts};
+use super::edits::from::{self, Holder, Stand, Texts};
 use super::observe::Observed;
-use crate::ports::{CREDENTIAL_PACE, ConfigMapError, Failure, Next, SECRET_PACE, SecretError, World};
+use crate::ports::{CREDENTIAL_PACE, ConfigMapRecord, Failure, Next, SECRET_PACE, SecretRecord, World};
 use crate::resources::conditions::Reason;
-use crate::resources::{Edit, EditsFrom, EditsRef};
+use crate::resources::{Edit, EditsFrom};
 
 /// What stands in a plan for an object that was not there and need not be.
 const NONE: &str = "none";
@@ -72,40 +70,50 @@ struct Fetched {
 }
 
 async fn fetch(world: &World, namespace: &str, named: &EditsFrom) -> Option<Fetched> {
-    let fetched = |is_secret, it: &EditsRef, found| Fetched {
-        holder: Holder {
-            is_secret,
-            namespace: namespace.to_owned(),
-            name: it.name.clone(),
-        },
+    let (is_secret, it) = match (&named.config_map_ref, &named.secret_ref) {
+        (Some(it), _) => (false, it),
+        (None, it) => (true, it.as_ref()?),
+    };
+    let found = if is_secret {
+        let found = world.secrets.secret(namespace, &it.name).await;
+        found
+            .map(|record| record.map(Texts::from))
+            .map_err(|error| error.to_string())
+    } else {
+        let found = world.config_maps.config_map(namespace, &it.name).await;
+        found
+            .map(|record| record.map(Texts::from))
+            .map_err(|error| error.to_string())
+    };
+    let holder = Holder {
+        is_secret,
+        namespace: namespace.to_owned(),
+        name: it.name.clone(),
+    };
+    Some(Fetched {
+        holder,
         optional: it.optional,
         found,
-    };
-    if let Some(it) = &named.config_map_ref {
-        let found = world.config_maps.config_map(namespace, &it.name).await;
-        let found = found.map_err(|error: ConfigMapError| error.to_string());
-        let found = found.map(|record| {
-            record.map(|record| Texts {
-                values: record
-                    .values
-                    .into_iter()
-                    .map(|(key, text)| (key, SecretString::from(text)))
-                    .collect::<BTreeMap<_, _>>(),
-                binary: record.binary,
-            })
-        });
-        return Some(fetched(false, it, found));
+    })
+}
+
+impl From<ConfigMapRecord> for Texts {
+    fn from(record: ConfigMapRecord) -> Self {
+        let values = record.values.into_iter();
+        Self {
+            values: values.map(|(key, text)| (key, SecretString::from(text))).collect(),
+            binary: record.binary,
+        }
     }
-    let it = named.secret_ref.as_ref()?;
-    let found = world.secrets.secret(namespace, &it.name).await;
-    let found = found.map_err(|error: SecretError| error.to_string());
-    let found = found.map(|record| {
-        record.map(|record| Texts {
+}
+
+impl From<SecretRecord> for Texts {
+    fn from(record: SecretRecord) -> Self {
+        Self {
             values: record.values,
             binary: record.binary,
-        })
-    });
-    Some(fetched(true, it, found))
+        }
+    }
 }
 
 impl Fetched {
@@ -146,8 +154,8 @@ fn hash(edits: Option<&[(Edit, Stand)]>) -> String {
 
 /// Puts the edits of every object behind those of the spec, and their hashes behind the plan's.
 fn put(desired: &mut Desired, fetched: &[Fetched]) -> Result<(), Failure> {
-    for it in fetched {
-        let edits = it.edits()?;
+    let read = fetched.iter().map(Fetched::edits).collect::<Result<Vec<_>, _>>()?;
+    for edits in read {
         desired.plan = format!("{}-{}", desired.plan, hash(edits.as_deref()));
         if let Origin::Cut(cut) = &mut desired.origin {
             let (edits, stands): (Vec<_>, Vec<_>) = edits.unwrap_or_default().into_iter().unzip();

@@ -59,7 +59,19 @@ async fn edits_of_a_config_map_and_a_secret_come_in_any_order_and_count_until_th
         "--set",
         "configMaps.names={more}",
     ]);
-    bed.told_of("mv/clinical-v2", "Reconciling", "EditsMissing", "/more is not there");
+    // The API server may not know of the right at once.
+    let mut asked = 0;
+    eventually("the right is there", Duration::from_secs(30), || {
+        asked += 1;
+        bed.look_again(&format!("right-{asked}"));
+        let version = bed.cluster.object("mv/clinical-v2");
+        let reconciling = condition(&version, "Reconciling");
+        reconciling.is_some_and(|it| {
+            it["message"]
+                .as_str()
+                .is_some_and(|it| it.contains("/more is not there"))
+        })
+    });
     bed.cluster.apply(&CONFIG_MAP.replace("fileName", "file"));
     bed.told_of("mv/clinical-v2", "Stalled", "EditRefused", "edits[0].file is no field");
     // Corrected, it is read again within 30 seconds, or at once where somebody asks.
