@@ -192,12 +192,7 @@ impl Desired {
                     validation: spec.validation.clone().unwrap_or_default(),
                 };
                 check_cut(&cut).map_err(refuse)?;
-                if let Some(why) = refused_edit(&cut) {
-                    return Err(Failure::stalled(
-                        Reason::EditRefused,
-                        format!("ModelVersion {}: {why}", object.name),
-                    ));
-                }
+                check_edits(&object.name, &cut)?;
                 Origin::Cut(Box::new(cut))
             }
             (Some(_), Some(_)) => return Err(refuse("spec.source names both adopt and fromVersion; keep one".into())),
@@ -224,16 +219,16 @@ impl Desired {
     }
 }
 
-/// An edit of the spec that cannot be meant.
-fn refused_edit(cut: &Cut) -> Option<String> {
-    let edits = cut.model.edits.iter().enumerate();
-    let mut refused = edits.filter_map(|(edit, it)| {
-        Some(Refused {
-            edit,
-            why: edits::refusal(it)?,
-        })
-    });
-    refused.next().map(|refused| cut.listed().refused(&refused))
+/// Every edit of the spec can be meant.
+fn check_edits(object: &str, cut: &Cut) -> Result<(), Failure> {
+    for (edit, it) in cut.model.edits.iter().enumerate() {
+        if let Some(why) = edits::refusal(it) {
+            let why = cut.listed().refused(&Refused { edit, why });
+            let message = format!("ModelVersion {object}: {why}");
+            return Err(Failure::stalled(Reason::EditRefused, message));
+        }
+    }
+    Ok(())
 }
 
 fn check_adopt(adopt: &Adopt) -> Result<(), String> {

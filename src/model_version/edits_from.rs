@@ -55,7 +55,11 @@ pub(super) fn may_mend(desired: &Desired, seen: &Observed, failure: &Failure) ->
     };
     let by_edits = matches!(
         failure.reason,
-        Reason::EditRefused | Reason::ModelInvalid | Reason::ContentInvalid | Reason::QueriesInvalid
+        Reason::EditRefused
+            | Reason::ModelInvalid
+            | Reason::ContentInvalid
+            | Reason::QueriesInvalid
+            | Reason::RoutingWrong
     );
     let record = seen.versions.get(&desired.version);
     let complete = record.is_some_and(|record| record.complete_at.is_some());
@@ -191,6 +195,9 @@ fn note(desired: &mut Desired, plan: &str, fetched: &[Fetched]) {
             Err(_) if matches!(it.found, Ok(None)) => {
                 Some(format!("{holder} is not there any more, which changes nothing"))
             }
+            Ok(Some(_)) if *was == NONE => Some(format!(
+                "{holder} was not there when version {version} was cut, and its edits are not applied: cut a new version with them"
+            )),
             Ok(Some(_)) | Err(_) => Some(format!(
                 "{holder} has changed since version {version} was cut with it, which is not applied: put it back, or cut a new version with it"
             )),

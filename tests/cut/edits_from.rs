@@ -146,7 +146,7 @@ async fn an_optional_object_that_is_absent_is_no_edit() {
     ready(&late);
     says(
         &finding(&late, READY).message,
-        &["ConfigMap default/more has changed since version 2"],
+        &["ConfigMap default/more was not there when version 2 was cut"],
     );
     assert_eq!(files(&bench, "clinical v2")["wards.view"]["label"], "Wards");
 }
