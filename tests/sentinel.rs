@@ -28,6 +28,8 @@ fn world(bench: &Bench) -> World {
     };
     World {
         objects: Arc::clone(&bench.declared) as _,
+        config_maps: Arc::clone(&bench.declared) as _,
+        secrets: Arc::clone(&bench.declared) as _,
         clients: Arc::new(ClientRegistry::new(Arc::new(OneSecret(DEFAULT_API_KEY)), options)),
         clock: Arc::clone(&bench.clock) as _,
         slice: Duration::from_secs(3600),

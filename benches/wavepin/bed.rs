@@ -62,6 +62,8 @@ impl Bed {
         };
         let world = World {
             objects: Arc::clone(&self.declared) as _,
+            config_maps: Arc::clone(&self.declared) as _,
+            secrets: Arc::clone(&self.declared) as _,
             request_timeout: clients.request_timeout,
             clients: Arc::new(ClientRegistry::new(Arc::clone(&self.declared) as _, clients)),
             clock: Arc::new(SystemClock),

@@ -66,6 +66,8 @@ pub(super) fn world_of(declared: &Arc<Declared>, options: ClientOptions) -> (Wor
     let clients = Arc::new(ClientRegistry::new(Arc::clone(declared) as _, options));
     let world = World {
         objects: Arc::clone(declared) as _,
+        config_maps: Arc::clone(declared) as _,
+        secrets: Arc::clone(declared) as _,
         clients: Arc::clone(&clients) as _,
         clock: Arc::new(SystemClock),
         // Short enough that pins move and progress is told while a long cut goes on.

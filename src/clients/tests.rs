@@ -1,6 +1,6 @@
 //! The registry against Secrets in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
 use jiff::Timestamp;
@@ -25,7 +25,11 @@ impl FakeSecrets {
         let mut secret = self.0.lock().unwrap();
         let hosts = secret.0.take().and_then(|record| record.hosts);
         let values = BTreeMap::from(values);
-        secret.0 = Some(SecretRecord { values, hosts });
+        secret.0 = Some(SecretRecord {
+            values,
+            binary: BTreeSet::new(),
+            hosts,
+        });
     }
 
     fn allow(&self, hosts: &[&str]) {

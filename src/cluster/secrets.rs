@@ -1,6 +1,6 @@
 //! Secrets by name, with `get` alone: a role that names each Secret is enough, and nothing of others is ever held.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use k8s_openapi::api::core::v1::Secret;
@@ -55,17 +55,20 @@ impl Secrets for ClusterSecrets {
 }
 
 fn record(secret: Secret) -> SecretRecord {
-    let values = secret.data.unwrap_or_default().into_iter();
-    let values: BTreeMap<_, _> = values
-        .filter_map(|(key, value)| Some((key, SecretString::from(String::from_utf8(value.0).ok()?))))
-        .collect();
+    let (mut values, mut binary) = (BTreeMap::new(), BTreeSet::new());
+    for (key, value) in secret.data.unwrap_or_default() {
+        match String::from_utf8(value.0) {
+            Ok(text) => drop(values.insert(key, SecretString::from(text))),
+            Err(_) => drop(binary.insert(key)),
+        }
+    }
     let annotations = secret.metadata.annotations.unwrap_or_default();
     let hosts = annotations.get(&format!("{ANNOTATION_PREFIX}{}", annotations::HOSTS));
     let hosts = hosts.map(|hosts| {
         let hosts = hosts.split(',').map(str::trim).filter(|host| !host.is_empty());
         hosts.map(str::to_owned).collect()
     });
-    SecretRecord { values, hosts }
+    SecretRecord { values, binary, hosts }
 }
 
 #[cfg(test)]
@@ -85,6 +88,7 @@ mod tests {
         let record = record(secret);
         assert_eq!(record.values["api-key"].expose_secret(), "omni");
         assert!(!record.values.contains_key("binary"), "no text, no credential");
+        assert!(record.binary.contains("binary"));
         assert_eq!(record.hosts.unwrap(), ["acme.omniapp.co", "db.internal"]);
     }
 

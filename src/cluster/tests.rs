@@ -10,9 +10,11 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
+use super::config_maps::ClusterConfigMaps;
 use super::events::{Publisher, events};
 use super::kind::{KindName, ObjectName};
 use super::passes::Passes;
+use super::secrets::ClusterSecrets;
 use super::status::{Report, StatusWriter, WRITES_AT_ONCE};
 use super::store::{Store, Stored};
 use super::table::tests::guarded;
@@ -84,6 +86,8 @@ impl Bench {
             measures,
             world: World {
                 objects: Arc::clone(&store) as _,
+                config_maps: Arc::new(ClusterConfigMaps::new(client.clone())),
+                secrets: Arc::new(ClusterSecrets::new(client.clone())),
                 clients: Arc::new(wired) as Arc<dyn Clients>,
                 clock: Arc::new(SystemClock),
                 slice: Duration::from_secs(5),

@@ -9,11 +9,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::census::census;
+use super::config_maps::ClusterConfigMaps;
 use super::definitions;
 use super::events::{Publisher, events};
 use super::health::Gates;
 use super::passes::{Askers, Passes};
 use super::queue::{Pace, Queue, queue};
+use super::secrets::ClusterSecrets;
 use super::status::{StatusWriter, WRITES_AT_ONCE};
 use super::store::{Store, Stored};
 use super::table::Scope;
@@ -102,7 +104,7 @@ pub(super) async fn work(
     ));
     measure(&options.measures, &store, &queues, &writer);
     let passes = Passes {
-        world: world(&store, clients, options),
+        world: world(&client, &store, clients, options),
         client: client.clone(),
         store: Arc::clone(&store),
         writer: Arc::clone(&writer),
@@ -177,9 +179,11 @@ fn measure(measures: &Measures, store: &Arc<Store>, queues: &Queues, writer: &Ar
     });
 }
 
-fn world(store: &Arc<Store>, clients: Arc<dyn Clients>, options: &ControllerOptions) -> World {
+fn world(client: &kube::Client, store: &Arc<Store>, clients: Arc<dyn Clients>, options: &ControllerOptions) -> World {
     World {
         objects: Arc::clone(store) as _,
+        config_maps: Arc::new(ClusterConfigMaps::new(client.clone())),
+        secrets: Arc::new(ClusterSecrets::new(client.clone())),
         clients,
         clock: Arc::new(SystemClock),
         slice: options.slice,

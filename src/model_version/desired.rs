@@ -1,14 +1,14 @@
 //! What one version shall be: read out of its object and checked against itself. Pure.
 
+mod plan;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use serde_json::json;
-use sha2::{Digest, Sha256};
-
 use super::content::identifier::{LONGEST, Tag, is_slug};
 use super::content::renames;
-use super::edits;
+use super::edits::from::{Listed, Stand};
+use super::edits::{self, Refused};
 use crate::ports::{Failure, Object};
 use crate::resources::conditions::Reason;
 use crate::resources::{
@@ -22,6 +22,9 @@ const LARGEST_EDITS: usize = 200 * 1024;
 /// The looks at an instance's versions come together at first and drift apart by the time that they take.
 const OLDEST_LIST: Duration = Duration::from_secs(30);
 
+/// In place of Omni's words on a model whose edits stand in a Secret: they may quote them.
+pub(super) const WITHHELD: &str = "what it says is not shown here, since edits stand in a Secret; look at it in Omni";
+
 /// What one version shall be.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Desired {
@@ -31,8 +34,11 @@ pub struct Desired {
     pub version: i32,
     /// Where it comes from.
     pub origin: Origin,
-    /// The hash of everything that is sealed once the version is complete.
+    /// The hash of everything that is sealed once the version is complete; behind it one of the edits of each object that
+    /// `model.editsFrom` names, once those were read.
     pub plan: String,
+    /// Of a complete version: what became of those objects since, as sentences.
+    pub left: Vec<String>,
     /// Who the mapping belongs to; part of every identifier's tag.
     pub owner: String,
     /// What `dashboard_id` holds where it is a UUID, as the instance says it.
@@ -63,8 +69,10 @@ pub enum Origin {
 pub struct Cut {
     /// The version to cut from.
     pub from: i32,
-    /// The model.
+    /// The model. Its edits are those of the spec, and behind them those of objects, once these were read.
     pub model: Model,
+    /// Where the edits of objects stand.
+    pub stands: Vec<Stand>,
     /// The folder and dashboards.
     pub content: Content,
     /// What must hold before tenants see it.
@@ -78,6 +86,30 @@ impl Cut {
         match &self.content.folder.parent_path {
             Some(parent) => format!("{parent}/{}", self.content.folder.name),
             None => self.content.folder.name.clone(),
+        }
+    }
+
+    /// The edits, with where each stands.
+    #[must_use]
+    pub fn listed(&self) -> Listed<'_> {
+        Listed {
+            edits: &self.model.edits,
+            stands: &self.stands,
+        }
+    }
+
+    /// Some edits stand in a Secret: nothing is told that may quote them, so that others' words on the model are not.
+    #[must_use]
+    pub fn keeps_secrets(&self) -> bool {
+        self.model.edits_from.iter().any(|it| it.secret_ref.is_some())
+    }
+
+    /// Where a person corrects them.
+    #[must_use]
+    pub const fn where_edits_are(&self) -> &'static str {
+        match self.model.edits_from.is_empty() {
+            true => "model.edits",
+            false => "model.edits, or the objects that model.editsFrom names",
         }
     }
 
@@ -104,6 +136,15 @@ impl Desired {
         match &self.origin {
             Origin::Adopt(_) => None,
             Origin::Cut(cut) => Some(cut.from),
+        }
+    }
+
+    /// A failure as it may be told of this version.
+    #[must_use]
+    pub(super) fn told(&self, failure: Failure) -> Failure {
+        match &self.origin {
+            Origin::Cut(cut) if cut.keeps_secrets() => failure.without_words(),
+            Origin::Cut(_) | Origin::Adopt(_) => failure,
         }
     }
 
@@ -146,16 +187,12 @@ impl Desired {
                 let cut = Cut {
                     from,
                     model: model.clone(),
+                    stands: Vec::new(),
                     content: content.clone(),
                     validation: spec.validation.clone().unwrap_or_default(),
                 };
                 check_cut(&cut).map_err(refuse)?;
-                if let Some(why) = cut.model.edits.iter().find_map(edits::refusal) {
-                    return Err(Failure::stalled(
-                        Reason::EditRefused,
-                        format!("ModelVersion {}: {why}", object.name),
-                    ));
-                }
+                check_edits(&object.name, &cut)?;
                 Origin::Cut(Box::new(cut))
             }
             (Some(_), Some(_)) => return Err(refuse("spec.source names both adopt and fromVersion; keep one".into())),
@@ -168,7 +205,8 @@ impl Desired {
         Ok(Self {
             holder: object.key(),
             version: spec.version,
-            plan: plan(spec.version, &origin),
+            plan: plan::plan(spec.version, &origin),
+            left: Vec::new(),
             origin,
             owner: instance.spec.mapping.owner.clone().unwrap_or_else(|| instance.key()),
             id_holds: instance.spec.mapping.dashboard_id_holds,
@@ -179,6 +217,18 @@ impl Desired {
             list_lag: instance.spec.list_lag,
         })
     }
+}
+
+/// Every edit of the spec can be meant.
+fn check_edits(object: &str, cut: &Cut) -> Result<(), Failure> {
+    for (edit, it) in cut.model.edits.iter().enumerate() {
+        if let Some(why) = edits::refusal(it) {
+            let why = cut.listed().refused(&Refused { edit, why });
+            let message = format!("ModelVersion {object}: {why}");
+            return Err(Failure::stalled(Reason::EditRefused, message));
+        }
+    }
+    Ok(())
 }
 
 fn check_adopt(adopt: &Adopt) -> Result<(), String> {
@@ -240,14 +290,23 @@ fn check_cut(cut: &Cut) -> Result<(), String> {
             "model.edits hold {size} bytes of YAML together, but may hold {LARGEST_EDITS}"
         ));
     }
-    let (mut names, mut files) = (BTreeSet::new(), BTreeSet::new());
-    for edit in &cut.model.edits {
-        if !names.insert(&edit.name) {
-            return Err(format!("model.edits: the name {:?} stands there twice", edit.name));
-        }
-        if let Some(file) = edits::whole_file(edit).filter(|file| !files.insert(*file)) {
+    check_edits_from(&cut.model)?;
+    cut.listed().fit_together()
+}
+
+/// The rules of the API server, for objects that never met them; and no object twice, since its edits would be.
+fn check_edits_from(model: &Model) -> Result<(), String> {
+    let mut seen = BTreeSet::new();
+    for it in &model.edits_from {
+        let (kind, named) = match (&it.config_map_ref, &it.secret_ref) {
+            (Some(named), None) => ("ConfigMap", named),
+            (None, Some(named)) => ("Secret", named),
+            _ => return Err("model.editsFrom: give one of configMapRef and secretRef".into()),
+        };
+        if !seen.insert((kind, &named.name)) {
             return Err(format!(
-                "model.edits: the file {file:?} is edited twice; put both changes into one edit"
+                "model.editsFrom names {kind} {:?} twice; take one of them out",
+                named.name
             ));
         }
     }
@@ -301,81 +360,4 @@ fn check_slugs<'a>(place: &str, slugs: impl Iterator<Item = &'a str>) -> Result<
         }
     }
     Ok(())
-}
-
-/// What later releases have to say, and said alone: a version that was sealed without it keeps its hash.
-fn said_later(model: &Model, content: &Content) -> String {
-    let said = [
-        model.roles_from.map(|it| format!(" rolesFrom {it:?}")),
-        model.access_by.map(|it| format!(" accessBy {it:?}")),
-        content.permissions_from.map(|it| format!(" permissionsFrom {it:?}")),
-    ];
-    said.into_iter().flatten().collect()
-}
-
-/// The hash of what is sealed: the source, and of model and content all but `dashboards.add`, which may grow.
-fn plan(version: i32, origin: &Origin) -> String {
-    let text = match origin {
-        Origin::Adopt(adopt) => {
-            let mut dashboards: Vec<_> = adopt.dashboards.iter().map(|it| (&it.slug, &it.identifier)).collect();
-            dashboards.sort();
-            format!(
-                "1 {version} adopt {:?} {:?} {dashboards:?}",
-                adopt.model_id, adopt.folder_path
-            )
-        }
-        Origin::Cut(cut) => {
-            let (model, content) = (&cut.model, &cut.content);
-            let mut roles: Vec<_> = model.roles.iter().map(|it| (&it.user_group, &it.role)).collect();
-            roles.sort();
-            // Sealed versions keep the hash that they have: what the first release knew is written as it wrote it. The order
-            // of whole files does not count, that of what is applied on top of them does.
-            let mut edits: Vec<_> = model
-                .edits
-                .iter()
-                .filter_map(|it| Some((&it.name, it.file_name.as_ref()?, it.yaml.as_ref()?)))
-                .collect();
-            edits.sort();
-            let on_top = model
-                .edits
-                .iter()
-                .filter(|it| it.file_name.is_none() || it.yaml.is_none());
-            // As JSON, which leaves out what is not said: a field that a later release adds changes no hash.
-            let on_top: String = on_top.map(|it| format!(" {}", json!(it))).collect();
-            // Their order does not count: they are applied all at once.
-            let mut renames: Vec<String> = content
-                .renames
-                .iter()
-                .map(|it| format!(" rename {}", json!(it)))
-                .collect();
-            renames.sort();
-            let renames = renames.concat();
-            let git = model.git.as_ref().map(|it| format!(" git {}", json!(it)));
-            let migrate = model.migrate.as_ref().map(|it| format!(" migrate {}", json!(it)));
-            let git = git.unwrap_or_default() + &migrate.unwrap_or_default();
-            let mut permissions: Vec<_> = content
-                .folder
-                .permissions
-                .iter()
-                .map(|it| (&it.user_group, it.role.as_str()))
-                .collect();
-            permissions.sort();
-            let mut exclude: Vec<_> = content.dashboards.exclude.iter().collect();
-            exclude.sort();
-            let later = said_later(model, content);
-            format!(
-                "1 {version} cut {} {:?} {:?} {roles:?} {edits:?} {:?} {:?} {permissions:?} {exclude:?}{on_top}{renames}{later}{git}",
-                cut.from,
-                model.name,
-                model.copy,
-                content.method,
-                cut.folder_path()
-            )
-        }
-    };
-    Sha256::digest(text)
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
 }

@@ -1,4 +1,5 @@
-//! What was last seen of complete versions, kept by a process: what moves rows must not cost a look at Omni.
+//! What was last seen of complete versions, kept by a process: what moves rows must not cost a look at Omni. And why a
+//! version stands still for its edits, where ConfigMaps or Secrets hold some: those are read often, and Omni is not.
 //!
 //! A version's pass is asked for when its first tenant comes or its last one goes. What it says of Omni then is what the
 //! last look said, as long as neither the ledger nor anything declared has changed and the interval has not passed.
@@ -9,6 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 
 use super::decide::Ending;
+use super::desired::Desired;
 use super::observe::Observed;
 use crate::ports::{DashboardRecord, DashboardRow, Object, VersionRecord};
 use crate::resources::{ModelVersionSpec, OmniInstanceSpec};
@@ -22,30 +24,36 @@ pub struct LastLook {
     pub(super) basis: Basis,
 }
 
-/// Everything besides Omni that what is said of a complete version rests on, but for its tenants.
+/// Everything besides Omni that what is said of a version rests on, but for its tenants.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Basis {
     specs: [String; 2],
     requests: [BTreeMap<String, String>; 2],
-    record: VersionRecord,
+    /// With what the objects hold that the spec names.
+    plan: String,
+    record: Option<VersionRecord>,
     dashboards: BTreeMap<String, DashboardRecord>,
     source_dashboards: BTreeMap<String, DashboardRecord>,
     rows: Vec<DashboardRow>,
 }
 
 impl Basis {
-    /// What there is now; nothing where the version is not complete, or its rows were not read.
+    /// What there is now; nothing where the version's rows were not read.
     pub(super) fn new(
         object: &Object<ModelVersionSpec>,
         instance: &Object<OmniInstanceSpec>,
+        desired: &Desired,
         seen: &Observed,
     ) -> Option<Self> {
-        let mut record = seen.versions.get(&object.spec.version)?.clone();
-        // The database's time, which the pass that wrote it did not read.
-        record.complete_at.take()?;
+        let mut record = seen.versions.get(&desired.version).cloned();
+        if let Some(complete_at) = record.as_mut().and_then(|record| record.complete_at.as_mut()) {
+            // The database's time, which the pass that wrote it did not read.
+            *complete_at = Timestamp::UNIX_EPOCH;
+        }
         Some(Self {
             specs: [object.spec_hash.clone(), instance.spec_hash.clone()],
             requests: [object.requests.clone(), instance.requests.clone()],
+            plan: desired.plan.clone(),
             record,
             dashboards: seen.dashboards.clone(),
             source_dashboards: seen.source_dashboards.clone(),

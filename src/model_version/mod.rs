@@ -11,7 +11,7 @@
 //! | [`forecast`] | what is still to be done, and how many calls it costs; pure |
 //! | [`last_look`] | what was last seen of complete versions |
 //! | [`definition`] | a model as a set of files; pure |
-//! | [`edits`] | what a spec asks to change in them; pure |
+//! | [`edits`] | what a spec, and objects that it names, ask to change in them; pure |
 //! | [`content`] | dashboards taken apart; pure |
 //! | [`diff`] | what differs between two versions; pure |
 //! | [`validate`] | all that is found in a version as it is, for who asks |
@@ -24,6 +24,7 @@ pub mod definition;
 pub mod desired;
 pub mod diff;
 pub mod edits;
+mod edits_from;
 pub mod forecast;
 pub mod last_look;
 pub mod observe;
@@ -49,7 +50,9 @@ use tracing::Instrument as _;
 use urgency::Situation;
 pub use validate::validate;
 
-use crate::ports::{Failure, LOOK_AGAIN, Lookup, Mapping, Next, Object, Omni, Reservation, Urgency, World};
+use crate::ports::{
+    CREDENTIAL_PACE, Failure, LOOK_AGAIN, Lookup, Mapping, Next, Object, Omni, Reservation, Urgency, World,
+};
 use crate::resources::conditions::{Finding, Reason};
 use crate::resources::{Dashboards, DashboardsStatus, ModelVersionSpec, OmniInstanceSpec, TenantPinSpec};
 
@@ -113,7 +116,7 @@ pub struct VersionPlan {
 /// What is wrong with the object, or keeps the ledger from being read.
 pub async fn plan(world: &World, object: &Object<ModelVersionSpec>) -> Result<VersionPlan, Failure> {
     let instance = instance(world, object)?;
-    let desired = Desired::new(object, &instance)?;
+    let mut desired = Desired::new(object, &instance)?;
     if let Some(failure) = suspended(object, &instance) {
         return Err(failure);
     }
@@ -123,6 +126,7 @@ pub async fn plan(world: &World, object: &Object<ModelVersionSpec>) -> Result<Ve
     let seen = Observed::ledger(&*mapping, shape, desired.version, from)
         .await
         .map_err(|error| Failure::from(&error))?;
+    edits_from::bring(world, &object.namespace, &mut desired, &seen).await?;
     let source = from.map_or_else(BTreeSet::new, |from| will_have(world, object, from));
     let record = seen.versions.get(&desired.version);
     Ok(VersionPlan {
@@ -184,7 +188,7 @@ pub trait Progress: Send + Sync {
 /// 2. Connect to the mapping, and take the fence. Without the database no call to Omni is made, and none before the
 ///    instance's pass has recognised the organisation.
 /// 3. Read the ledger: what was recorded, intended, and found whole. It tells how much depends on the pass, and so in
-///    which class its calls to Omni wait for the budget.
+///    which class its calls to Omni wait for the budget; and whether edits that ConfigMaps and Secrets hold are still needed.
 /// 4. What was seen of a complete version a moment ago is still good: say it again, with its tenants as they are now.
 /// 5. Decide the next step; look at what the decision asks for, or do the one thing it names, and put the result into
 ///    what was seen. Again, until nothing is left to do, something is in the way, or the slice is used up.
@@ -214,7 +218,7 @@ pub async fn reconcile(world: &World, namespace: &str, name: &str, progress: &dy
         return end(&failure, true);
     }
     match Pass::begin(world, &instance, &object, desired).await {
-        Ok(pass) => Some(match pass.recognized(progress).await {
+        Ok(mut pass) => Some(match pass.ready_to_begin(progress).await {
             Ok(()) => match pass.seen_a_moment_ago(progress) {
                 Some(told) => told,
                 None => pass.run(progress).await,
@@ -336,6 +340,12 @@ impl<'a> Pass<'a> {
         })
     }
 
+    /// The edits of objects are there, and the organisation is the right one.
+    async fn ready_to_begin(&mut self, progress: &dyn Progress) -> Result<(), Failure> {
+        edits_from::bring(self.world, &self.object.namespace, &mut self.desired, &self.seen).await?;
+        self.recognized(progress).await
+    }
+
     /// Whether the organisation is the right one. Right after a start the instance's own pass is about to find out: a
     /// short wait for it spares a status that would hold for a moment.
     async fn recognized(&self, progress: &dyn Progress) -> Result<(), Failure> {
@@ -358,22 +368,33 @@ impl<'a> Pass<'a> {
     fn seen_a_moment_ago(&self, progress: &dyn Progress) -> Option<VersionPass> {
         let last = progress.last_look()?;
         let is_good = self.world.clock.now() < last.until && self.rests_on(&last);
+        let next = match &last.ending {
+            Ending::Halt(_) => Next::After(CREDENTIAL_PACE),
+            _ => Next::At(last.until),
+        };
         is_good.then(|| VersionPass {
             report: self.report(Stage::Ended(&last.ending)),
-            next: Next::At(last.until),
+            next,
         })
     }
 
-    fn rests_on(&self, last: &LastLook) -> bool {
-        Basis::new(self.object, self.instance, &self.seen).is_some_and(|basis| basis == last.basis)
+    fn basis(&self) -> Option<Basis> {
+        Basis::new(self.object, self.instance, &self.desired, &self.seen)
     }
 
-    /// Keeps what was seen of a complete version, until it is to be looked at again.
+    fn rests_on(&self, last: &LastLook) -> bool {
+        self.basis().is_some_and(|basis| basis == last.basis)
+    }
+
+    /// Keeps what was seen of a complete version, until it is to be looked at again; or why one stands still for edits that
+    /// are not watched.
     fn keep_look(&self, ending: &Ending, progress: &dyn Progress) {
-        let looked = matches!(ending, Ending::Complete | Ending::Drifted(_));
-        let basis = Basis::new(self.object, self.instance, &self.seen).filter(|_| looked);
-        let interval: std::time::Duration = self.instance.spec.interval.into();
-        if let (Some(basis), Ok(until)) = (basis, self.world.clock.now().checked_add(interval)) {
+        let lasts: Duration = match ending {
+            Ending::Complete | Ending::Drifted(_) => self.instance.spec.interval.into(),
+            Ending::Halt(failure) if edits_from::may_mend(&self.desired, &self.seen, failure) => LOOK_AGAIN,
+            Ending::Halt(_) | Ending::Wait { .. } => return,
+        };
+        if let (Some(basis), Ok(until)) = (self.basis(), self.world.clock.now().checked_add(lasts)) {
             let ending = ending.clone();
             progress.looked(LastLook { until, ending, basis });
         }
@@ -403,7 +424,7 @@ impl<'a> Pass<'a> {
                     continue;
                 }
                 Ok(Some(ending)) => ending,
-                Err(failure) => Ending::Halt(failure),
+                Err(failure) => Ending::Halt(self.desired.told(failure)),
             };
             self.keep_look(&ending, progress);
             return self.end(&ending);
@@ -453,6 +474,9 @@ impl<'a> Pass<'a> {
         let next = match ending {
             Ending::Complete | Ending::Drifted(_) => Next::After(self.instance.spec.interval.into()),
             Ending::Wait { until, .. } => Next::At(*until),
+            Ending::Halt(failure) if edits_from::may_mend(&self.desired, &self.seen, failure) => {
+                Next::After(CREDENTIAL_PACE)
+            }
             Ending::Halt(failure) => self.world.told(self.instance, failure.clone()).next,
         };
         VersionPass {

@@ -80,7 +80,7 @@ pub fn report(spec_hash: &str, desired: &Desired, seen: &Observed, stage: Stage<
     let mut findings = parts(desired, seen, record, failure.as_ref(), (ready, total));
     let not_carried = not_carried(seen);
     // With the transition it is told once, and stands where people look.
-    let content = format!("{content}{}", counted(&not_carried));
+    let content = format!("{content}{}{}", counted(&not_carried), left(desired));
     match drift {
         Some(drift) => tell_drift(&mut findings, desired.version, &content, drift),
         None => findings.extend(verdicts(desired.version, &content, complete, failure.as_ref())),
@@ -365,6 +365,11 @@ fn not_carried(seen: &Observed) -> Vec<(&str, String)> {
 fn told(not_carried: Vec<(&str, String)>) -> Vec<String> {
     let told = not_carried.into_iter().map(|(slug, what)| format!("{slug}: {what}"));
     told.take(MOST_NAMES).collect()
+}
+
+/// What became of the objects that a complete version's edits came from.
+fn left(desired: &Desired) -> String {
+    desired.left.iter().map(|it| format!("; {it}")).collect()
 }
 
 /// How much was not carried, and of which dashboards.

@@ -5,7 +5,7 @@ use super::decide::{self, Ending, Step, Validated};
 use super::desired::Desired;
 use super::observe::{self, Look, Observed};
 use super::repositories::Repositories;
-use super::{alone, instance, suspended, tenants_pinned};
+use super::{alone, edits_from, instance, suspended, tenants_pinned};
 use crate::ports::{Failure, Intent, IntentStep, Object, Urgency, World};
 use crate::resources::ModelVersionSpec;
 use crate::resources::conditions::Reason;
@@ -22,7 +22,7 @@ pub async fn validate(
     tell: &(dyn Fn(&str) + Sync),
 ) -> Result<Validated, Failure> {
     let instance = instance(world, object)?;
-    let desired = Desired::new(object, &instance)?;
+    let mut desired = Desired::new(object, &instance)?;
     alone(world, object, &instance)?;
     if let Some(failure) = suspended(object, &instance) {
         return Err(failure);
@@ -30,6 +30,7 @@ pub async fn validate(
     let (mapping, shape) = world.mapping(&instance).await?;
     let seen = Observed::ledger(&*mapping, shape, desired.version, desired.from()).await;
     let mut seen = seen.map_err(|error| Failure::from(&error))?;
+    edits_from::bring(world, &object.namespace, &mut desired, &seen).await?;
     seen.tenants_pinned = tenants_pinned(world, object);
     // What was found right before is asked again.
     seen.intents.retain(|(step, _), _| *step != IntentStep::Queries);
@@ -52,7 +53,7 @@ pub async fn validate(
                 };
                 observe::look(look, desired.version, around, &mut seen)
                     .await
-                    .map_err(|failure| world.told(&instance, failure))?;
+                    .map_err(|failure| world.told(&instance, desired.told(failure)))?;
             }
             // That a dashboard's queries are right is for this look alone.
             Step::Do(Effect::SettleIntent { step, subject, result }) => {

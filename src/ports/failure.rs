@@ -33,6 +33,8 @@ pub struct Failure {
     pub reason: Reason,
     /// What went wrong, with which object, and what a person can do.
     pub message: String,
+    /// The same in place of the message where nothing may be told that Omni says; `None` where it says nothing.
+    pub wordless: Option<String>,
     /// When to try again.
     pub next: Next,
 }
@@ -46,6 +48,7 @@ impl Failure {
             credential: false,
             reason,
             message: message.into(),
+            wordless: None,
             next: Next::Backoff { after: None },
         }
     }
@@ -80,6 +83,15 @@ impl Failure {
         self
     }
 
+    /// The same without Omni's words, which may quote what was sent to it.
+    #[must_use]
+    pub fn without_words(mut self) -> Self {
+        if let Some(wordless) = self.wordless.take() {
+            self.message = wordless;
+        }
+        self
+    }
+
     /// What it means for a condition that needs the failed part, `Ready` among them.
     #[must_use]
     pub fn against(&self, condition: &'static str) -> Finding {
@@ -101,6 +113,31 @@ impl Failure {
 
 impl From<&OmniError> for Failure {
     fn from(error: &OmniError) -> Self {
+        Self {
+            wordless: wordless(error),
+            ..Self::of_omni(error)
+        }
+    }
+}
+
+/// What is said of an error without the words that came with it, where some did.
+fn wordless(error: &OmniError) -> Option<String> {
+    let (operation, object) = (error.operation, &error.object);
+    let status = match &error.kind {
+        OmniErrorKind::Refused { status, .. } | OmniErrorKind::Conflict { status, .. } => format!(" ({status})"),
+        OmniErrorKind::AnswerLost { .. }
+        | OmniErrorKind::NotFound { .. }
+        | OmniErrorKind::CallerAttributeMissing { .. }
+        | OmniErrorKind::ContractDrift { .. } => String::new(),
+        _ => return None,
+    };
+    Some(format!(
+        "{operation} ({object}) failed{status}; what Omni says is not shown here, since edits of the version stand in a Secret. Omni's own model editor shows what it thinks of them"
+    ))
+}
+
+impl Failure {
+    fn of_omni(error: &OmniError) -> Self {
         let text = error.to_string();
         match &error.kind {
             OmniErrorKind::NoPlace { source } => Self {

@@ -10,7 +10,8 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 
 use super::{
-    Absence, Clients, Clock, ConnectError, Lookup, Mapping, ModelRepository, Object, Objects, Omni, Urgency, World,
+    Absence, Clients, Clock, ConfigMapError, ConfigMapRecord, ConfigMaps, ConnectError, Lookup, Mapping,
+    ModelRepository, Object, Objects, Omni, SecretError, SecretRecord, Secrets, Urgency, World,
 };
 use crate::resources::{ModelVersionSpec, OmniInstanceSpec, TenantPinSpec, VersionRolloutSpec};
 
@@ -114,6 +115,20 @@ impl Objects for Declared {
     }
 }
 
+#[async_trait]
+impl ConfigMaps for Declared {
+    async fn config_map(&self, _: &str, _: &str) -> Result<Option<ConfigMapRecord>, ConfigMapError> {
+        panic!("no ConfigMap is needed here")
+    }
+}
+
+#[async_trait]
+impl Secrets for Declared {
+    async fn secret(&self, _: &str, _: &str) -> Result<Option<SecretRecord>, SecretError> {
+        panic!("no Secret is needed here")
+    }
+}
+
 /// What a test gives, or refuses, when a pass asks for an adapter.
 pub(crate) type Wire<T> = Box<dyn Fn() -> Result<Arc<T>, ConnectError> + Send + Sync>;
 
@@ -196,6 +211,8 @@ impl Stage {
         });
         let world = World {
             objects: declared.clone(),
+            config_maps: declared.clone(),
+            secrets: declared.clone(),
             clients: wired.clone(),
             clock: clock.clone(),
             slice: Duration::from_secs(10),

@@ -8,6 +8,7 @@ mod access;
 mod budget;
 mod clients;
 mod clock;
+mod config_maps;
 mod contract;
 mod failure;
 #[cfg(test)]
@@ -27,6 +28,7 @@ pub mod window;
 pub use budget::{Ask, Budget, Outcome, Place, Return, Told, Urgency};
 pub use clients::{Clients, ConnectError};
 pub use clock::{Clock, SystemClock};
+pub use config_maps::{ConfigMapError, ConfigMapRecord, ConfigMaps};
 pub use contract::{Contract, Difference};
 pub use failure::{CREDENTIAL_PACE, Failure, LOOK_AGAIN, SECRET_PACE, newer_release};
 pub use findings::{ContentIssue, DocumentFindings, QueryAnswer, QueryAsk, ValidationIssue};
@@ -61,6 +63,10 @@ use jiff::Timestamp;
 pub struct World {
     /// The objects that people declared.
     pub objects: Arc<dyn Objects>,
+    /// The ConfigMaps beside the objects.
+    pub config_maps: Arc<dyn ConfigMaps>,
+    /// The Secrets beside them.
+    pub secrets: Arc<dyn Secrets>,
     /// The way to an instance's Omni and mapping.
     pub clients: Arc<dyn Clients>,
     /// What time it is.

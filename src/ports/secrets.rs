@@ -1,6 +1,6 @@
 //! Secrets, fetched by name and never listed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use secrecy::SecretString;
@@ -11,6 +11,8 @@ use snafu::Snafu;
 pub struct SecretRecord {
     /// The values by key, decoded. A value that is no UTF-8 is left out.
     pub values: BTreeMap<String, SecretString>,
+    /// The keys whose values were left out.
+    pub binary: BTreeSet<String>,
     /// The hosts named in the annotation `wavepin.dev/hosts`; `None` where it is absent.
     pub hosts: Option<Vec<String>>,
 }

@@ -11,10 +11,12 @@ mod base_url;
 pub mod conditions;
 pub mod definitions;
 mod duration;
+mod edits_from;
 mod git;
 mod model_version;
 mod omni_instance;
 pub mod reasons;
+pub mod schema;
 mod spec_hash;
 mod tenant_pin;
 mod validation;
@@ -22,6 +24,7 @@ mod version_rollout;
 
 pub use base_url::BaseUrl;
 pub use duration::HumanDuration;
+pub use edits_from::{EditsFrom, EditsRef};
 pub use git::{GitAccess, GitAuthor, GitFallback, Migrate, ModelGit, SecretRef};
 pub use model_version::{
     AccessBy, AddedDashboard, Adopt, AdoptedDashboard, Content, ContentMethod, CopiedBy, Dashboards, DashboardsStatus,

@@ -7,7 +7,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Migrate, ModelGit, Validation};
+use super::{EditsFrom, Migrate, ModelGit, Validation};
 
 /// One numbered version of an Omni model together with its dashboards, adopted or cut from another version.
 #[derive(CustomResource, KubeSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -157,6 +157,11 @@ pub struct Model {
     #[serde(default)]
     #[schemars(length(max = 200), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub edits: Vec<Edit>,
+    // No default in the schema: it would show on objects that were stored before there was this field.
+    /// ConfigMaps and Secrets with more edits, which stand behind those of `edits`: object by object in the order of this list, key by key in the order of the alphabet. They count as they are when the version becomes complete; what becomes of the objects after that changes nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20), extend("x-kubernetes-list-type" = "atomic"))]
+    pub edits_from: Vec<EditsFrom>,
 }
 
 /// How a model's definition is copied.
@@ -233,7 +238,7 @@ pub struct Edit {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 200), regex(pattern = r"^[A-Za-z0-9_]+$"))]
     pub field: Option<String>,
-    /// With `fileName` the whole file, with `field` the whole field, as YAML. A new field with `aggregate_type` is a measure. All edits together may hold 200 KiB.
+    /// With `fileName` the whole file, with `field` the whole field, as YAML. A new field with `aggregate_type` is a measure. All edits of this list together may hold 200 KiB; `editsFrom` takes more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 204_800))]
     pub yaml: Option<String>,
@@ -468,7 +473,7 @@ pub struct ModelVersionStatus {
     /// True once the version is complete: model and content cannot be changed any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sealed: Option<bool>,
-    /// A hash of what the version is made from: source, model, content.
+    /// A hash of what the version is made from: source, model, content. With `model.editsFrom`, once those objects were read, behind a hyphen one of the edits of each.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
     /// The commit of the repository that the model's files were copied at, where they were.

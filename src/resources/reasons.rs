@@ -301,8 +301,13 @@ reasons! {
     }
     /// An edit, or a file it meets, is no YAML, or Omni refuses it.
     EditRefused {
-        cause: "`model.edits` has an error; the message names the edit.",
-        remedy: "Correct the edit.",
+        cause: "`model.edits`, or an object that `model.editsFrom` names, has an error; the message names the edit.",
+        remedy: "Correct the edit; a ConfigMap or Secret is read again within 30 seconds.",
+    }
+    /// A ConfigMap or Secret that `model.editsFrom` names is not there yet, or may not be read.
+    EditsMissing {
+        cause: "Objects may be applied in any order; or the name has a typing error; or the controller may not `get` it.",
+        remedy: "Create it in the version's namespace, or correct the name; give the controller `get` on it. It is asked for every 5 seconds.",
     }
     /// A rename of `content.renames` cannot be done: two names of a dashboard would become one.
     RenameRefused {

@@ -11,14 +11,14 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::config_maps;
 use super::manifests::{Manifest, Place, Reading, Refusal};
-use super::schema;
 use super::secrets;
 use crate::environment::EnvironmentKey;
-use crate::ports::{Object, SecretRecord};
+use crate::ports::{ConfigMapRecord, Object, SecretRecord};
 use crate::resources::{
     ANNOTATION_PREFIX, GROUP, ModelVersion, ModelVersionSpec, OmniInstance, OmniInstanceSpec, TenantPin, TenantPinSpec,
-    VersionRollout, VersionRolloutSpec,
+    VersionRollout, VersionRolloutSpec, schema,
 };
 
 /// The only version of the group that there is.
@@ -50,6 +50,7 @@ pub struct Catalog {
     pins: Entries<TenantPinSpec>,
     rollouts: Entries<VersionRolloutSpec>,
     secrets: BTreeMap<Id, SecretRecord>,
+    config_maps: BTreeMap<Id, ConfigMapRecord>,
     refusals: Vec<Refusal>,
     skipped: Vec<String>,
     prune: bool,
@@ -76,8 +77,10 @@ impl Catalog {
         };
         let mut places: BTreeMap<(String, Id), Place> = BTreeMap::new();
         let schemas = Schemas::default();
+        let named = config_maps::named(&reading.manifests);
         for (order, manifest) in (0u64..).zip(reading.manifests) {
-            let Some(kind) = Kind::of(&manifest) else {
+            let kind = Kind::of(&manifest).filter(|kind| !kind.is_by_name() || named.contains(&manifest.id()));
+            let Some(kind) = kind else {
                 catalog.skip(&manifest);
                 continue;
             };
@@ -128,6 +131,9 @@ impl Catalog {
             }
             Kind::Secret => so_far.and_then(|()| secrets::record(manifest)).map(|secret| {
                 self.secrets.insert(manifest.id(), secret);
+            }),
+            Kind::ConfigMap => so_far.and_then(|()| config_maps::record(manifest)).map(|config_map| {
+                self.config_maps.insert(manifest.id(), config_map);
             }),
             Kind::Unknown => Err(format!(
                 "{} {} is no kind of {GROUP}; there are OmniInstance, ModelVersion, TenantPin and VersionRollout, in {API_VERSION}",
@@ -193,6 +199,10 @@ impl Catalog {
         self.secrets.get(&(namespace.to_owned(), name.to_owned()))
     }
 
+    pub(super) fn config_map(&self, namespace: &str, name: &str) -> Option<&ConfigMapRecord> {
+        self.config_maps.get(&(namespace.to_owned(), name.to_owned()))
+    }
+
     /// The instances, sorted.
     pub fn instances(&self) -> impl Iterator<Item = &Arc<Object<OmniInstanceSpec>>> {
         found(&self.instances)
@@ -253,11 +263,17 @@ enum Kind {
     TenantPin,
     VersionRollout,
     Secret,
+    ConfigMap,
     /// Of our group, but no kind or version that there is.
     Unknown,
 }
 
 impl Kind {
+    /// Only those are read that a version names.
+    const fn is_by_name(&self) -> bool {
+        matches!(self, Self::ConfigMap)
+    }
+
     /// `None` for objects of other groups.
     fn of(manifest: &Manifest) -> Option<Self> {
         match (manifest.api_version.as_str(), manifest.kind.as_str()) {
@@ -266,6 +282,7 @@ impl Kind {
             (API_VERSION, "TenantPin") => Some(Self::TenantPin),
             (API_VERSION, "VersionRollout") => Some(Self::VersionRollout),
             ("v1", "Secret") => Some(Self::Secret),
+            ("v1", "ConfigMap") => Some(Self::ConfigMap),
             (other, _) if other.split('/').next() == Some(GROUP) => Some(Self::Unknown),
             _ => None,
         }

@@ -6,7 +6,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use async_trait::async_trait;
 
 use super::catalog::{Catalog, Entries, Entry};
-use crate::ports::{Absence, Lookup, Object, Objects, SecretError, SecretRecord, Secrets};
+use crate::ports::{
+    Absence, ConfigMapError, ConfigMapRecord, ConfigMaps, Lookup, Object, Objects, SecretError, SecretRecord, Secrets,
+};
 use crate::resources::{ModelVersionSpec, OmniInstanceSpec, TenantPinSpec, VersionRolloutSpec};
 
 /// What is declared now: a catalog that can be exchanged for a newer one while passes go on.
@@ -125,6 +127,13 @@ impl Objects for Declared {
 impl Secrets for Declared {
     async fn secret(&self, namespace: &str, name: &str) -> Result<Option<SecretRecord>, SecretError> {
         Ok(self.catalog().secret(namespace, name).cloned())
+    }
+}
+
+#[async_trait]
+impl ConfigMaps for Declared {
+    async fn config_map(&self, namespace: &str, name: &str) -> Result<Option<ConfigMapRecord>, ConfigMapError> {
+        Ok(self.catalog().config_map(namespace, name).cloned())
     }
 }
 

@@ -7,6 +7,7 @@
 //! The same reconcilers run as in a cluster; what they must remember is in the mapping database in both.
 
 mod catalog;
+mod config_maps;
 mod declared;
 mod diff;
 mod engine;
@@ -17,7 +18,6 @@ mod plan;
 mod rehearsal;
 mod report;
 mod schedule;
-mod schema;
 mod secrets;
 mod statuses;
 mod validate;

@@ -110,6 +110,7 @@ fn waits_for_another_object(reason: Reason) -> bool {
         Reason::InstanceNotReady
             | Reason::NoRollout
             | Reason::SecretMissing
+            | Reason::EditsMissing
             | Reason::SourceNotReady
             | Reason::VersionNotComplete
             | Reason::Suspended
@@ -182,6 +183,7 @@ mod tests {
         };
         assert_eq!(after(Reason::AnswerAwaited), in_seconds(5));
         assert_eq!(after(Reason::SecretMissing), Due::Settled);
+        assert_eq!(after(Reason::EditsMissing), Due::Settled);
         assert_eq!(after(Reason::SourceNotReady), Due::Settled);
         let absent = reconciling(Reason::InstanceNotReady);
         let backed_off = begun().after_pass(Next::Backoff { after: None }, &absent, now(), false);

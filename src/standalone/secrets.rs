@@ -1,19 +1,19 @@
 //! Secrets as manifests hold them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::SecretString;
-use serde_json::Value;
 
+use super::config_maps::entries;
 use super::manifests::Manifest;
 use crate::ports::SecretRecord;
 use crate::resources::{ANNOTATION_PREFIX, annotations};
 
 /// Decodes `data` and lays `stringData` over it, as the API server does. No refusal holds a value.
 pub(super) fn record(manifest: &Manifest) -> Result<SecretRecord, String> {
-    let mut values = BTreeMap::new();
+    let (mut values, mut binary) = (BTreeMap::new(), BTreeSet::new());
     for (key, value) in entries(&manifest.body, "data")? {
         let text = value
             .as_str()
@@ -23,14 +23,16 @@ pub(super) fn record(manifest: &Manifest) -> Result<SecretRecord, String> {
             .decode(compact)
             .map_err(|_| format!("data.{key} is no base64; write plain text under stringData"))?;
         // Certificates in binary form and the like are no credential of ours.
-        if let Ok(text) = String::from_utf8(bytes) {
-            values.insert(key.clone(), SecretString::from(text));
+        match String::from_utf8(bytes) {
+            Ok(text) => drop(values.insert(key.clone(), SecretString::from(text))),
+            Err(_) => drop(binary.insert(key.clone())),
         }
     }
     for (key, value) in entries(&manifest.body, "stringData")? {
         let text = value
             .as_str()
             .ok_or_else(|| format!("stringData.{key} must be a text: write it in quotes"))?;
+        binary.remove(key);
         values.insert(key.clone(), SecretString::from(text));
     }
     let hosts = manifest
@@ -43,15 +45,7 @@ pub(super) fn record(manifest: &Manifest) -> Result<SecretRecord, String> {
                 .filter(|host| !host.is_empty())
                 .collect()
         });
-    Ok(SecretRecord { values, hosts })
-}
-
-fn entries<'body>(body: &'body Value, field: &str) -> Result<Vec<(&'body String, &'body Value)>, String> {
-    match &body[field] {
-        Value::Null => Ok(Vec::new()),
-        Value::Object(entries) => Ok(entries.iter().collect()),
-        _ => Err(format!("{field} must be a map")),
-    }
+    Ok(SecretRecord { values, binary, hosts })
 }
 
 #[cfg(test)]
@@ -85,6 +79,7 @@ stringData: {apiKey: new}
             .map(|(key, value)| (key.as_str(), value.expose_secret()))
             .collect();
         assert_eq!(values, [("apiKey", "new"), ("user", "acme")]);
+        assert!(record.binary.contains("binary"));
         assert_eq!(record.hosts.unwrap(), ["acme.omniapp.co", "db.acme.example"]);
     }
 

@@ -4,13 +4,14 @@ use super::{IMAGE, template};
 use crate::parts::helm::Helm;
 
 /// What the schema refuses: the values, the path that it names, and a word of the reason.
-const AGAINST_THE_SCHEMA: [(&str, &str, &str); 13] = [
+const AGAINST_THE_SCHEMA: [(&str, &str, &str); 14] = [
     ("replica=2", "", "replica"),
     ("replicas=two", "replicas", "string"),
     ("replicas=-1", "replicas", "-1"),
     ("watch.namespaces=apps", "watch/namespaces", "string"),
     ("watch.namespaces={Apps}", "watch/namespaces/0", "Apps"),
     ("secrets.name=omni", "secrets", "name"),
+    ("configMaps.name=edits", "configMaps", "name"),
     ("image.pullPolicy=Sometimes", "image/pullPolicy", "Always"),
     ("image.digest=latest", "image/digest", "latest"),
     ("requestTimeout=1 minute", "requestTimeout", "1 minute"),

@@ -12,7 +12,11 @@ use crate::parts::helm::{Helm, chart, tool};
 const AXES: [&[&str]; 9] = [
     &["", "replicas=1", "replicas=3,podDisruptionBudget.enabled=false"],
     &["", "watch.namespaces={apps,bi}", "watch.allNamespaces=true"],
-    &["", "secrets.names={omni,app-database}", "secrets.requireHosts=false"],
+    &[
+        "",
+        "secrets.names={omni,app-database},configMaps.names={edits}",
+        "secrets.requireHosts=false",
+    ],
     &[
         "",
         "replicas=1,database.sqlite.enabled=true",

@@ -182,6 +182,7 @@ fn what_can_be_wrong_at_first_sight_is_refused_with_the_field_and_the_reason() {
     let namespace = api_server.namespace("refused");
     let adopt = adopted()["spec"]["source"]["adopt"].clone();
     let edit = |edit: Value| with(cut(), "/spec/model/edits", json!([edit]));
+    let from = |it: Value| with(cut(), "/spec/model/editsFrom", json!([it]));
     let rename = |renames: Value| with(cut(), "/spec/content/renames", renames);
     let slug = |slug: &str| with(adopted(), "/spec/source/adopt/dashboards/0/slug", json!(slug));
     let twice = json!([{"slug": "summary", "identifier": "12db1a0a"}, {"slug": "summary", "identifier": "5e07c1d2"}]);
@@ -285,6 +286,31 @@ fn what_can_be_wrong_at_first_sight_is_refused_with_the_field_and_the_reason() {
             edit(json!({"name": "a", "view": "a", "yaml": "a: b"})),
             "spec.model.edits[0]",
             "yaml goes with",
+        ),
+        (from(json!({})), "spec.model.editsFrom[0]", "give one of"),
+        (
+            from(json!({"configMapRef": {"name": "a"}, "secretRef": {"name": "a"}})),
+            "spec.model.editsFrom[0]",
+            "give one of",
+        ),
+        (
+            from(json!({"configMapRef": {"name": "../a"}})),
+            "spec.model.editsFrom[0].configMapRef.name",
+            "should match",
+        ),
+        (
+            from(json!({"secretRef": {"optional": true}})),
+            "spec.model.editsFrom[0].secretRef.name",
+            "Required value",
+        ),
+        (
+            with(
+                cut(),
+                "/spec/model/editsFrom",
+                json!(vec![json!({"configMapRef": {"name": "a"}}); 21]),
+            ),
+            "spec.model.editsFrom",
+            "must have at most 20 items",
         ),
         (
             rename(json!([{"kind": "Field", "find": "patients", "replace": "people.dob"}])),
@@ -518,6 +544,11 @@ fn a_sealed_version_takes_more_dashboards_and_nothing_else() {
         renamed,
         with(cut(), "/spec/model/rolesFrom", json!("Source")),
         with(cut(), "/spec/model/accessBy", json!("ConnectionRoles")),
+        with(
+            cut(),
+            "/spec/model/editsFrom",
+            json!([{"configMapRef": {"name": "more"}}]),
+        ),
     ] {
         let model = refusal(api_server, &namespace, &model);
         assert!(

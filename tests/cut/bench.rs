@@ -154,6 +154,8 @@ impl Bench {
         };
         World {
             objects: Arc::clone(&self.declared) as _,
+            config_maps: Arc::clone(&self.declared) as _,
+            secrets: Arc::clone(&self.declared) as _,
             clients: Arc::new(Adapters {
                 omni: Arc::new(Broken::new(omni, sent, Arc::clone(fuse))),
                 mapping: Arc::new(Broken::new(Arc::clone(&mapping), mapping, Arc::clone(fuse))),

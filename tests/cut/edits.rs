@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::bench::{Bench, as_it_is, ready, says, stalled};
 
 /// The list on the page.
-fn page() -> String {
+pub(super) fn page() -> String {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/edits.md");
     let text = std::fs::read_to_string(path).unwrap();
     let (_, rest) = text.split_once("```yaml\nedits:\n").unwrap();
@@ -14,7 +14,7 @@ fn page() -> String {
 }
 
 /// Version 2 with these edits in place of its own.
-fn with_edits(edits: String) -> impl Fn(&str, String) -> String {
+pub(super) fn with_edits(edits: String) -> impl Fn(&str, String) -> String {
     move |file, text| {
         if file != "clinical-v2.yaml" {
             return text;
@@ -27,7 +27,7 @@ fn with_edits(edits: String) -> impl Fn(&str, String) -> String {
 }
 
 /// The authored files of a model, as values.
-fn files(bench: &Bench, model: &str) -> Value {
+pub(super) fn files(bench: &Bench, model: &str) -> Value {
     let state = bench.simulator.state();
     let models = state["models"].as_array().unwrap();
     let model = models

@@ -36,8 +36,10 @@ async fn every_right_of_the_chart_is_used_and_no_other_is_asked_for() {
     let bed = Bed::on(Installation::apart("rights"), "rights").await;
     let cluster = &bed.cluster;
     let controller = bed.controller("controller");
+    cluster.apply("{apiVersion: v1, kind: ConfigMap, metadata: {name: more}, data: {edits.yaml: '[]'}}");
     for file in FILES {
-        cluster.apply(&bed.manifest(file));
+        let from = "    editsFrom: [{configMapRef: {name: more}}]\n    edits:\n";
+        cluster.apply(&bed.manifest(file).replace("    edits:\n", from));
     }
     cluster.apply(ROLLOUT);
     // Somebody else writes to the objects all the while, so that a status meets a newer object and reads it again.
@@ -190,7 +192,7 @@ const WITHOUT: [(&str, &str, Told, &str, bool); 12] = [
 ];
 
 /// Takes a right out of the Roles of an installation.
-fn take(cluster: &Installation, verb: &str, resource: &str) {
+pub(super) fn take(cluster: &Installation, verb: &str, resource: &str) {
     let mut taken = 0;
     for role in roles(cluster) {
         let mut rules = Vec::new();

@@ -1,6 +1,6 @@
 //! What connects a client where no front reads objects: one Secret, and an instance that is declared nowhere.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -16,7 +16,11 @@ pub(crate) struct OneSecret(pub(crate) &'static str);
 impl Secrets for OneSecret {
     async fn secret(&self, _: &str, _: &str) -> Result<Option<SecretRecord>, SecretError> {
         let values = BTreeMap::from([("apiKey".to_owned(), SecretString::from(self.0))]);
-        Ok(Some(SecretRecord { values, hosts: None }))
+        Ok(Some(SecretRecord {
+            values,
+            binary: BTreeSet::new(),
+            hosts: None,
+        }))
     }
 }
 

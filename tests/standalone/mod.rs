@@ -3,6 +3,7 @@
 mod ahead;
 mod bench;
 mod diff;
+mod edits;
 mod full;
 mod git;
 mod refusals;

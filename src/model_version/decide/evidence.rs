@@ -15,7 +15,7 @@ use super::queries::{self, Fault};
 use super::{Drift, Step, View, halt};
 use crate::model_version::act::Effect;
 use crate::model_version::content::findings::{self, Finding};
-use crate::model_version::desired::{Cut, Desired};
+use crate::model_version::desired::{Cut, Desired, WITHHELD};
 use crate::model_version::observe::{Look, Observed};
 use crate::ports::{DocumentFindings, Evidence, VersionChange};
 use crate::resources::ContentValidation;
@@ -91,15 +91,17 @@ fn verdict(view: View<'_>, cut: &Cut) -> Result<Verdict, Step> {
         .or(faults.first());
     Ok(match worst {
         None => Ok(known),
-        Some(worst) => Err((worst.reason, told_of_queries(worst.reason, &faults))),
+        Some(worst) => Err((worst.reason, told_of_queries(cut, worst.reason, &faults))),
     })
 }
 
-fn told_of_queries(reason: Reason, faults: &[Fault]) -> String {
-    let of_it: Vec<String> = faults
-        .iter()
-        .filter(|it| it.reason == reason)
-        .map(Fault::text)
+fn told_of_queries(cut: &Cut, reason: Reason, faults: &[Fault]) -> String {
+    let of_it = faults.iter().filter(|it| it.reason == reason);
+    let of_it: Vec<String> = of_it
+        .map(|it| match cut.keeps_secrets() {
+            true => it.place(),
+            false => it.text(),
+        })
         .collect();
     let more = match of_it.len().saturating_sub(NAMED) {
         0 => String::new(),
@@ -108,13 +110,18 @@ fn told_of_queries(reason: Reason, faults: &[Fault]) -> String {
     let way_out = match reason {
         Reason::RoutingWrong => {
             "Correct dynamic_schemas, the connection's environments or the users' attributes, or validation.queries"
+                .to_owned()
         }
-        _ => "Correct model.edits, leave these dashboards out, or take validation.queries out",
+        _ => {
+            let edits = cut.where_edits_are();
+            format!("Correct {edits}, leave these dashboards out, or take validation.queries out")
+        }
     };
     let shown = of_it[..of_it.len().min(NAMED)].join("; ");
     format!(
-        "{} of the tiles' queries are not as they must be: {shown}{more}. {way_out}",
-        of_it.len()
+        "{} of the tiles' queries are not as they must be: {shown}{more}{}. {way_out}",
+        of_it.len(),
+        withheld(cut)
     )
 }
 
@@ -273,11 +280,23 @@ fn overlooked(
     ))
 }
 
+/// Behind places that stand without Omni's words.
+fn withheld(cut: &Cut) -> String {
+    match cut.keeps_secrets() {
+        true => format!("; {WITHHELD}"),
+        false => String::new(),
+    }
+}
+
 fn told(cut: &Cut, unfit: &[Finding]) -> String {
     let shown: Vec<String> = unfit
         .iter()
         .take(NAMED)
-        .map(|it| format!("{}: {}", it.slug, it.text))
+        .map(|it| match (cut.keeps_secrets(), &it.tile) {
+            (false, _) => format!("{}: {}", it.slug, it.text),
+            (true, Some(tile)) => format!("{}: tile {tile:?}", it.slug),
+            (true, None) => it.slug.clone(),
+        })
         .collect();
     let more = match unfit.len().saturating_sub(NAMED) {
         0 => String::new(),
@@ -292,7 +311,9 @@ fn told(cut: &Cut, unfit: &[Finding]) -> String {
         many => format!("{many} findings"),
     };
     format!(
-        "Omni's content validation has {findings}{than}: {}{more}. Correct model.edits, leave these dashboards out, or say what to let pass with validation.content",
-        shown.join("; ")
+        "Omni's content validation has {findings}{than}: {}{more}{}. Correct {}, leave these dashboards out, or say what to let pass with validation.content",
+        shown.join("; "),
+        withheld(cut),
+        cut.where_edits_are()
     )
 }

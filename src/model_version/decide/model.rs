@@ -3,7 +3,7 @@
 use super::origin::definition_key;
 use super::{IntentState, Step, View, git, halt, known, roles};
 use crate::model_version::act::{Effect, MERGED};
-use crate::model_version::desired::Cut;
+use crate::model_version::desired::{Cut, WITHHELD};
 use crate::model_version::observe::Look;
 use crate::model_version::{definition, edits};
 use crate::ports::{
@@ -207,7 +207,7 @@ pub(super) fn desired_files(view: View<'_>, cut: &Cut) -> Result<definition::Fil
         .unwrap_or(&empty);
     let combined = view.seen.combined.as_ref().unwrap_or(&empty);
     let edited = edits::applied(files, combined, &cut.model.edits);
-    let edited = edited.map_err(|why| halt(Reason::EditRefused, format!("model.edits: {why}")))?;
+    let edited = edited.map_err(|refused| halt(Reason::EditRefused, cut.listed().refused(&refused)))?;
     Ok(definition::desired(edited, &view.links(cut)))
 }
 
@@ -271,7 +271,7 @@ fn filled(view: View<'_>, cut: &Cut, id: &str, (branch, name): (String, String),
             branch,
         });
     };
-    refused_by_validation(issues).unwrap_or_else(|| {
+    refused_by_validation(issues, cut).unwrap_or_else(|| {
         Step::Do(Effect::Merge {
             model: id.to_owned(),
             branch: name,
@@ -280,7 +280,7 @@ fn filled(view: View<'_>, cut: &Cut, id: &str, (branch, name): (String, String),
     })
 }
 
-fn refused_by_validation(issues: &[ValidationIssue]) -> Option<Step> {
+fn refused_by_validation(issues: &[ValidationIssue], cut: &Cut) -> Option<Step> {
     let errors: Vec<String> = issues
         .iter()
         .filter(|issue| issue.is_error)
@@ -292,12 +292,16 @@ fn refused_by_validation(issues: &[ValidationIssue]) -> Option<Step> {
     if errors.is_empty() {
         return None;
     }
-    let shown = errors.iter().take(5).cloned().collect::<Vec<_>>().join("; ");
+    let shown = match cut.keeps_secrets() {
+        true => WITHHELD.to_owned(),
+        false => errors.iter().take(5).cloned().collect::<Vec<_>>().join("; "),
+    };
     Some(halt(
         Reason::ModelInvalid,
         format!(
-            "Omni's model validation finds {} errors, so the model stays unmerged: {shown}. Correct model.edits",
-            errors.len()
+            "Omni's model validation finds {} errors, so the model stays unmerged: {shown}. Correct {}",
+            errors.len(),
+            cut.where_edits_are()
         ),
     ))
 }

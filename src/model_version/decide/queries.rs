@@ -37,16 +37,14 @@ pub(super) struct Fault {
 }
 
 impl Fault {
+    /// Where, and for whom.
+    pub(super) fn place(&self) -> String {
+        format!("{}, tile {:?}, as {}", self.slug, self.tile, self.asked_as)
+    }
+
     /// Where, for whom, and what.
     pub(super) fn text(&self) -> String {
-        let Self {
-            slug,
-            tile,
-            asked_as,
-            why,
-            ..
-        } = self;
-        format!("{slug}, tile {tile:?}, as {asked_as}: {why}")
+        format!("{}: {}", self.place(), self.why)
     }
 }
 

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::evidence::{self, Judgement};
 use super::{Step, View, not_yet, queries};
 use crate::model_version::content::findings::{self, fingerprint};
-use crate::model_version::desired::{Cut, Desired};
+use crate::model_version::desired::{Cut, Desired, WITHHELD};
 use crate::model_version::observe::{Look, Observed};
 use crate::resources::ContentValidation;
 use crate::resources::conditions::Reason;
@@ -99,6 +99,11 @@ pub fn validation(
         None => {
             validated.checks.push(Check::Content);
             validated.findings.extend(adopted(view, &model)?);
+        }
+    }
+    if cut.is_some_and(Cut::keeps_secrets) {
+        for found in &mut validated.findings {
+            WITHHELD.clone_into(&mut found.text);
         }
     }
     Ok(validated)

@@ -3,11 +3,14 @@
 //! Files that an edit replaces or deletes come first; what is left of the list is applied on top, in its order. An edit that
 //! finds nothing to change is refused: it is a typing error, or the source is not what its author thinks.
 
+pub mod from;
 mod text;
+mod why;
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
+pub use why::{Refused, Why};
 
 use super::definition::{Files, authored, parse};
 use crate::ports::ModelFiles;
@@ -48,7 +51,7 @@ enum Change<'a> {
 }
 
 /// What an edit does; why it does nothing that is known, for objects that never met the API server's rules.
-fn change(edit: &Edit) -> Result<Change<'_>, String> {
+fn change(edit: &Edit) -> Result<Change<'_>, Why> {
     let (file, view, topic, field) = (
         edit.file_name.as_deref(),
         edit.view.as_deref(),
@@ -65,8 +68,7 @@ fn change(edit: &Edit) -> Result<Change<'_>, String> {
         (None, Some(view), None, Some(field), None, None, false, true) => Change::IgnoreField { view, field },
         (None, Some(view), None, Some(field), Some(yaml), None, false, false) => Change::Field { view, field, yaml },
         _ => {
-            return Err(refused(
-                edit,
+            return Err(Why::plain(
                 "give fileName with one of yaml, patch and deleteFile; or view, topic, or view and field, with ignore; or view and field with yaml",
             ));
         }
@@ -74,13 +76,9 @@ fn change(edit: &Edit) -> Result<Change<'_>, String> {
     Ok(known)
 }
 
-fn refused(edit: &Edit, why: impl std::fmt::Display) -> String {
-    format!("edit {}: {why}", edit.name)
-}
-
 /// Why an edit cannot be meant, whatever the source is.
 #[must_use]
-pub fn refusal(edit: &Edit) -> Option<String> {
+pub fn refusal(edit: &Edit) -> Option<Why> {
     let change = match change(edit) {
         Ok(change) => change,
         Err(why) => return Some(why),
@@ -91,13 +89,12 @@ pub fn refusal(edit: &Edit) -> Option<String> {
         Change::Field { view, field, yaml } => (format!("{view}.{field}"), yaml, false),
         _ => return None,
     };
-    let name = &edit.name;
     match parse(yaml) {
         Ok(Value::Object(_)) => None,
         Ok(Value::Array(_)) if lists => None,
-        Ok(_) if lists => Some(format!("edit {name} ({place}): the YAML must be a map or a list")),
-        Ok(_) => Some(format!("edit {name} ({place}): the YAML must be a map")),
-        Err(why) => Some(format!("edit {name} ({place}) is no YAML: {why}")),
+        Ok(_) if lists => Some(Why::at(&place, "the YAML must be a map or a list")),
+        Ok(_) => Some(Why::at(&place, "the YAML must be a map")),
+        Err(why) => Some(Why::no_yaml(&place, yaml, &why)),
     }
 }
 
@@ -121,50 +118,62 @@ pub fn names_views(edits: &[Edit]) -> bool {
 ///
 /// # Errors
 /// The edit that finds nothing to change, and what it looked for.
-pub fn applied(source: &ModelFiles, combined: &ModelFiles, edits: &[Edit]) -> Result<Files, String> {
+pub fn applied(source: &ModelFiles, combined: &ModelFiles, edits: &[Edit]) -> Result<Files, Refused> {
     let mut files = authored(source);
     let mut others = Vec::new();
-    for edit in edits {
-        match change(edit)? {
+    for (number, edit) in edits.iter().enumerate() {
+        let refused = |why| Refused { edit: number, why };
+        match change(edit).map_err(refused)? {
             Change::Replace { file, yaml } => drop(files.insert(file.to_owned(), yaml.to_owned())),
             Change::Delete { file } if files.remove(file).is_none() => {
-                return Err(refused(
-                    edit,
+                return Err(refused(Why::new(
                     format!("the source has no file {file:?} that could be deleted"),
-                ));
+                    "the source has no such file that could be deleted",
+                )));
             }
             Change::Delete { .. } => {}
-            change => others.push((edit, change)),
+            change => others.push((number, change)),
         }
     }
-    for (edit, change) in others {
-        let (file, patch) = patch(&files, combined, change).map_err(|why| refused(edit, why))?;
+    for (number, change) in others {
+        let refused = |why| Refused { edit: number, why };
+        let (file, patch) = patch(&files, combined, change).map_err(refused)?;
         let before = files.get(&file).map_or("", String::as_str);
-        let after = text::patched(before, &patch).map_err(|why| refused(edit, format!("{file} is no YAML: {why}")))?;
+        let after = text::patched(before, &patch).map_err(|why| {
+            let unquoted = "the file that it is about is no YAML";
+            refused(Why::new(format!("{file} is no YAML: {why}"), unquoted))
+        })?;
         files.insert(file, after);
     }
     Ok(files)
 }
 
 /// The file that an edit changes, and what in it: `null` takes out, maps are gone into, everything else is put in place.
-fn patch(files: &Files, combined: &ModelFiles, change: Change<'_>) -> Result<(String, Vec<Value>), String> {
+fn patch(files: &Files, combined: &ModelFiles, change: Change<'_>) -> Result<(String, Vec<Value>), Why> {
     let ignored = json!({"ignored": true});
     match change {
-        Change::Patch { file, yaml } if files.contains_key(file) => Ok((file.to_owned(), vec![parse(yaml)?])),
-        Change::Patch { file, .. } => Err(format!(
-            "the source has no file {file:?} to patch; give the whole file with yaml"
+        Change::Patch { file, yaml } if files.contains_key(file) => {
+            let patch = parse(yaml).map_err(|why| Why::no_yaml(file, yaml, &why))?;
+            Ok((file.to_owned(), vec![patch]))
+        }
+        Change::Patch { file, .. } => Err(Why::new(
+            format!("the source has no file {file:?} to patch; give the whole file with yaml"),
+            "the source has no such file to patch; give the whole file with yaml",
         )),
         Change::IgnoreView { view } => Ok((file_of(files, combined, "view", view)?, vec![ignored])),
         Change::IgnoreTopic { topic } => Ok((file_of(files, combined, "topic", topic)?, vec![ignored])),
         Change::IgnoreField { view, field } => {
             let file = file_of(files, combined, "view", view)?;
             let group = group_of(files, combined, &file, field);
-            let group = group.ok_or_else(|| format!("view {view:?} of the source has no field {field:?}"))?;
+            let group = group.ok_or_else(|| {
+                let said = format!("view {view:?} of the source has no field {field:?}");
+                Why::new(said, "the view of the source has no such field")
+            })?;
             Ok((file, vec![json!({group: {field: ignored}})]))
         }
         Change::Field { view, field, yaml } => {
             let file = file_of(files, combined, "view", view)?;
-            let body = parse(yaml)?;
+            let body = parse(yaml).map_err(|why| Why::no_yaml(&format!("{view}.{field}"), yaml, &why))?;
             let is_new = || {
                 if body.get("aggregate_type").is_some() {
                     "measures"
@@ -179,12 +188,12 @@ fn patch(files: &Files, combined: &ModelFiles, change: Change<'_>) -> Result<(St
             let out = was.then(|| json!({group: {field: null}}));
             Ok((file, out.into_iter().chain([json!({group: {field: body}})]).collect()))
         }
-        Change::Replace { .. } | Change::Delete { .. } => Err("it is about a whole file".to_owned()),
+        Change::Replace { .. } | Change::Delete { .. } => Err(Why::plain("it is about a whole file")),
     }
 }
 
 /// The file that a view or topic is in: an authored one, else the schema's, which an authored one of its name lies on.
-fn file_of(files: &Files, combined: &ModelFiles, kind: &str, name: &str) -> Result<String, String> {
+fn file_of(files: &Files, combined: &ModelFiles, kind: &str, name: &str) -> Result<String, Why> {
     let stem = |file: &str| -> Option<String> {
         let stem = file.strip_suffix(kind)?.strip_suffix('.')?;
         Some(stem.strip_suffix(".query").unwrap_or(stem).replace('/', "__"))
@@ -192,9 +201,10 @@ fn file_of(files: &Files, combined: &ModelFiles, kind: &str, name: &str) -> Resu
     let mut all = files.keys().chain(combined.files.keys());
     let wanted = name.replace('/', "__");
     let found = all.find(|file| stem(file).as_deref() == Some(wanted.as_str()));
-    found
-        .cloned()
-        .ok_or_else(|| format!("the source has no {kind} {name:?}"))
+    found.cloned().ok_or_else(|| {
+        let unquoted = format!("the source has no such {kind}");
+        Why::new(format!("the source has no {kind} {name:?}"), unquoted)
+    })
 }
 
 /// Where the field stands, as authored or in the schema.

@@ -41,10 +41,13 @@ fn edit(yaml: &str) -> Edit {
     serde_saphyr::from_str(&text).unwrap()
 }
 
-fn edited(yaml: &str) -> Result<Files, String> {
+fn edited(yaml: &str) -> Result<Files, Why> {
     let edit = edit(yaml);
     assert_eq!(refusal(&edit), None);
-    applied(&source(), &combined(), &[edit])
+    applied(&source(), &combined(), &[edit]).map_err(|refused| {
+        assert_eq!(refused.edit, 0);
+        refused.why
+    })
 }
 
 #[rstest]
@@ -162,7 +165,15 @@ fn later_edits_are_on_top_of_whole_files_wherever_they_stand_in_the_list() {
 )]
 fn an_edit_that_finds_nothing_is_refused_by_name(#[case] yaml: &str, #[case] says: &str) {
     let why = edited(yaml).unwrap_err();
-    assert!(why.contains("edit an-edit: ") && why.contains(says), "{why}");
+    let said = why.of("edit an-edit");
+    assert!(said.starts_with("edit an-edit: ") && said.contains(says), "{said}");
+    // What was looked for is in the edit, and not told where that must not be.
+    let (_, name) = says.split_once('"').unwrap();
+    let unquoted = why.unquoted_of("edit 1");
+    assert!(
+        unquoted.starts_with("edit 1: ") && !unquoted.contains(name.split('"').next().unwrap()),
+        "{unquoted}"
+    );
 }
 
 #[rstest]
@@ -176,7 +187,10 @@ fn an_edit_that_finds_nothing_is_refused_by_name(#[case] yaml: &str, #[case] say
 #[case::no_file_at_all("fileName: a.view\nyaml: just text", "(a.view): the YAML must be a map or a list")]
 fn an_edit_that_cannot_be_meant_is_refused_before_the_source_is_read(#[case] yaml: &str, #[case] says: &str) {
     let why = refusal(&edit(yaml)).unwrap();
-    assert!(why.contains("edit an-edit") && why.contains(says), "{why}");
+    let said = why.of("edit an-edit");
+    assert!(said.starts_with("edit an-edit") && said.contains(says), "{said}");
+    let unquoted = why.unquoted_of("edit 1");
+    assert!(!unquoted.contains("a.view") && !unquoted.contains("a.b"), "{unquoted}");
 }
 
 #[test]

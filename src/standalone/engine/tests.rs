@@ -68,6 +68,8 @@ async fn what_moves_during_a_pass_brings_another() {
     let clients = Arc::new(Missing::default());
     let world = World {
         objects: declared.clone(),
+        config_maps: declared.clone(),
+        secrets: declared.clone(),
         clients: clients.clone(),
         clock: Arc::new(SystemClock),
         slice: Duration::from_secs(5),

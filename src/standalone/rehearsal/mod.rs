@@ -123,6 +123,8 @@ pub async fn rehearse(
     // Every part by itself: whatever else a pass may come to use must be kept from writing, too.
     let world = World {
         objects: Arc::clone(&world.objects),
+        config_maps: Arc::clone(&world.config_maps),
+        secrets: Arc::clone(&world.secrets),
         clients: Arc::clone(&world.clients),
         clock: Arc::clone(&stage.pace) as _,
         slice: world.slice,

@@ -62,6 +62,8 @@ fn world(bench: &Bench) -> World {
     };
     World {
         objects: Arc::clone(&bench.declared) as _,
+        config_maps: Arc::clone(&bench.declared) as _,
+        secrets: Arc::clone(&bench.declared) as _,
         clients: Arc::new(ClientRegistry::new(Arc::clone(&bench.declared) as _, clients)),
         clock: Arc::clone(&bench.clock) as _,
         slice: Duration::from_secs(3600),

@@ -1,4 +1,5 @@
-//! Holds a spec to its kind's schema, as the API server would: the schema is the one of the definitions in `crds/`.
+//! Holds what is declared to its kind's schema, as the API server would: the schema is the one of the definitions in
+//! `crds/`. For what never met an API server: manifests of a folder, and edits that ConfigMaps and Secrets hold.
 //!
 //! Rules in CEL are not run: those that matter are checked again by the reconcilers, wherever an object comes from.
 
@@ -9,19 +10,55 @@ use regex::Regex;
 use serde_json::Value;
 
 /// The schema of the spec of one kind.
-pub(super) fn of_spec<K: CustomResourceExt>() -> Value {
+#[must_use]
+pub fn of_spec<K: CustomResourceExt>() -> Value {
     let crd = serde_json::to_value(K::crd()).expect("a definition is plain data");
     crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"].clone()
 }
 
 /// What in `value` the schema refuses, each with the path of its field.
-pub(super) fn check(schema: &Value, value: &Value, path: &str) -> Vec<String> {
-    let mut faults = Vec::new();
-    walk(schema, value, path, &mut faults);
-    faults
+#[must_use]
+pub fn check(schema: &Value, value: &Value, path: &str) -> Vec<String> {
+    found(schema, value, path, true)
 }
 
-fn walk(schema: &Value, value: &Value, path: &str, faults: &mut Vec<String>) {
+/// The same of what must not be told: nothing of `value` is in it, no name of a field that is none either.
+#[must_use]
+pub fn check_unquoted(schema: &Value, value: &Value, path: &str) -> Vec<String> {
+    found(schema, value, path, false)
+}
+
+fn found(schema: &Value, value: &Value, path: &str, quotes: bool) -> Vec<String> {
+    let mut faults = Faults {
+        told: Vec::new(),
+        quotes,
+    };
+    walk(schema, value, path, &mut faults);
+    faults.told
+}
+
+/// What was found so far.
+struct Faults {
+    told: Vec<String>,
+    /// What was written is told, too.
+    quotes: bool,
+}
+
+impl Faults {
+    fn push(&mut self, fault: String) {
+        self.told.push(fault);
+    }
+
+    /// Something that was written is not as it must be.
+    fn of_value(&mut self, path: &str, written: impl std::fmt::Display, must: &str) {
+        self.told.push(match self.quotes {
+            true => format!("{path} is {written}, but {must}"),
+            false => format!("{path} {must}"),
+        });
+    }
+}
+
+fn walk(schema: &Value, value: &Value, path: &str, faults: &mut Faults) {
     if value.is_null() && schema["nullable"] == true {
         return;
     }
@@ -40,7 +77,7 @@ fn walk(schema: &Value, value: &Value, path: &str, faults: &mut Vec<String>) {
         && !words.contains(value)
     {
         let words: Vec<String> = words.iter().map(Value::to_string).collect();
-        faults.push(format!("{path} is {value}, but must be one of {}", words.join(", ")));
+        faults.of_value(path, value, &format!("must be one of {}", words.join(", ")));
     }
     match value {
         Value::Object(_) => walk_object(schema, value, path, faults),
@@ -51,7 +88,7 @@ fn walk(schema: &Value, value: &Value, path: &str, faults: &mut Vec<String>) {
     }
 }
 
-fn walk_object(schema: &Value, value: &Value, path: &str, faults: &mut Vec<String>) {
+fn walk_object(schema: &Value, value: &Value, path: &str, faults: &mut Faults) {
     let Value::Object(fields) = value else { return };
     for required in schema["required"]
         .as_array()
@@ -76,13 +113,17 @@ fn walk_object(schema: &Value, value: &Value, path: &str, faults: &mut Vec<Strin
             Some(schema) => walk(schema, field, &format!("{path}.{name}"), faults),
             None => {
                 let known: Vec<&str> = properties.keys().map(String::as_str).collect();
-                faults.push(format!("{path}.{name} is no field; there are {}", known.join(", ")));
+                let known = known.join(", ");
+                faults.push(match faults.quotes {
+                    true => format!("{path}.{name} is no field; there are {known}"),
+                    false => format!("{path} has a field that is none; there are {known}"),
+                });
             }
         }
     }
 }
 
-fn walk_list(schema: &Value, items: &[Value], path: &str, faults: &mut Vec<String>) {
+fn walk_list(schema: &Value, items: &[Value], path: &str, faults: &mut Faults) {
     within(schema, "minItems", "maxItems", items.len(), "entries", path, faults);
     for (index, item) in items.iter().enumerate() {
         walk(&schema["items"], item, &format!("{path}[{index}]"), faults);
@@ -108,13 +149,16 @@ fn walk_list(schema: &Value, items: &[Value], path: &str, faults: &mut Vec<Strin
                 .join(", ")
         };
         if !seen.insert(identity.clone()) {
-            faults.push(format!("{path} has {identity} twice"));
+            faults.push(match faults.quotes {
+                true => format!("{path} has {identity} twice"),
+                false => format!("{path} has the same {} twice", keys.join(", ")),
+            });
         }
     }
 }
 
-fn check_text(schema: &Value, text: &str, path: &str, faults: &mut Vec<String>) {
-    let before = faults.len();
+fn check_text(schema: &Value, text: &str, path: &str, faults: &mut Faults) {
+    let before = faults.told.len();
     within(
         schema,
         "minLength",
@@ -125,31 +169,31 @@ fn check_text(schema: &Value, text: &str, path: &str, faults: &mut Vec<String>) 
         faults,
     );
     // An empty text matches few patterns; that it is empty is all there is to say of it.
-    let Some(pattern) = schema["pattern"].as_str().filter(|_| faults.len() == before) else {
+    let Some(pattern) = schema["pattern"].as_str().filter(|_| faults.told.len() == before) else {
         return;
     };
     let pattern_holds = Regex::new(pattern).expect("patterns of our own definitions compile");
     if !pattern_holds.is_match(text) {
-        faults.push(format!("{path} is {text:?}, but must match {pattern}"));
+        faults.of_value(path, format_args!("{text:?}"), &format!("must match {pattern}"));
     }
 }
 
-fn check_number(schema: &Value, number: &serde_json::Number, path: &str, faults: &mut Vec<String>) {
+fn check_number(schema: &Value, number: &serde_json::Number, path: &str, faults: &mut Faults) {
     let Some(number) = number.as_f64() else { return };
     if let Some(least) = schema["minimum"].as_f64()
         && number < least
     {
-        faults.push(format!("{path} is {number}, but must be at least {least}"));
+        faults.of_value(path, number, &format!("must be at least {least}"));
     }
     if let Some(most) = schema["maximum"].as_f64()
         && number > most
     {
-        faults.push(format!("{path} is {number}, but must be at most {most}"));
+        faults.of_value(path, number, &format!("must be at most {most}"));
     }
 }
 
 /// Checks a length against a pair of bounds.
-fn within(schema: &Value, least: &str, most: &str, length: usize, unit: &str, path: &str, faults: &mut Vec<String>) {
+fn within(schema: &Value, least: &str, most: &str, length: usize, unit: &str, path: &str, faults: &mut Faults) {
     let length = length as u64;
     if let Some(least) = schema[least].as_u64()
         && length < least
@@ -259,6 +303,24 @@ mod tests {
             faults,
             ["spec.validation.queries.tenants.matchLabels.tier must be of type string, not number; write it in quotes"]
         );
+    }
+
+    #[test]
+    fn what_must_not_be_told_is_refused_without_a_word_of_it() {
+        let edits = of_spec::<ModelVersion>()["properties"]["model"]["properties"]["edits"].clone();
+        for hidden in [
+            json!([{"name": "Hidden", "fileName": "a.view", "yaml": "a: b"}]),
+            json!([{"name": "a", "hidden": "x"}]),
+            json!([{"name": "a", "fileName": "hidden", "yaml": "a: b"}]),
+            json!([{"name": "a", "fileName": "a.view", "deleteFile": "hidden"}]),
+            json!([{"name": "hidden"}, {"name": "hidden"}]),
+            json!("hidden"),
+        ] {
+            let told = check(&edits, &hidden, "edits").join("; ");
+            let unquoted = check_unquoted(&edits, &hidden, "edits").join("; ");
+            assert!(told.starts_with("edits") && unquoted.starts_with("edits"), "{unquoted}");
+            assert!(!unquoted.to_lowercase().contains("hidden"), "{unquoted}");
+        }
     }
 
     #[test]
