@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::bed::{Bed, FILES, documents, list};
+use super::bed::{Bed, FILES, documents, shared_model};
 use super::rights::take;
 use crate::cluster::{condition, eventually};
 
@@ -94,11 +94,7 @@ async fn edits_of_a_config_map_and_a_secret_come_in_any_order_and_count_until_th
     bed.look_again("corrected-too");
     bed.all_ready("60s");
     let state = bed.simulator.state();
-    let models = list(&state, "models").iter();
-    let model = models
-        .filter(|it| it["name"] == "clinical v2" && it["kind"] == "SHARED")
-        .next()
-        .expect("it was cut");
+    let model = shared_model(&state, "clinical v2");
     assert!(model["files"]["patients.view"].to_string().contains(HIDDEN), "{model}");
     assert!(
         model["files"]["wards.view"].to_string().contains("Hospital wards"),
