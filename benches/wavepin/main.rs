@@ -6,6 +6,7 @@ mod git;
 mod idle;
 mod many;
 mod pins;
+mod queries;
 mod rest;
 mod table;
 
@@ -87,6 +88,11 @@ async fn main() {
     if wanted("git") {
         eprintln!("a directory of {} files in a repository of {}", git::COPIED, git::FILES);
         git::measure().await.tell(&mut table);
+    }
+    if wanted("queries") {
+        let (dashboards, tiles, tenants) = (queries::DASHBOARDS, queries::TILES, queries::TENANTS);
+        eprintln!("{dashboards} dashboards of {tiles} tiles, validated as {tenants} tenants");
+        queries::measure().await.tell(&mut table);
     }
     println!("{table}");
 }
