@@ -129,7 +129,7 @@ impl Scene {
             record.evidence = Some(Evidence {
                 basis: "as it was".to_owned(),
                 void: Some("EditedInOmni".to_owned()),
-                known: None,
+                ..Evidence::default()
             });
         }
         self

@@ -136,7 +136,7 @@ fn of_cut(
         ));
     }
     if record.is_none_or(|record| record.evidence.is_none()) && cut.validation.content != ContentValidation::Skip {
-        steps.push(step("validate the content of the version and of its source", 2));
+        steps.push(step("validate the content of the version and of its source", 4));
     }
     if let Some(queries) = &cut.validation.queries {
         steps.push(query_plans(queries, &wanted));

@@ -55,6 +55,10 @@ pub struct Observed {
     pub adopted_model: Option<Option<ModelRecord>>,
     /// The shared models of the connection.
     pub models: Option<Vec<ModelRecord>>,
+    /// The generated models of all connections.
+    pub schemas: Option<Vec<ModelRecord>>,
+    /// The connections that are environments of the version's.
+    pub environment_connections: Option<BTreeSet<String>>,
     /// The model was created in this pass: what is granted and held there need not be asked.
     pub model_is_new: bool,
     /// Authored files, by model and branch.

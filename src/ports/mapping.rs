@@ -54,7 +54,7 @@ pub struct VersionRecord {
 }
 
 /// What proved that a version is whole for whoever looks at it. It gates forward moves of tenants' rows.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
     /// A hash of everything that it rests on: the model's files, the documents' content, what was asked for.
     pub basis: String,
@@ -62,6 +62,10 @@ pub struct Evidence {
     pub void: Option<String>,
     /// The names of the findings that were let pass, since the source had them too; `None` where nobody looked.
     pub known: Option<BTreeSet<String>>,
+    /// The generated models under the version's own, each with Omni's `updatedAt`: a refresh of one moves what the version
+    /// shows. `None` in what was recorded before anybody looked at them.
+    #[serde(default)]
+    pub schemas: Option<BTreeMap<String, String>>,
 }
 
 /// A model as it was when it was last known to be right: what a later list is held against.

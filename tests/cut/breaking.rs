@@ -287,6 +287,8 @@ behind_a_fuse! {
     fn model(id: &str) -> Result<Option<ModelRecord>, OmniError>;
     fn shared_models(connection_id: &str) -> Result<Vec<ModelRecord>, OmniError>;
     fn shared_models_lately(connection_id: &str, age: Duration) -> Result<Vec<ModelRecord>, OmniError>;
+    fn schema_models_lately(age: Duration) -> Result<Vec<ModelRecord>, OmniError>;
+    fn environment_connections(connection_id: &str) -> Result<BTreeSet<String>, OmniError>;
     fn create_model(model: &NewModel, place: Reservation) -> Result<String, OmniError>;
     fn model_files(model_id: &str, branch_id: Option<&str>) -> Result<ModelFiles, OmniError>;
     fn combined_files(model_id: &str) -> Result<ModelFiles, OmniError>;

@@ -16,6 +16,7 @@ mod late;
 pub(crate) mod matrix;
 mod queries;
 pub(crate) mod reasons;
+mod refreshed;
 mod refusals;
 mod renames;
 mod restored;

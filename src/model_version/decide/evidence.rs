@@ -12,7 +12,8 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::queries::{self, Fault};
-use super::{Drift, Step, View, halt};
+use super::schemas::{self, Stamps};
+use super::{Drift, Step, View, halt, model};
 use crate::model_version::act::Effect;
 use crate::model_version::content::findings::{self, Finding};
 use crate::model_version::desired::{Cut, Desired};
@@ -27,13 +28,15 @@ const NAMED: usize = 10;
 /// Before a version is complete: nothing is found in its dashboards that keeps them from viewers.
 pub(super) fn gathered(view: View<'_>, cut: &Cut) -> Option<Step> {
     let basis = basis(view, cut);
-    if holds(view, &basis) {
-        return None;
+    match holds(view, cut, &basis) {
+        Ok(true) => return None,
+        Ok(false) => {}
+        Err(step) => return Some(step),
     }
     Some(match verdict(view, cut) {
         Err(step) => step,
         Ok(Err((reason, told))) => halt(reason, told),
-        Ok(Ok(known)) => keep(basis, None, known),
+        Ok(Ok(fit)) => fit.kept(basis),
     })
 }
 
@@ -41,58 +44,104 @@ pub(super) fn gathered(view: View<'_>, cut: &Cut) -> Option<Step> {
 /// on is another thing than it was. The findings, where they are what makes it void now.
 pub(super) fn renewed(view: View<'_>, cut: &Cut, drift: Option<&Drift>) -> Result<Option<Drift>, Step> {
     let basis = basis(view, cut);
-    let before = view.record().and_then(|record| record.evidence.as_ref());
-    let void = |reason: Reason| {
-        let word = reason.as_str();
-        if before.is_some_and(|it| it.void.as_deref() == Some(word)) {
-            return Ok(());
-        }
-        // The basis stays: it says what the evidence, when it held, was about.
-        let basis = before.map_or_else(String::new, |it| it.basis.clone());
-        let known = before.and_then(|it| it.known.clone());
-        Err(keep(basis, Some(word.to_owned()), known))
-    };
     if let Some(drift) = drift.filter(|drift| drift.harms()) {
-        void(drift.reason)?;
+        void(view, drift.reason)?;
         return Ok(None);
     }
-    if holds(view, &basis) {
+    if holds(view, cut, &basis)? {
         return Ok(None);
     }
     let (reason, message) = match verdict(view, cut)? {
-        Ok(known) => return Err(keep(basis, None, known)),
+        Ok(fit) => return Err(fit.kept(basis)),
         Err(unfit) => unfit,
     };
-    void(reason)?;
+    void(view, reason)?;
+    let model = reason == Reason::ModelInvalid;
     Ok(Some(Drift {
         reason,
         message,
-        model: false,
-        content: true,
+        model,
+        content: !model,
     }))
 }
 
-/// The names of what was let pass; or why the version is not fit.
-type Verdict = Result<Option<BTreeSet<String>>, (Reason, String)>;
+/// Marks the evidence void, unless it is for the same reason already.
+fn void(view: View<'_>, reason: Reason) -> Result<(), Step> {
+    let before = recorded(view);
+    let word = reason.as_str();
+    if before.is_some_and(|it| it.void.as_deref() == Some(word)) {
+        return Ok(());
+    }
+    // The rest stays: it says what the evidence, when it held, was about.
+    let before = before.cloned();
+    Err(keep(Evidence {
+        void: Some(word.to_owned()),
+        ..before.unwrap_or_default()
+    }))
+}
 
-/// Content first: it costs two calls, and queries one for each tile and user.
+/// The version is fit for viewers.
+struct Fit {
+    /// The names of what was let pass.
+    known: Option<BTreeSet<String>>,
+    /// The generated models under it.
+    schemas: Stamps,
+}
+
+impl Fit {
+    fn kept(self, basis: String) -> Step {
+        keep(Evidence {
+            basis,
+            void: None,
+            known: self.known,
+            schemas: Some(self.schemas),
+        })
+    }
+}
+
+/// That it is fit; or why it is not.
+type Verdict = Result<Fit, (Reason, String)>;
+
+/// The generated models before what they may change; then content, which costs two calls, and queries, one for each tile
+/// and user.
 fn verdict(view: View<'_>, cut: &Cut) -> Result<Verdict, Step> {
+    let schemas = schemas::now(view, cut)?;
+    if let Some(unfit) = refreshed_model(view, cut)? {
+        return Ok(Err(unfit));
+    }
     let Judgement {
         unfit, known, excused, ..
     } = judged(view, cut)?;
     if !unfit.is_empty() {
         return Ok(Err((Reason::ContentInvalid, told(cut, &unfit))));
     }
-    let faults = queries::checked(view, cut, &excused)?;
+    let faults = queries::checked(view, cut, &excused, &schemas)?;
     // That somebody reads another's data is worse than that somebody reads none.
     let worst = faults
         .iter()
         .find(|it| it.reason == Reason::RoutingWrong)
         .or(faults.first());
     Ok(match worst {
-        None => Ok(known),
+        None => Ok(Fit { known, schemas }),
         Some(worst) => Err((worst.reason, told_of_queries(worst.reason, &faults))),
     })
+}
+
+/// What Omni's model validation finds in the version's model after a refresh: there was nothing when it was merged.
+fn refreshed_model(view: View<'_>, cut: &Cut) -> Result<Option<(Reason, String)>, Step> {
+    let before = recorded(view).and_then(|it| it.schemas.as_ref());
+    let refreshed = before.map_or(Ok(false), |before| schemas::moved(view, cut, before))?;
+    let Some(id) = view.record().and_then(|it| it.model_id.as_ref()).filter(|_| refreshed) else {
+        return Ok(None);
+    };
+    let issues = view.seen.model_issues.as_ref();
+    let issues = issues.ok_or_else(|| Step::Look(Look::ModelIssues(id.clone())))?;
+    Ok(model::errors(issues).map(|(count, shown)| {
+        let why = format!(
+            "since the schema was refreshed, Omni's model validation finds {count} errors: {shown}. Bring back in the database what the version needs and refresh the schema, or cut a version that fits it"
+        );
+        (Reason::ModelInvalid, why)
+    }))
 }
 
 fn told_of_queries(reason: Reason, faults: &[Fault]) -> String {
@@ -118,8 +167,7 @@ fn told_of_queries(reason: Reason, faults: &[Fault]) -> String {
     )
 }
 
-fn keep(basis: String, void: Option<String>, known: Option<BTreeSet<String>>) -> Step {
-    let evidence = Evidence { basis, void, known };
+fn keep(evidence: Evidence) -> Step {
     Step::Do(Effect::Change(VersionChange::Evidence(evidence)))
 }
 
@@ -132,12 +180,38 @@ pub fn requested_validation_holds(desired: &Desired, seen: &Observed) -> bool {
         now: Timestamp::UNIX_EPOCH,
         request_timeout: Duration::ZERO,
     };
-    desired.validate_requested.is_some() && view.cut().is_some_and(|cut| holds(view, &basis(view, cut)))
+    let is_about = |cut: &Cut| unmoved(view, &basis(view, cut)).is_some();
+    desired.validate_requested.is_some() && view.cut().is_some_and(is_about)
 }
 
-fn holds(view: View<'_>, basis: &str) -> bool {
-    let evidence = view.record().and_then(|record| record.evidence.as_ref());
-    evidence.is_some_and(|it| it.void.is_none() && it.basis == basis)
+fn recorded<'a>(view: View<'a>) -> Option<&'a Evidence> {
+    view.record().and_then(|record| record.evidence.as_ref())
+}
+
+/// The evidence that is not void and about what there is now, but for what lies below the version's model.
+fn unmoved<'a>(view: View<'a>, basis: &str) -> Option<&'a Evidence> {
+    recorded(view).filter(|it| it.void.is_none() && it.basis == basis)
+}
+
+/// Whether the evidence holds. That of a complete version is void from the moment that a refresh is seen, whatever comes
+/// of validating it again: that may take long.
+fn holds(view: View<'_>, cut: &Cut, basis: &str) -> Result<bool, Step> {
+    let Some(evidence) = unmoved(view, basis) else {
+        return Ok(false);
+    };
+    let Some(before) = &evidence.schemas else {
+        // Gathered before anybody looked at the generated models: what they are now counts as what they were.
+        let schemas = Some(schemas::now(view, cut)?);
+        return Err(keep(Evidence {
+            schemas,
+            ..evidence.clone()
+        }));
+    };
+    let moved = schemas::moved(view, cut, before)?;
+    if moved && view.is_complete() {
+        void(view, Reason::SchemaRefreshed)?;
+    }
+    Ok(!moved)
 }
 
 /// A hash of everything that evidence rests on.

@@ -15,6 +15,7 @@
 //! | `access` | permits and settings of single dashboards |
 //! | `names` | that every rename found the name that it is about |
 //! | `queries` | that tiles' queries can be planned for those who ask them, and read what is theirs |
+//! | `schemas` | the generated models that a refresh moves under it |
 //! | `evidence` | that its dashboards are fit for viewers, and whether that still holds |
 //! | `validation` | all that is found in a version as it is, for who asks |
 //! | `finish` | the last look, the rows, the mark; and what a complete version needs |
@@ -42,6 +43,7 @@ mod queries;
 mod roles;
 #[cfg(test)]
 mod scene;
+mod schemas;
 #[cfg(test)]
 mod tests;
 mod validation;

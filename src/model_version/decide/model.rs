@@ -281,6 +281,17 @@ fn filled(view: View<'_>, cut: &Cut, id: &str, (branch, name): (String, String),
 }
 
 fn refused_by_validation(issues: &[ValidationIssue]) -> Option<Step> {
+    let (count, shown) = errors(issues)?;
+    Some(halt(
+        Reason::ModelInvalid,
+        format!(
+            "Omni's model validation finds {count} errors, so the model stays unmerged: {shown}. Correct model.edits"
+        ),
+    ))
+}
+
+/// How many errors there are, and the first of them; nothing where there is none.
+pub(super) fn errors(issues: &[ValidationIssue]) -> Option<(usize, String)> {
     let errors: Vec<String> = issues
         .iter()
         .filter(|issue| issue.is_error)
@@ -289,15 +300,6 @@ fn refused_by_validation(issues: &[ValidationIssue]) -> Option<Step> {
             None => issue.message.clone(),
         })
         .collect();
-    if errors.is_empty() {
-        return None;
-    }
     let shown = errors.iter().take(5).cloned().collect::<Vec<_>>().join("; ");
-    Some(halt(
-        Reason::ModelInvalid,
-        format!(
-            "Omni's model validation finds {} errors, so the model stays unmerged: {shown}. Correct model.edits",
-            errors.len()
-        ),
-    ))
+    (!errors.is_empty()).then_some((errors.len(), shown))
 }

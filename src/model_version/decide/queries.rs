@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use super::schemas::Stamps;
 use super::{Ending, IntentState, Step, View};
 use crate::model_version::act::Effect;
 use crate::model_version::content::tables::{Schema, schemas};
@@ -59,15 +60,20 @@ struct Asker {
 }
 
 /// All that is wrong with the queries of the version's tiles; the next look or mark while that is not known. `excused`:
-/// tiles that are broken in the source too, by slug and name.
-pub(super) fn checked(view: View<'_>, cut: &Cut, excused: &BTreeSet<(String, String)>) -> Result<Vec<Fault>, Step> {
+/// tiles that are broken in the source too, by slug and name. `schemas`: what the plans are made on.
+pub(super) fn checked(
+    view: View<'_>,
+    cut: &Cut,
+    excused: &BTreeSet<(String, String)>,
+    schemas: &Stamps,
+) -> Result<Vec<Fault>, Step> {
     let Some(asked) = &cut.validation.queries else {
         return Ok(Vec::new());
     };
     let mut faults = Vec::new();
     let mut askers = None;
     for dashboard in view.seen.dashboards.values() {
-        let basis = basis(view, asked, dashboard);
+        let basis = basis(view, asked, dashboard, schemas);
         let slug = &dashboard.slug;
         if view.intent(IntentStep::Queries, slug) == IntentState::Settled(&basis) {
             continue;
@@ -90,12 +96,16 @@ pub(super) fn checked(view: View<'_>, cut: &Cut, excused: &BTreeSet<(String, Str
 }
 
 /// What the mark of a dashboard is about.
-fn basis(view: View<'_>, asked: &QueryValidation, dashboard: &DashboardRecord) -> String {
+fn basis(view: View<'_>, asked: &QueryValidation, dashboard: &DashboardRecord, schemas: &Stamps) -> String {
     let files = view.record().and_then(|it| Some(&it.model_state.as_ref()?.files));
     let content = dashboard.state.as_ref().map(|it| &it.content);
     let requested = view.desired.validate_requested.as_ref();
     let requested = requested.map_or_else(String::new, |it| format!("\0requested\0{it}"));
-    let text = format!("1\0{}\0{files:?}\0{content:?}{requested}", json!(asked));
+    let text = format!(
+        "2\0{}\0{files:?}\0{content:?}\0{}{requested}",
+        json!(asked),
+        json!(schemas)
+    );
     let digest = Sha256::digest(text);
     digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::evidence::{self, Judgement};
+use super::schemas::Stamps;
 use super::{Step, View, not_yet, queries};
 use crate::model_version::content::findings::{self, fingerprint};
 use crate::model_version::desired::{Cut, Desired};
@@ -171,7 +172,7 @@ fn of_cut(view: View<'_>, cut: &Cut, validated: &mut Validated) -> Result<(), St
     if asked.expect_schema.is_some() || !asked.denied_to.is_empty() {
         validated.checks.push(Check::Routing);
     }
-    let faults = queries::checked(view, cut, &excused)?;
+    let faults = queries::checked(view, cut, &excused, &Stamps::new())?;
     let found = faults.into_iter().map(|it| Found {
         check: match it.reason {
             Reason::RoutingWrong => Check::Routing,
