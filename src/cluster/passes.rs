@@ -142,7 +142,8 @@ impl Passes {
             return Passed::GONE;
         };
         // Before the reports are written: the statuses say what was.
-        for name in in_use::changed(&self.store, &key, &pass) {
+        let changed = in_use::changed(&self.store, &key, &pass);
+        for name in changed.into_iter().chain(in_use::unproved(&self.store, &key, &pass)) {
             self.askers.versions.ask(name);
         }
         for report in pass.pins {

@@ -51,9 +51,10 @@ pub(super) struct VersionLine {
     retired_at: Option<i64>,
     model_state: Option<String>,
     evidence: Option<String>,
+    environments: Option<String>,
 }
 
-read_by_name!(VersionLine { version, source, holder, connection_id, model_id, definition, folder_id, folder_path, source_stamp, plan, complete_at, retired_at, model_state, evidence } from PgRow, SqliteRow);
+read_by_name!(VersionLine { version, source, holder, connection_id, model_id, definition, folder_id, folder_path, source_stamp, plan, complete_at, retired_at, model_state, evidence, environments } from PgRow, SqliteRow);
 
 impl VersionLine {
     pub(super) fn record(self) -> Result<VersionRecord, MappingErrorKind> {
@@ -61,6 +62,9 @@ impl VersionLine {
         let source_stamp = read_json(self.source_stamp, || format!("the source stamp of version {version}"))?;
         let model_state = read_json(self.model_state, || format!("the model of version {version}"))?;
         let evidence = read_json(self.evidence, || format!("the evidence of version {version}"))?;
+        let environments = read_json(self.environments, || {
+            format!("the environments' evidence of version {version}")
+        })?;
         Ok(VersionRecord {
             version: self.version,
             source: self.source,
@@ -76,6 +80,7 @@ impl VersionLine {
             retired_at: self.retired_at.map(time).transpose()?,
             model_state,
             evidence,
+            environments: environments.unwrap_or_default(),
         })
     }
 }

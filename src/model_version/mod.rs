@@ -7,6 +7,7 @@
 //! | [`decide`] | the next step; pure |
 //! | [`act`] | one effect |
 //! | [`repositories`] | the way to the Git repositories of models |
+//! | [`samples`] | who stands for the tenants of each environment |
 //! | [`report`] | conditions and progress |
 //! | [`forecast`] | what is still to be done, and how many calls it costs; pure |
 //! | [`last_look`] | what was last seen of complete versions |
@@ -29,6 +30,7 @@ pub mod last_look;
 pub mod observe;
 pub mod report;
 pub mod repositories;
+pub mod samples;
 pub mod urgency;
 mod validate;
 
@@ -45,13 +47,14 @@ use last_look::{Basis, LastLook};
 use observe::Observed;
 use report::Stage;
 use repositories::Repositories;
+use samples::samples;
 use tracing::Instrument as _;
 use urgency::Situation;
 pub use validate::validate;
 
 use crate::ports::{Failure, LOOK_AGAIN, Lookup, Mapping, Next, Object, Omni, Reservation, Urgency, World};
 use crate::resources::conditions::{Finding, Reason};
-use crate::resources::{Dashboards, DashboardsStatus, ModelVersionSpec, OmniInstanceSpec, TenantPinSpec};
+use crate::resources::{Dashboards, DashboardsStatus, ModelVersionSpec, OmniInstanceSpec};
 
 /// How long a pass waits for the instance's own to recognise the organisation.
 const RECOGNIZED_WITHIN: Duration = Duration::from_secs(5);
@@ -120,9 +123,10 @@ pub async fn plan(world: &World, object: &Object<ModelVersionSpec>) -> Result<Ve
     alone(world, object, &instance)?;
     let (mapping, shape) = world.mapping(&instance).await?;
     let from = desired.from();
-    let seen = Observed::ledger(&*mapping, shape, desired.version, from)
+    let mut seen = Observed::ledger(&*mapping, shape, desired.version, from)
         .await
         .map_err(|error| Failure::from(&error))?;
+    seen.samples = samples(world, object);
     let source = from.map_or_else(BTreeSet::new, |from| will_have(world, object, from));
     let record = seen.versions.get(&desired.version);
     Ok(VersionPlan {
@@ -284,21 +288,6 @@ fn urgency(world: &World, object: &Object<ModelVersionSpec>, seen: &Observed) ->
     .urgency()
 }
 
-/// The tenants who may stand for all where queries are validated as tenants.
-fn tenants_pinned(world: &World, object: &Object<ModelVersionSpec>) -> BTreeSet<String> {
-    let queries = object.spec.validation.as_ref().and_then(|it| it.queries.as_ref());
-    let Some(sample) = queries.and_then(|it| it.tenants.as_ref()) else {
-        return BTreeSet::new();
-    };
-    let instance = &object.spec.instance_ref.name;
-    let pins = world.objects.pins(&object.namespace, instance, &sample.environment);
-    let fits = |pin: &&Arc<Object<TenantPinSpec>>| {
-        let mut wanted = sample.match_labels.iter();
-        !pin.deleting && wanted.all(|(name, value)| pin.labels.get(name) == Some(value))
-    };
-    pins.iter().filter(fits).map(|pin| pin.spec.tenant.clone()).collect()
-}
-
 /// One pass with everything that it needs at hand.
 struct Pass<'a> {
     world: &'a World,
@@ -322,7 +311,7 @@ impl<'a> Pass<'a> {
         let mut seen = Observed::ledger(&*mapping, shape, desired.version, desired.from())
             .await
             .map_err(|error| Failure::from(&error))?;
-        seen.tenants_pinned = tenants_pinned(world, object);
+        seen.samples = samples(world, object);
         let omni = world.omni(instance, urgency(world, object, &seen)).await?;
         Ok(Self {
             world,

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 
 use super::content::state;
 use super::content::tiles::TileQuery;
+use super::samples::Sample;
 use crate::ports::{
     DashboardIds, DashboardRecord, DashboardRow, DocumentFindings, DocumentRecord, DocumentState, Exported,
     FolderPermit, FolderRecord, GitSettings, GitSync, Intent, IntentStep, Mapping, MappingError, ModelFiles,
@@ -129,8 +130,8 @@ pub struct Observed {
     pub found: BTreeMap<String, Option<Found>>,
     /// The content of documents that were added from elsewhere than the source's folder, read once more, by identifier.
     pub added: BTreeMap<String, Option<String>>,
-    /// The pinned tenants of whom a sample stands for all, where queries are to be validated as tenants.
-    pub tenants_pinned: BTreeSet<String>,
+    /// The pinned tenants of whom a sample stands for all, by environment, where queries are to be validated as tenants.
+    pub samples: BTreeMap<String, Sample>,
     /// The membership ids of tenants' embed users; `None` for one whom Omni does not know.
     pub embed_users: BTreeMap<String, Option<String>>,
     /// The queries of the version's tiles, by slug, where they are to be validated.

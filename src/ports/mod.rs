@@ -33,7 +33,8 @@ pub use git_settings::{GitLink, GitSettings, GitSync, Migration};
 pub use mapping::{
     AskedRename, Claim, CompleteVersion, DashboardIds, DashboardRecord, DashboardRow, DocumentState, EnvironmentView,
     Evidence, Flip, FlipOutcome, Intent, IntentStep, Mapping, MappingError, MappingErrorKind, ModelState, Move,
-    Organization, PinEvent, PinEventKind, RowRemoval, Shape, SourceStamp, VersionChange, VersionRecord,
+    Organization, PinEvent, PinEventKind, RowRemoval, Sampled, Shape, SourceStamp, Unproved, VersionChange,
+    VersionRecord,
 };
 pub use objects::{Absence, Lookup, Object, Objects};
 pub use omni::{

@@ -88,6 +88,14 @@ impl Objects for Declared {
             .collect()
     }
 
+    fn environments(&self, namespace: &str, instance: &str) -> BTreeSet<String> {
+        self.catalog()
+            .pins()
+            .filter(|pin| pin.namespace == namespace && pin.spec.instance_ref.name == instance)
+            .map(|pin| pin.spec.environment.clone())
+            .collect()
+    }
+
     fn pinned(&self, namespace: &str, instance: &str) -> BTreeSet<i32> {
         self.catalog()
             .pins()

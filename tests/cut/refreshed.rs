@@ -37,7 +37,9 @@ fn refresh(bench: &Bench, without: &[&str]) {
 
 /// What the ledger says of the evidence for version 2.
 async fn evidence(bench: &Bench) -> String {
-    let pool = sqlx::SqlitePool::connect(bench.database().expose_secret()).await.unwrap();
+    let pool = sqlx::SqlitePool::connect(bench.database().expose_secret())
+        .await
+        .unwrap();
     let sql = "SELECT evidence FROM wavepin_model_version WHERE version = 2";
     sqlx::query_scalar(sql).fetch_one(&pool).await.unwrap()
 }
@@ -74,7 +76,11 @@ async fn a_refresh_that_changes_nothing_keeps_pins_for_as_long_as_validating_tak
     let after = evidence(&bench).await;
     assert_ne!(after, before, "it is about the refreshed schema");
     ready(&bench.again("clinical-v2").await);
-    assert_eq!((evidence(&bench).await, validations(&bench)), (after, asked + 1), "at rest");
+    assert_eq!(
+        (evidence(&bench).await, validations(&bench)),
+        (after, asked + 1),
+        "at rest"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -85,10 +91,18 @@ async fn a_refresh_that_takes_away_what_the_version_needs_is_told_until_it_is_ba
     assert!(report.sealed, "its tenants stay");
     says(
         &stalled(&report),
-        &["ModelInvalid", "since the schema was refreshed", "bed_count", "refresh the schema"],
+        &[
+            "ModelInvalid",
+            "since the schema was refreshed",
+            "bed_count",
+            "refresh the schema",
+        ],
     );
     assert_eq!(validated(&report).0, Verdict::False);
-    says(&waits(&forward(&bench, &world).await).unwrap(), &["EvidenceVoid", "(ModelInvalid)"]);
+    says(
+        &waits(&forward(&bench, &world).await).unwrap(),
+        &["EvidenceVoid", "(ModelInvalid)"],
+    );
     let void = evidence(&bench).await;
     bench.clock_passes(std::time::Duration::from_secs(301));
     stalled(&bench.drive(&world, "clinical-v2").await);
@@ -125,7 +139,9 @@ async fn a_refresh_between_validation_and_the_mark_has_the_version_validated_aga
 #[tokio::test(flavor = "multi_thread")]
 async fn older_evidence_is_taken_over_as_it_is_and_void_after_the_next_refresh() {
     let (bench, world) = complete().await;
-    let pool = sqlx::SqlitePool::connect(bench.database().expose_secret()).await.unwrap();
+    let pool = sqlx::SqlitePool::connect(bench.database().expose_secret())
+        .await
+        .unwrap();
     let older = "UPDATE wavepin_model_version SET evidence = json_remove(evidence, '$.schemas') WHERE version = 2";
     sqlx::query(older).execute(&pool).await.unwrap();
     let asked = validations(&bench);

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::observe::{Holder, Observed};
-use crate::ports::{Claim, Flip, Move, Object, PinEvent, RowRemoval};
+use crate::ports::{Claim, Flip, Move, Object, PinEvent, RowRemoval, Unproved};
 use crate::resources::{Hold, Requires, TenantPinSpec};
 
 pub(super) use row::Row;
@@ -101,11 +101,8 @@ pub(super) enum Kept {
     },
     /// It is on hold.
     Held(Hold),
-    /// The evidence for the wished version does not hold any more.
-    EvidenceVoid {
-        /// Why, as one word.
-        why: String,
-    },
+    /// The evidence for the wished version does not hold any more, or there is none for this environment yet.
+    Unproved(Unproved),
     /// The tenant has not run the version in the required environment for as long as required.
     RequirementNotMet(Requires, Lacking),
 }
@@ -222,7 +219,7 @@ fn settle_row(
         Standing::NotComplete { .. } => decision.awaits = true,
         Standing::Kept(kept) => match wake(seen, kept) {
             Some(at) => decision.wake = Some(decision.wake.map_or(at, |wake| wake.min(at))),
-            None => decision.awaits |= matches!(kept, Kept::RequirementNotMet(..) | Kept::EvidenceVoid { .. }),
+            None => decision.awaits |= matches!(kept, Kept::RequirementNotMet(..) | Kept::Unproved(_)),
         },
         Standing::Moving => {
             let moves = flips.entry((pin.spec.version, row.reason())).or_default();

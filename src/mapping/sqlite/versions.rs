@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
-use super::super::compare::{is_known, missing_rows};
+use super::super::compare::{environments_with, is_known, missing_rows};
 use super::super::ledger::{
     DashboardLine, Failure, IntentLine, VersionLine, json_text, not_recorded, retired, step_word,
 };
@@ -13,7 +13,7 @@ use super::SqliteMapping;
 use crate::ports::{CompleteVersion, DashboardRecord, DashboardRow, Intent, IntentStep, VersionChange, VersionRecord};
 
 const VERSION_COLUMNS: &str = "version, source, holder, connection_id, model_id, definition, folder_id, folder_path, \
-                               source_stamp, plan, complete_at, retired_at, model_state, evidence";
+                               source_stamp, plan, complete_at, retired_at, model_state, evidence, environments";
 
 impl SqliteMapping {
     pub(super) async fn read_versions(&self) -> Result<BTreeMap<i32, VersionRecord>, Failure> {
@@ -92,6 +92,11 @@ impl SqliteMapping {
             VersionChange::Evidence(it) => (
                 "UPDATE wavepin_model_version SET evidence = ?2 WHERE version = ?1",
                 json_text(it),
+                None,
+            ),
+            VersionChange::EnvironmentEvidence { .. } => (
+                "UPDATE wavepin_model_version SET environments = ?2 WHERE version = ?1",
+                json_text(&environments_with(record, change)),
                 None,
             ),
             VersionChange::Folder { id, path } => (

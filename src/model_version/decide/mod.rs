@@ -16,7 +16,8 @@
 //! | `names` | that every rename found the name that it is about |
 //! | `queries` | that tiles' queries can be planned for those who ask them, and read what is theirs |
 //! | `schemas` | the generated models that a refresh moves under it |
-//! | `evidence` | that its dashboards are fit for viewers, and whether that still holds |
+//! | `judgement` | what is found in its dashboards, and what of it keeps them from viewers |
+//! | `evidence` | that they are fit for viewers, and whether that still holds |
 //! | `validation` | all that is found in a version as it is, for who asks |
 //! | `finish` | the last look, the rows, the mark; and what a complete version needs |
 //! | `drift` | what other hands did to a version in Omni |
@@ -32,6 +33,7 @@ mod evidence;
 mod finish;
 mod folder;
 pub(super) mod git;
+mod judgement;
 mod known;
 #[cfg(test)]
 mod laws;

@@ -58,11 +58,7 @@ fn matter(cut: &Cut) -> bool {
 /// At rest one list serves all versions; where something is to be validated it is read anew, before what it may change.
 fn listed<'a>(view: View<'a>) -> Result<&'a [ModelRecord], Step> {
     let at_rest = view.is_complete() && !view.seen.asked;
-    let age = if at_rest {
-        view.desired.list_age
-    } else {
-        Duration::ZERO
-    };
+    let age = if at_rest { view.desired.list_age } else { Duration::ZERO };
     let listed = view.seen.schemas.as_deref();
     listed.ok_or(Step::Look(Look::Schemas(age)))
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::evidence::{self, Judgement};
+use super::judgement::{Judgement, judged};
 use super::schemas::Stamps;
 use super::{Step, View, not_yet, queries};
 use crate::model_version::content::findings::{self, fingerprint};
@@ -158,7 +158,7 @@ fn of_model(view: View<'_>, model: &str, blocks: bool) -> Result<Vec<Found>, Ste
 fn of_cut(view: View<'_>, cut: &Cut, validated: &mut Validated) -> Result<(), Step> {
     let Judgement {
         unfit, passed, excused, ..
-    } = evidence::judged(view, cut)?;
+    } = judged(view, cut)?;
     if cut.validation.content != ContentValidation::Skip {
         validated.checks.push(Check::Content);
     }
@@ -172,7 +172,15 @@ fn of_cut(view: View<'_>, cut: &Cut, validated: &mut Validated) -> Result<(), St
     if asked.expect_schema.is_some() || !asked.denied_to.is_empty() {
         validated.checks.push(Check::Routing);
     }
-    let faults = queries::checked(view, cut, &excused, &Stamps::new())?;
+    let schemas = Stamps::new();
+    let mut faults = queries::checked(view, cut, &excused, &schemas, None)?;
+    let environments = queries::all_environments(view, cut);
+    if environments.is_empty() && asked.tenants.is_some() {
+        return Err(queries::nobody_to_ask(cut, None));
+    }
+    for environment in &environments {
+        faults.extend(queries::checked(view, cut, &excused, &schemas, Some(environment))?);
+    }
     let found = faults.into_iter().map(|it| Found {
         check: match it.reason {
             Reason::RoutingWrong => Check::Routing,

@@ -233,7 +233,10 @@ fn evidence_is_void_before_anything_is_validated_anew() {
         seen.findings = complete().findings;
         let again = kept(&mut seen);
         let stamps = again.schemas.as_ref().unwrap();
-        assert_eq!((again.void.as_ref(), stamps[id].as_str(), stamps.len()), (None, "now", 2));
+        assert_eq!(
+            (again.void.as_ref(), stamps[id].as_str(), stamps.len()),
+            (None, "now", 2)
+        );
         assert_eq!(next(&seen, 0), Step::End(Ending::Complete));
     }
 }
