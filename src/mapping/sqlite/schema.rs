@@ -21,7 +21,7 @@ const MIGRATIONS: [(i64, &str); 7] = [
     (4, include_str!("../../../migrations/sqlite/0004_state.sql")),
     (5, include_str!("../../../migrations/sqlite/0005_evidence.sql")),
     (6, include_str!("../../../migrations/sqlite/0006_copies.sql")),
-    (7, include_str!("../../../migrations/sqlite/0007_environments.sql")),
+    (7, include_str!("../../../migrations/sqlite/0007_validation.sql")),
 ];
 
 impl SqliteMapping {
