@@ -33,6 +33,7 @@ mod status;
 mod store;
 mod table;
 mod triggers;
+mod validation;
 mod watch;
 mod work;
 

@@ -19,6 +19,7 @@ use super::status::{CallError, FIELD_MANAGER, Report, StatusWriter, is_absent, w
 use super::store::{Store, Stored, requested};
 use super::table::Entry;
 use super::triggers::Key;
+use super::validation::Published;
 use crate::environment::{self, EnvironmentKey};
 use crate::model_version::last_look::{LastLook, LastLooks};
 use crate::model_version::{self, Progress, VersionReport};
@@ -127,6 +128,7 @@ impl Passes {
         };
         let passed = Passed::having_found(pass.next, &pass.report.findings);
         progress.measure(&pass.report);
+        self.publish_found(&name, &object, &pass.report).await;
         if pass.next == Next::Again {
             progress.publish(&pass.report);
         } else {
@@ -134,6 +136,29 @@ impl Passes {
                 .offer(name, Report::Version(pass.report), requested(&object));
         }
         passed
+    }
+
+    /// What validation found, for people.
+    async fn publish_found(&self, name: &ObjectName, object: &Object<ModelVersionSpec>, report: &VersionReport) {
+        let instance = &object.spec.instance_ref.name;
+        let (Some(found), Some(record), Lookup::Found(instance)) = (
+            &report.found,
+            self.store.record::<ModelVersion>(name),
+            self.store.instance(&name.namespace, instance),
+        ) else {
+            return;
+        };
+        // It was there a moment ago; if it is not now, the next pass finds the same.
+        let Ok((mapping, _)) = self.world.mapping(&instance).await else {
+            return;
+        };
+        let published = Published {
+            name,
+            uid: &record.identity.uid,
+            version: object.spec.version,
+            found,
+        };
+        published.keep(&self.client, &*mapping).await;
     }
 
     async fn over_environment(&self, key: EnvironmentKey) -> Passed {

@@ -5,6 +5,7 @@ use super::table::Record;
 use crate::environment::PinReport;
 use crate::model_version::VersionReport;
 use crate::omni_instance::InstancePass;
+use crate::ports::FoundSummary;
 use crate::resources::conditions::{Finding, apply};
 use crate::resources::{
     ModelVersion, ModelVersionStatus, OmniInstance, OmniInstanceStatus, TenantPin, TenantPinStatus,
@@ -56,6 +57,7 @@ impl ReportOf<ModelVersion> for VersionReport {
             status.foreign_links.clone_from(&self.foreign_links);
             status.not_carried.clone_from(&self.not_carried);
         }
+        keep_or(&mut status.validation, self.found.as_ref().map(FoundSummary::status).as_ref());
     }
 }
 

@@ -52,7 +52,7 @@ use tracing::Instrument as _;
 use urgency::Situation;
 pub use validate::validate;
 
-use crate::ports::{Failure, LOOK_AGAIN, Lookup, Mapping, Next, Object, Omni, Reservation, Urgency, World};
+use crate::ports::{Failure, FoundSummary, LOOK_AGAIN, Lookup, Mapping, Next, Object, Omni, Reservation, Urgency, World};
 use crate::resources::conditions::{Finding, Reason};
 use crate::resources::{Dashboards, DashboardsStatus, ModelVersionSpec, OmniInstanceSpec};
 
@@ -82,6 +82,8 @@ pub struct VersionReport {
     pub foreign_links: Vec<String>,
     /// What its source's dashboards have and its own do not.
     pub not_carried: Vec<String>,
+    /// How much was found when it was last validated; `None` where nothing ever was.
+    pub found: Option<FoundSummary>,
     /// How many calls to Omni its cut may still cost, as far as is known; `None` where it is no cut in progress.
     pub calls_left: Option<u32>,
 }

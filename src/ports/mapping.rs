@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use snafu::Snafu;
 
+use super::{FoundLine, FoundReport, FoundSummary};
 use crate::resources::{PinDeletionPolicy, RenameKind};
 
 /// What the tables look like, found when the mapping was prepared.
@@ -53,6 +54,8 @@ pub struct VersionRecord {
     pub evidence: Option<Evidence>,
     /// What proved that the queries of an environment's tenants are right, by environment: where tenants are asked as.
     pub environments: BTreeMap<String, Evidence>,
+    /// How much was found when it was last validated; `None` where nothing ever was.
+    pub found: Option<FoundSummary>,
 }
 
 impl VersionRecord {
@@ -533,6 +536,10 @@ pub trait Mapping: Send + Sync {
     async fn record_version(&self, version: i32, source: &str, holder: &str) -> Result<VersionRecord, MappingError>;
     /// Keeps one thing learned about a version.
     async fn change_version(&self, version: i32, change: &VersionChange) -> Result<(), MappingError>;
+    /// What was found in a version when it was last validated, worst first.
+    async fn found(&self, version: i32) -> Result<Vec<FoundLine>, MappingError>;
+    /// Keeps what was found, in place of what was found before; the same again is no change.
+    async fn record_found(&self, version: i32, report: &FoundReport) -> Result<(), MappingError>;
     /// The intents of a version.
     async fn intents(&self, version: i32) -> Result<Vec<Intent>, MappingError>;
     /// Opens an intent, or opens it again with a new time.

@@ -28,7 +28,9 @@ pub use clients::{Clients, ConnectError};
 pub use clock::{Clock, SystemClock};
 pub use contract::{Contract, Difference};
 pub use failure::{CREDENTIAL_PACE, Failure, LOOK_AGAIN, SECRET_PACE, newer_release};
-pub use findings::{ContentIssue, DocumentFindings, QueryAnswer, QueryAsk, ValidationIssue};
+pub use findings::{
+    ContentIssue, DocumentFindings, FoundLine, FoundReport, FoundSummary, QueryAnswer, QueryAsk, ValidationIssue,
+};
 pub use git_settings::{GitLink, GitSettings, GitSync, Migration};
 pub use mapping::{
     AskedRename, Claim, CompleteVersion, DashboardIds, DashboardRecord, DashboardRow, DocumentState, EnvironmentView,

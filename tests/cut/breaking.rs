@@ -343,6 +343,8 @@ behind_a_fuse! {
     fn versions() -> Result<BTreeMap<i32, VersionRecord>, MappingError>;
     fn record_version(version: i32, source: &str, holder: &str) -> Result<VersionRecord, MappingError>;
     fn change_version(version: i32, change: &VersionChange) -> Result<(), MappingError>;
+    fn found(version: i32) -> Result<Vec<FoundLine>, MappingError>;
+    fn record_found(version: i32, report: &FoundReport) -> Result<(), MappingError>;
     fn intents(version: i32) -> Result<Vec<Intent>, MappingError>;
     fn open_intent(version: i32, step: IntentStep, subject: &str, at: Timestamp) -> Result<(), MappingError>;
     fn settle_intent(version: i32, step: IntentStep, subject: &str, at: Timestamp, result: &str) -> Result<(), MappingError>;

@@ -304,10 +304,11 @@ pub(crate) async fn what_is_learned_about_a_version_is_kept(bed: Bed) {
 pub(crate) async fn evidence_of_an_older_release_is_read_as_what_it_was(bed: Bed) {
     let older = bed.writer().await;
     older.record_version(2, "cut:1", "ns/v2").await.unwrap();
-    let (version, migration) = (bed.ledger("model_version"), bed.ledger("migration"));
+    let [version, finding, migration] = ["model_version", "finding", "migration"].map(|it| bed.ledger(it));
     let evidence = r#"{"basis":"0123456789abcdef","void":null,"known":["a"]}"#;
     bed.by_hand(&format!(
-        "ALTER TABLE {version} DROP COLUMN environments; DELETE FROM {migration} WHERE number = 7; \
+        "ALTER TABLE {version} DROP COLUMN environments; ALTER TABLE {version} DROP COLUMN found; \
+         DROP TABLE {finding}; DELETE FROM {migration} WHERE number = 7; \
          UPDATE {version} SET evidence = '{evidence}' WHERE version = 2"
     ))
     .await;

@@ -16,7 +16,7 @@ use crate::ports::{CompleteVersion, DashboardRecord, DashboardRow, Intent, Inten
 const VERSIONS: &str = "SELECT version, source, holder, connection_id, model_id, definition, folder_id, folder_path, \
                         source_stamp, plan, \
                         (extract(epoch FROM complete_at) * 1000000)::bigint AS complete_at, \
-                        (extract(epoch FROM retired_at) * 1000000)::bigint AS retired_at, model_state, evidence, environments \
+                        (extract(epoch FROM retired_at) * 1000000)::bigint AS retired_at, model_state, evidence, environments, found \
                         FROM wavepin.model_version";
 
 impl PgMapping {
@@ -284,7 +284,7 @@ impl PgMapping {
 }
 
 /// The record of a version, locked as the clause says.
-async fn version_record(
+pub(super) async fn version_record(
     connection: &mut PgConnection,
     version: i32,
     lock: &'static str,

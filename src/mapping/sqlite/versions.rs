@@ -13,7 +13,7 @@ use super::SqliteMapping;
 use crate::ports::{CompleteVersion, DashboardRecord, DashboardRow, Intent, IntentStep, VersionChange, VersionRecord};
 
 const VERSION_COLUMNS: &str = "version, source, holder, connection_id, model_id, definition, folder_id, folder_path, \
-                               source_stamp, plan, complete_at, retired_at, model_state, evidence, environments";
+                               source_stamp, plan, complete_at, retired_at, model_state, evidence, environments, found";
 
 impl SqliteMapping {
     pub(super) async fn read_versions(&self) -> Result<BTreeMap<i32, VersionRecord>, Failure> {
@@ -286,7 +286,7 @@ impl SqliteMapping {
     }
 }
 
-pub(super) async fn version_record(
+pub(super) pub(super) async fn version_record(
     connection: &mut SqliteConnection,
     version: i32,
 ) -> Result<Option<VersionRecord>, Failure> {

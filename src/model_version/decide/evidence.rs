@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use super::judgement::{self, Judgement, judged};
 use super::queries::{self, Fault};
 use super::schemas::{self, Stamps};
-use super::{Drift, Ending, Step, View, halt, model};
+use super::{Drift, Ending, Step, View, found, halt, model};
 use crate::model_version::act::Effect;
 use crate::model_version::desired::{Cut, Desired};
 use crate::model_version::observe::{Look, Observed};
@@ -42,18 +42,29 @@ pub(super) fn gathered(view: View<'_>, cut: &Cut) -> Option<Step> {
         }),
         Err(step) => Err(step),
     };
-    match looked {
+    let step = match looked {
         Ok(unfit) => unfit.map(|ending| match ending {
             Ending::Drifted(drift) => halt(drift.reason, drift.message),
             other => Step::End(other),
-        }),
-        Err(step) => Some(step),
-    }
+        })?,
+        Err(step) => step,
+    };
+    Some(found::kept_first(view, cut, proved(view, cut), step))
 }
 
 /// Of a complete version: its evidence is void while other hands' changes harm it, and gathered again when what it rests
 /// on is another thing than it was. The findings, where they are what makes it void now.
 pub(super) fn renewed(view: View<'_>, cut: &Cut, drift: Option<&Drift>) -> Result<Option<Ending>, Step> {
+    let kept_first = |step| found::kept_first(view, cut, proved(view, cut), step);
+    let unfit = renewal(view, cut, drift).map_err(kept_first)?;
+    let Some(ending) = unfit else { return Ok(None) };
+    match kept_first(Step::End(ending)) {
+        Step::End(ending) => Ok(Some(ending)),
+        step => Err(step),
+    }
+}
+
+fn renewal(view: View<'_>, cut: &Cut, drift: Option<&Drift>) -> Result<Option<Ending>, Step> {
     let basis = basis(view, cut);
     if let Some(drift) = drift.filter(|drift| drift.harms()) {
         void(view, drift.reason, None)?;
@@ -250,6 +261,14 @@ fn recorded<'a>(view: View<'a>) -> Option<&'a Evidence> {
 /// The evidence that is not void and about what there is now, but for what lies below the version's model.
 fn unmoved<'a>(view: View<'a>, basis: &str) -> Option<&'a Evidence> {
     recorded(view).filter(|it| it.void.is_none() && it.basis == basis)
+}
+
+/// The version's own evidence, where that holds.
+fn proved<'a>(view: View<'a>, cut: &Cut) -> Option<&'a Evidence> {
+    let basis = basis(view, cut);
+    let evidence = unmoved(view, &basis)?;
+    let holds = |before: &Stamps| !schemas::moved(view, cut, before).unwrap_or(true);
+    evidence.schemas.as_ref().is_some_and(holds).then_some(evidence)
 }
 
 /// Whether the evidence holds. That of a complete version is void from the moment that a refresh is seen, whatever comes

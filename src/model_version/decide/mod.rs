@@ -17,6 +17,7 @@
 //! | `queries` | that tiles' queries can be planned for those who ask them, and read what is theirs |
 //! | `schemas` | the generated models that a refresh moves under it |
 //! | `judgement` | what is found in its dashboards, and what of it keeps them from viewers |
+//! | `found` | what is kept of that for people |
 //! | `evidence` | that they are fit for viewers, and whether that still holds |
 //! | `validation` | all that is found in a version as it is, for who asks |
 //! | `finish` | the last look, the rows, the mark; and what a complete version needs |
@@ -32,6 +33,7 @@ mod drift;
 mod evidence;
 mod finish;
 mod folder;
+mod found;
 pub(super) mod git;
 mod judgement;
 mod known;

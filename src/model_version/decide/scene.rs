@@ -271,11 +271,20 @@ pub(super) fn validated(mut seen: Observed) -> Observed {
 }
 
 pub(super) fn next(seen: &Observed, now: i64) -> Step {
-    decide(&desired(), seen, at(now), REQUEST_TIMEOUT)
+    next_by(ContentMethod::ExportImport, seen, now)
 }
 
+/// The next step, after what was found is on record.
 pub(super) fn next_by(method: ContentMethod, seen: &Observed, now: i64) -> Step {
-    decide(&desired_by(method), seen, at(now), REQUEST_TIMEOUT)
+    let decide = |seen: &Observed| decide(&desired_by(method), seen, at(now), REQUEST_TIMEOUT);
+    match decide(seen) {
+        Step::Do(Effect::RecordFound(report)) => {
+            let mut seen = seen.clone();
+            record(&mut seen).found = Some(report.summary);
+            decide(&seen)
+        }
+        step => step,
+    }
 }
 
 pub(super) fn record(seen: &mut Observed) -> &mut VersionRecord {
