@@ -56,7 +56,9 @@ impl Published<'_> {
             return Err(format!("no object may have a name of more than {LONGEST_NAME} letters"));
         }
         let config_maps: Api<ConfigMap> = Api::namespaced(client.clone(), &self.name.namespace);
-        let present = within(config_maps.get_opt(&name)).await.map_err(|error| told(&error, "get"))?;
+        let present = within(config_maps.get_opt(&name))
+            .await
+            .map_err(|error| told(&error, "get"))?;
         if present.as_ref().is_some_and(|it| self.is_said(it)) {
             return Ok(());
         }
@@ -152,7 +154,10 @@ fn zipped(lines: &[FoundLine]) -> Vec<u8> {
 fn told(error: &CallError, verb: &str) -> String {
     match error {
         CallError::Api(kube::Error::Api(status)) if status.is_forbidden() => {
-            format!("{}; grant Wavepin's ServiceAccount get, create and patch on ConfigMaps", status.message)
+            format!(
+                "{}; grant Wavepin's ServiceAccount get, create and patch on ConfigMaps",
+                status.message
+            )
         }
         error => format!("{verb}: {error}"),
     }

@@ -9,8 +9,7 @@ use sqlx::sqlite::SqliteRow;
 use super::lines::read_by_name;
 use crate::ports::{
     Claim, DashboardIds, DashboardRecord, EnvironmentView, FoundLine, Intent, IntentStep, MappingErrorKind,
-    Organization,
-    PinEvent, PinEventKind, VersionRecord,
+    Organization, PinEvent, PinEventKind, VersionRecord,
 };
 use crate::resources::PinDeletionPolicy;
 

@@ -52,7 +52,9 @@ use tracing::Instrument as _;
 use urgency::Situation;
 pub use validate::validate;
 
-use crate::ports::{Failure, FoundSummary, LOOK_AGAIN, Lookup, Mapping, Next, Object, Omni, Reservation, Urgency, World};
+use crate::ports::{
+    Failure, FoundSummary, LOOK_AGAIN, Lookup, Mapping, Next, Object, Omni, Reservation, Urgency, World,
+};
 use crate::resources::conditions::{Finding, Reason};
 use crate::resources::{Dashboards, DashboardsStatus, ModelVersionSpec, OmniInstanceSpec};
 

@@ -90,7 +90,10 @@ impl FoundLine {
         // What was found in the content says in which tile.
         let tile = self.tile.as_ref().filter(|_| self.asked_as.is_some());
         let tile = tile.map_or_else(String::new, |tile| format!(", tile {tile:?}"));
-        let asked_as = self.asked_as.as_ref().map_or_else(String::new, |it| format!(", as {it}"));
+        let asked_as = self
+            .asked_as
+            .as_ref()
+            .map_or_else(String::new, |it| format!(", as {it}"));
         format!("{weight}, {}:{slug}{tile}{asked_as}: {}", self.looked_at, self.message)
     }
 }

@@ -24,7 +24,8 @@ pub use git::{GitAccess, GitAuthor, GitFallback, Migrate, ModelGit, SecretRef};
 pub use model_version::{
     AccessBy, AddedDashboard, Adopt, AdoptedDashboard, Content, ContentMethod, CopiedBy, Dashboards, DashboardsStatus,
     DeletionPolicy, DriftPolicy, Edit, Folder, FolderPermission, FolderRole, InstanceRef, Model, ModelCopy, ModelRole,
-    ModelVersion, ModelVersionSpec, ModelVersionStatus, PermissionsFrom, Rename, RenameKind, RolesFrom, Source, ValidationStatus,
+    ModelVersion, ModelVersionSpec, ModelVersionStatus, PermissionsFrom, Rename, RenameKind, RolesFrom, Source,
+    ValidationStatus,
 };
 pub use omni_instance::{
     DashboardIdHolds, Management, MappingSpec, OmniInstance, OmniInstanceSpec, OmniInstanceStatus, SecretKeyRef,

@@ -102,6 +102,12 @@ pub(crate) async fn what_is_found_for_one_environment_after_completion_keeps_no_
         ],
     );
     assert_eq!(plans(&bench), 8);
+    let summary = report.found.as_ref().unwrap();
+    assert_eq!((summary.blocking, summary.passed), (1, 0));
+    says(
+        &summary.first[0],
+        &["blocks, routing: own, tile \"Own patients\", as tenant globex in production: it reads"],
+    );
     let production = first_pin(&bench, &world, "production").await;
     assert_eq!(production.version, None);
     says(

@@ -6,6 +6,7 @@ mod available;
 mod bad_input;
 pub(crate) mod bed;
 mod copies;
+mod found;
 mod frozen;
 mod gone;
 mod kills;

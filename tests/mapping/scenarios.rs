@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use wavepin::ports::{
     AskedRename, Claim, CompleteVersion, DashboardIds, DashboardRecord, DashboardRow, DocumentState, Evidence, Flip,
-    FlipOutcome, Intent, IntentStep, Mapping, MappingError, MappingErrorKind, ModelState, Move, Organization,
-    PinEventKind, RowRemoval, Sampled, SourceStamp, VersionChange,
+    FlipOutcome, FoundLine, FoundReport, FoundSummary, Intent, IntentStep, Mapping, MappingError, MappingErrorKind,
+    ModelState, Move, Organization, PinEventKind, RowRemoval, Sampled, SourceStamp, VersionChange,
 };
 use wavepin::resources::{PinDeletionPolicy, RenameKind};
 
@@ -297,6 +297,42 @@ pub(crate) async fn what_is_learned_about_a_version_is_kept(bed: Bed) {
         .change_version(9, &VersionChange::Model("m".to_owned()))
         .await;
     let refusal = refusal.expect_err("nobody recorded it").to_string();
+    assert!(refusal.contains("version 9 is not recorded"), "{refusal}");
+}
+
+pub(crate) async fn what_was_found_is_kept_worst_first_and_written_once(bed: Bed) {
+    let mapping = bed.writer().await;
+    mapping.record_version(2, "cut:1", "ns/v2").await.unwrap();
+    assert_eq!(mapping.found(2).await.unwrap(), []);
+    let line = |message: &str, blocks: bool| FoundLine {
+        looked_at: "routing".to_owned(),
+        environment: blocks.then(|| "production".to_owned()),
+        slug: Some("own".to_owned()),
+        message: message.to_owned(),
+        blocks,
+        fingerprint: "f".to_owned(),
+        ..FoundLine::default()
+    };
+    let report = |lines: &[FoundLine], digest: &str| FoundReport {
+        summary: FoundSummary {
+            digest: digest.to_owned(),
+            blocking: 1,
+            passed: 1,
+            first: lines.iter().map(FoundLine::told).collect(),
+        },
+        lines: lines.to_vec(),
+    };
+    let lines = [line("it reads \"another's\" schema", true), line("it is \\ old", false)];
+    let first = report(&lines, "one");
+    mapping.record_found(2, &first).await.unwrap();
+    assert_eq!(mapping.found(2).await.unwrap(), lines);
+    assert_eq!(mapping.versions().await.unwrap()[&2].found, Some(first.summary.clone()));
+    let before = bed.writes().await;
+    mapping.record_found(2, &first).await.unwrap();
+    assert_eq!(bed.writes().await, before, "the same again");
+    mapping.record_found(2, &report(&lines[1..], "two")).await.unwrap();
+    assert_eq!(mapping.found(2).await.unwrap(), lines[1..]);
+    let refusal = mapping.record_found(9, &first).await.unwrap_err().to_string();
     assert!(refusal.contains("version 9 is not recorded"), "{refusal}");
 }
 

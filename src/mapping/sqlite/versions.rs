@@ -286,7 +286,7 @@ impl SqliteMapping {
     }
 }
 
-pub(super) pub(super) async fn version_record(
+pub(super) async fn version_record(
     connection: &mut SqliteConnection,
     version: i32,
 ) -> Result<Option<VersionRecord>, Failure> {

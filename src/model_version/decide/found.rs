@@ -43,7 +43,11 @@ fn report(view: View<'_>, cut: &Cut, proved: Option<&Evidence>) -> Option<FoundR
         digest: digest(&lines),
         blocking: count(true),
         passed: count(false),
-        first: lines.iter().take(TOLD).map(|it| shortened(&it.told(), LONGEST_TOLD)).collect(),
+        first: lines
+            .iter()
+            .take(TOLD)
+            .map(|it| shortened(&it.told(), LONGEST_TOLD))
+            .collect(),
     };
     lines.truncate(KEPT);
     let before = view.record().and_then(|it| it.found.as_ref());
@@ -74,7 +78,10 @@ fn found(view: View<'_>, cut: &Cut, proved: Option<&Evidence>) -> Option<Vec<Fou
     let environments = queries::environments(view, cut).into_iter().map(Some);
     for environment in std::iter::once(None).chain(environments) {
         let record = view.record()?;
-        if environment.as_ref().is_some_and(|it| proved.is_some() && record.unproved(it).is_none()) {
+        if environment
+            .as_ref()
+            .is_some_and(|it| proved.is_some() && record.unproved(it).is_none())
+        {
             continue;
         }
         match queries::checked(view, cut, &judgement.excused, &stamps, environment.as_deref()) {
@@ -88,7 +95,16 @@ fn found(view: View<'_>, cut: &Cut, proved: Option<&Evidence>) -> Option<Vec<Fou
 }
 
 /// Whoever reads another's data comes first, and what was let pass last.
-fn worst_first(it: &Found) -> (bool, std::cmp::Reverse<Check>, &Option<String>, &Option<String>, &Option<String>, &str) {
+fn worst_first(
+    it: &Found,
+) -> (
+    bool,
+    std::cmp::Reverse<Check>,
+    &Option<String>,
+    &Option<String>,
+    &Option<String>,
+    &str,
+) {
     let check = std::cmp::Reverse(it.check);
     (!it.blocks, check, &it.environment, &it.slug, &it.tile, &it.fingerprint)
 }

@@ -9,8 +9,8 @@ use tokio::sync::Mutex;
 
 use crate::ports::{
     Claim, Clock, CompleteVersion, DashboardRecord, DashboardRow, EnvironmentView, Flip, FlipOutcome, FoundLine,
-    FoundReport, Intent,
-    IntentStep, Mapping, MappingError, MappingErrorKind, Organization, RowRemoval, Shape, VersionChange, VersionRecord,
+    FoundReport, Intent, IntentStep, Mapping, MappingError, MappingErrorKind, Organization, RowRemoval, Shape,
+    VersionChange, VersionRecord,
 };
 
 /// A mapping that is read and not written.
