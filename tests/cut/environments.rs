@@ -128,6 +128,8 @@ pub(crate) async fn what_is_found_for_one_environment_after_completion_keeps_no_
     bench.clock_passes(std::time::Duration::from_secs(301));
     let report = bench.drive(&world, "clinical-v2").await;
     ready(&report);
+    let found = report.found.as_ref().map(|it| it.blocking);
+    assert_eq!(found, Some(0), "there is nothing any more");
     says(
         &validated(&report).1,
         &["as tenants of production, staging", "as asked for at \"noon\""],

@@ -3,7 +3,9 @@
 mod method;
 
 use super::laws::about_to_import;
-use super::scene::{PATH, SLUGS, at, copy_of, desired, intent, model, next, permit, record, validated, whole};
+use super::scene::{
+    PATH, REQUEST_TIMEOUT, SLUGS, at, copy_of, desired, intent, model, next, permit, record, validated, whole,
+};
 use super::*;
 use crate::model_version::act::MERGED;
 use crate::model_version::observe::Again;
