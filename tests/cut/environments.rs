@@ -69,7 +69,6 @@ fn plans(bench: &Bench) -> usize {
     calls(bench, "/query/run").len()
 }
 
-#[tokio::test(flavor = "multi_thread")]
 pub(crate) async fn what_is_found_for_one_environment_after_completion_keeps_no_other() {
     let bench = bench(Some(2), SEEDED).await;
     let (_, report) = bench.both().await;

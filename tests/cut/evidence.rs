@@ -156,7 +156,6 @@ async fn pass(bench: &Bench, world: &World, globex: i32) -> PinReport {
         .unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread")]
 pub(crate) async fn void_evidence_keeps_pins_from_moving_forward_and_from_nothing_else() {
     let bench = Bench::new(as_it_is).await;
     ready(&bench.both().await.1);

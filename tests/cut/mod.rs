@@ -9,7 +9,7 @@ mod documents;
 mod doubts;
 mod drift;
 mod edits;
-mod environments;
+pub(crate) mod environments;
 pub(crate) mod evidence;
 pub(crate) mod git;
 pub(crate) mod knobs;

@@ -1,6 +1,8 @@
 //! What was found, as it is kept for people: written down whenever a version was judged and something else was found than
 //! the time before.
 
+use std::cmp::Reverse;
+
 use sha2::{Digest, Sha256};
 
 use super::judgement::judged;
@@ -33,7 +35,7 @@ pub(super) fn kept_first(view: View<'_>, cut: &Cut, proved: Option<&Evidence>, s
 /// What is to be written down now; `None` where not all was looked at in this pass, or it is on record.
 fn report(view: View<'_>, cut: &Cut, proved: Option<&Evidence>) -> Option<FoundReport> {
     let mut found = found(view, cut, proved)?;
-    found.sort_by(|one, other| worst_first(one).cmp(&worst_first(other)));
+    found.sort_by(|one, other| weight(one).cmp(&weight(other)));
     let mut lines: Vec<FoundLine> = found.into_iter().map(line).collect();
     let count = |blocks: bool| {
         let count = lines.iter().filter(|it| it.blocks == blocks).count();
@@ -94,19 +96,13 @@ fn found(view: View<'_>, cut: &Cut, proved: Option<&Evidence>) -> Option<Vec<Fou
     Some(found)
 }
 
+/// What findings are sorted by: whether they block, what was looked at, and where.
+type Weight<'a> = (bool, Reverse<Check>, [Option<&'a str>; 3], &'a str);
+
 /// Whoever reads another's data comes first, and what was let pass last.
-fn worst_first(
-    it: &Found,
-) -> (
-    bool,
-    std::cmp::Reverse<Check>,
-    &Option<String>,
-    &Option<String>,
-    &Option<String>,
-    &str,
-) {
-    let check = std::cmp::Reverse(it.check);
-    (!it.blocks, check, &it.environment, &it.slug, &it.tile, &it.fingerprint)
+fn weight(it: &Found) -> Weight<'_> {
+    let place = [&it.environment, &it.slug, &it.tile].map(Option::as_deref);
+    (!it.blocks, Reverse(it.check), place, &it.fingerprint)
 }
 
 fn line(found: Found) -> FoundLine {

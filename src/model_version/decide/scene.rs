@@ -265,6 +265,7 @@ pub(super) fn validated(mut seen: Observed) -> Observed {
         void: None,
         known: Some(BTreeSet::new()),
         schemas: Some(["s", "se"].map(|id| (id.to_owned(), "then".to_owned())).into()),
+        ..Evidence::default()
     };
     record(&mut seen).evidence = Some(evidence);
     seen
