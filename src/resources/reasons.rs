@@ -366,7 +366,7 @@ reasons! {
     }
     /// The evidence for the wished version does not hold any more: something that it rests on was changed in Omni.
     EvidenceVoid {
-        cause: "A person or a script edited the version's model or dashboards; the ModelVersion's conditions say what.",
+        cause: "A person or a script edited the version's model or dashboards, the schema below it was refreshed, or the queries of this environment's tenants were found wrong; the ModelVersion's conditions say what.",
         remedy: "Do for the ModelVersion what its conditions ask for; the pin moves as soon as it is validated again. Going back to a version that the tenant had needs no evidence.",
     }
     /// The wished version was not validated yet as the tenants of this environment.

@@ -15,11 +15,11 @@ use tokio::sync::Notify;
 use wavepin::ports::{
     Ask, Budget, Claim, CompleteVersion, Connection, Contract, Copied, CopyRequest, DashboardRecord, DashboardRow,
     Directory, DocumentFindings, DocumentPermit, DocumentRecord, DocumentRequest, EnvironmentView, Exported, Flip,
-    FlipOutcome, FolderPermit, FolderRecord, GitLink, GitSettings, GitSync, Grantee, Identity, ImportRequest, Imported,
-    Intent, IntentStep, Mapping, MappingError, MappingErrorKind, Merge, Migration, ModelFile, ModelFiles, ModelRecord,
-    ModelRepository, NewModel, Omni, OmniError, OmniErrorKind, Organization, Place, PublishedRead, QueryAnswer,
-    QueryAsk, RepositoryError, RepositoryErrorKind, Reservation, Return, Revision, RoleGrant, RowRemoval, Scheduled,
-    Shape, Standing, Told, ValidationIssue, VersionChange, VersionRecord,
+    FlipOutcome, FolderPermit, FolderRecord, FoundLine, FoundReport, GitLink, GitSettings, GitSync, Grantee, Identity,
+    ImportRequest, Imported, Intent, IntentStep, Mapping, MappingError, MappingErrorKind, Merge, Migration, ModelFile,
+    ModelFiles, ModelRecord, ModelRepository, NewModel, Omni, OmniError, OmniErrorKind, Organization, Place,
+    PublishedRead, QueryAnswer, QueryAsk, RepositoryError, RepositoryErrorKind, Reservation, Return, Revision,
+    RoleGrant, RowRemoval, Scheduled, Shape, Standing, Told, ValidationIssue, VersionChange, VersionRecord,
 };
 
 /// Where in a call a process is stopped.
