@@ -217,9 +217,9 @@ pub(super) fn is_known(record: &VersionRecord, change: &VersionChange) -> bool {
         VersionChange::Folder { id, path } => is(&record.folder_id, id) && is(&record.folder_path, path),
         VersionChange::SourceStamp(it) => record.source_stamp.as_ref() == Some(it),
         VersionChange::ModelState(it) => record.model_state.as_ref() == Some(it),
-        VersionChange::Evidence(it) => record.evidence.as_ref() == Some(it),
+        VersionChange::Evidence(it) => record.evidence.as_ref() == Some(&**it),
         VersionChange::EnvironmentEvidence { environment, evidence } => {
-            record.environments.get(environment) == Some(evidence)
+            record.environments.get(environment) == Some(&**evidence)
         }
     }
 }

@@ -211,13 +211,13 @@ pub enum VersionChange {
     /// Its model, found to be right.
     ModelState(ModelState),
     /// It was validated, or its evidence holds no longer.
-    Evidence(Evidence),
+    Evidence(Box<Evidence>),
     /// The queries of an environment's tenants were validated, or that holds no longer.
     EnvironmentEvidence {
         /// The environment.
         environment: String,
         /// What was proved.
-        evidence: Evidence,
+        evidence: Box<Evidence>,
     },
 }
 

@@ -103,7 +103,7 @@ async fn a_refresh_that_takes_away_what_the_version_needs_is_told_until_it_is_ba
     assert_eq!(validated(&report).0, Verdict::False);
     says(
         &waits(&forward(&bench, &world).await).unwrap(),
-        &["EvidenceVoid", "(ModelInvalid)"],
+        &["EvidenceVoid", "(ModelInvalid: wards.view/beds_total: "],
     );
     let void = evidence(&bench).await;
     bench.clock_passes(std::time::Duration::from_secs(301));

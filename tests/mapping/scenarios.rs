@@ -250,7 +250,7 @@ pub(crate) async fn what_is_learned_about_a_version_is_kept(bed: Bed) {
     };
     let of = |environment: &str, evidence: &Evidence| VersionChange::EnvironmentEvidence {
         environment: environment.to_owned(),
-        evidence: evidence.clone(),
+        evidence: Box::new(evidence.clone()),
     };
     let folder = VersionChange::Folder {
         id: "f-1".to_owned(),
@@ -264,7 +264,7 @@ pub(crate) async fn what_is_learned_about_a_version_is_kept(bed: Bed) {
         folder,
         VersionChange::SourceStamp(stamp.clone()),
         VersionChange::ModelState(state.clone()),
-        VersionChange::Evidence(evidence.clone()),
+        VersionChange::Evidence(Box::new(evidence.clone())),
         of("production", &evidence),
         of("staging", &void),
         of("production", &void),
@@ -363,7 +363,7 @@ pub(crate) async fn evidence_of_an_older_release_is_read_as_what_it_was(bed: Bed
     );
     let own = VersionChange::EnvironmentEvidence {
         environment: "production".to_owned(),
-        evidence: expected.clone(),
+        evidence: Box::new(expected.clone()),
     };
     newer.change_version(2, &own).await.unwrap();
     let read = newer.versions().await.unwrap().remove(&2).unwrap();
@@ -792,7 +792,7 @@ pub(crate) async fn what_changes_nothing_writes_nothing(bed: Bed) {
     };
     let own = VersionChange::EnvironmentEvidence {
         environment: "production".to_owned(),
-        evidence: Evidence::default(),
+        evidence: Box::default(),
     };
     let everything = async || {
         mapping.prepare("acme", None).await.unwrap();

@@ -395,9 +395,9 @@ impl VersionChange {
             }
             Self::SourceStamp(stamp) => record.source_stamp = Some(stamp),
             Self::ModelState(state) => record.model_state = Some(state),
-            Self::Evidence(evidence) => record.evidence = Some(evidence),
+            Self::Evidence(evidence) => record.evidence = Some(*evidence),
             Self::EnvironmentEvidence { environment, evidence } => {
-                record.environments.insert(environment, evidence);
+                record.environments.insert(environment, *evidence);
             }
         }
     }

@@ -235,7 +235,7 @@ fn told_of_queries(reason: Reason, faults: &[Fault]) -> String {
 }
 
 fn keep(evidence: Evidence) -> Step {
-    Step::Do(Effect::Change(VersionChange::Evidence(evidence)))
+    Step::Do(Effect::Change(VersionChange::Evidence(Box::new(evidence))))
 }
 
 /// The validation that a person asked for was made, and found nothing that blocks.

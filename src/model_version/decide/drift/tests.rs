@@ -39,7 +39,7 @@ fn drifted(seen: &Observed) -> Drift {
     let mut void = None;
     if let Step::Do(Effect::Change(VersionChange::Evidence(evidence))) = next(&seen, 0) {
         void.clone_from(&evidence.void);
-        record(&mut seen).evidence = Some(evidence);
+        record(&mut seen).evidence = Some(*evidence);
     }
     match next(&seen, 0) {
         Step::End(Ending::Drifted(drift)) => {
@@ -196,8 +196,8 @@ fn kept(seen: &mut Observed) -> Evidence {
     let Step::Do(Effect::Change(VersionChange::Evidence(evidence))) = next(seen, 0) else {
         panic!("{:?}", next(seen, 0))
     };
-    record(seen).evidence = Some(evidence.clone());
-    evidence
+    record(seen).evidence = Some((*evidence).clone());
+    *evidence
 }
 
 fn refreshed(seen: &mut Observed, id: &str) {

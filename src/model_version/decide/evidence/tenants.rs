@@ -59,7 +59,7 @@ pub(super) fn proof(whole: &Evidence) -> Evidence {
 pub(super) fn keep(environment: &str, evidence: Evidence) -> Step {
     Step::Do(Effect::Change(VersionChange::EnvironmentEvidence {
         environment: environment.to_owned(),
-        evidence,
+        evidence: Box::new(evidence),
     }))
 }
 
