@@ -5,7 +5,6 @@ use super::table::Record;
 use crate::environment::PinReport;
 use crate::model_version::VersionReport;
 use crate::omni_instance::InstancePass;
-use crate::ports::FoundSummary;
 use crate::resources::conditions::{Finding, apply};
 use crate::resources::{
     ModelVersion, ModelVersionStatus, OmniInstance, OmniInstanceStatus, TenantPin, TenantPinStatus,
@@ -59,7 +58,7 @@ impl ReportOf<ModelVersion> for VersionReport {
         }
         keep_or(
             &mut status.validation,
-            self.found.as_ref().map(FoundSummary::status).as_ref(),
+            self.found.as_ref().map(|it| it.status()).as_ref(),
         );
     }
 }

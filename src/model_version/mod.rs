@@ -85,7 +85,7 @@ pub struct VersionReport {
     /// What its source's dashboards have and its own do not.
     pub not_carried: Vec<String>,
     /// How much was found when it was last validated; `None` where nothing ever was.
-    pub found: Option<FoundSummary>,
+    pub found: Option<Box<FoundSummary>>,
     /// How many calls to Omni its cut may still cost, as far as is known; `None` where it is no cut in progress.
     pub calls_left: Option<u32>,
 }

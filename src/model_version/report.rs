@@ -96,7 +96,7 @@ pub fn report(spec_hash: &str, desired: &Desired, seen: &Observed, stage: Stage<
         dashboards: (total > 0).then(|| dashboards(seen, total, ready)),
         foreign_links: foreign_links(seen),
         not_carried: told(not_carried),
-        found: record.and_then(|it| it.found.clone()),
+        found: record.and_then(|it| it.found.clone()).map(Box::new),
         calls_left: calls_left(desired, seen, complete),
     }
 }

@@ -10,7 +10,6 @@ use super::catalog::{Catalog, Id, id_of};
 use crate::environment::{EnvironmentKey, PinReport};
 use crate::model_version::VersionReport;
 use crate::omni_instance::InstancePass;
-use crate::ports::FoundSummary;
 use crate::resources::conditions::{self, Finding, READY, Transition};
 use crate::resources::{ModelVersionStatus, OmniInstanceStatus, TenantPinStatus};
 
@@ -105,7 +104,7 @@ impl Statuses {
             status.foreign_links.clone_from(&report.foreign_links);
             status.not_carried.clone_from(&report.not_carried);
         }
-        let validation = report.found.as_ref().map(FoundSummary::status);
+        let validation = report.found.as_ref().map(|it| it.status());
         status.validation = validation.or(status.validation.take());
         let subject = Subject::new("ModelVersion", id);
         take(&mut status.conditions, &report.findings, &subject, observer);

@@ -23,11 +23,13 @@ const LONGEST_TOLD: usize = 300;
 
 /// Before a verdict is acted on: what was found is on record. Anything else goes on as it is.
 pub(super) fn kept_first(view: View<'_>, cut: &Cut, proved: Option<&Evidence>, step: Step) -> Step {
-    let is_verdict = match &step {
-        Step::Do(Effect::Change(VersionChange::Evidence(_) | VersionChange::EnvironmentEvidence { .. })) => true,
-        Step::End(_) => true,
-        _ => false,
-    };
+    let is_verdict = matches!(
+        step,
+        Step::End(_)
+            | Step::Do(Effect::Change(
+                VersionChange::Evidence(_) | VersionChange::EnvironmentEvidence { .. }
+            ))
+    );
     let report = is_verdict.then(|| report(view, cut, proved)).flatten();
     report.map_or(step, |report| Step::Do(Effect::RecordFound(Box::new(report))))
 }
