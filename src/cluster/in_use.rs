@@ -1,4 +1,5 @@
-//! Versions whose use by tenants began or ended with a pass over an environment.
+//! Versions that a pass over an environment concerns: their use by tenants began or ended, or a pin began to wait until they
+//! are validated as the tenants there.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +7,7 @@ use super::kind::ObjectName;
 use super::store::Store;
 use crate::environment::{EnvironmentKey, EnvironmentPass};
 use crate::ports::Objects;
-use crate::resources::conditions::IN_USE;
+use crate::resources::conditions::{IN_USE, Reason, WAITING};
 use crate::resources::{ModelVersion, TenantPin};
 
 /// The versions of which `InUse` says something else than the rows do since this pass: their own passes would notice
@@ -54,4 +55,29 @@ fn is_held(store: &Store, key: &EnvironmentKey, pass: &EnvironmentPass, version:
         })
     };
     pass.pins.iter().any(|report| report.version == Some(version)) || others.iter().any(holds)
+}
+
+/// The versions that a pin began to wait for with this pass, since they are not validated yet as the tenants of its
+/// environment: their own passes would notice only after the interval. Once is enough: whatever keeps such a pass from
+/// validating them brings the next.
+pub(super) fn unproved(store: &Store, key: &EnvironmentKey, pass: &EnvironmentPass) -> Vec<ObjectName> {
+    let missing = Reason::EvidenceMissing.as_str();
+    let begins = pass.pins.iter().filter_map(|report| {
+        let mut findings = report.findings.iter();
+        findings.find(|it| it.condition == WAITING && it.reason.as_str() == missing)?;
+        let record = store.record::<TenantPin>(&ObjectName::new(&key.namespace, &report.name))?;
+        let mut told = record.status.conditions.iter();
+        let is_told = told.any(|it| it.type_ == WAITING && it.reason == missing);
+        (!is_told).then_some(record.object.spec.version)
+    });
+    let begins: BTreeSet<Option<i32>> = begins.collect();
+    let mut awaited: BTreeSet<i32> = begins.iter().copied().flatten().collect();
+    if begins.contains(&None) {
+        let rollouts = store.rollouts(&key.namespace, &key.instance, &key.environment);
+        awaited.extend(rollouts.iter().map(|rollout| rollout.spec.version));
+    }
+    let mut versions = store.versions(&key.namespace, &key.instance);
+    versions.retain(|it| awaited.contains(&it.spec.version));
+    let names = versions.iter().map(|it| ObjectName::new(&it.namespace, &it.name));
+    names.collect()
 }

@@ -34,6 +34,7 @@ mod status;
 mod store;
 mod table;
 mod triggers;
+mod validation;
 mod watch;
 mod work;
 

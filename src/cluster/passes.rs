@@ -19,6 +19,7 @@ use super::status::{CallError, FIELD_MANAGER, Report, StatusWriter, is_absent, w
 use super::store::{Store, Stored, requested};
 use super::table::Entry;
 use super::triggers::Key;
+use super::validation::Published;
 use crate::environment::{self, EnvironmentKey};
 use crate::model_version::last_look::{LastLook, LastLooks};
 use crate::model_version::{self, Progress, VersionReport};
@@ -127,6 +128,7 @@ impl Passes {
         };
         let passed = Passed::having_found(pass.next, &pass.report.findings);
         progress.measure(&pass.report);
+        self.publish_found(&name, &object, &pass.report).await;
         if pass.next == Next::Again {
             progress.publish(&pass.report);
         } else {
@@ -136,6 +138,29 @@ impl Passes {
         passed
     }
 
+    /// What validation found, for people.
+    async fn publish_found(&self, name: &ObjectName, object: &Object<ModelVersionSpec>, report: &VersionReport) {
+        let instance = &object.spec.instance_ref.name;
+        let (Some(found), Some(record), Lookup::Found(instance)) = (
+            &report.found,
+            self.store.record::<ModelVersion>(name),
+            self.store.instance(&name.namespace, instance),
+        ) else {
+            return;
+        };
+        // It was there a moment ago; if it is not now, the next pass finds the same.
+        let Ok((mapping, _)) = self.world.mapping(&instance).await else {
+            return;
+        };
+        let published = Published {
+            name,
+            uid: &record.identity.uid,
+            version: object.spec.version,
+            found,
+        };
+        published.keep(&self.client, &*mapping).await;
+    }
+
     async fn over_environment(&self, key: EnvironmentKey) -> Passed {
         let mut requests = self.store.requested_of_pins(&key);
         let mut of_rollouts = self.store.requested_of_rollouts(&key);
@@ -143,7 +168,8 @@ impl Passes {
             return Passed::GONE;
         };
         // Before the reports are written: the statuses say what was.
-        for name in in_use::changed(&self.store, &key, &pass) {
+        let changed = in_use::changed(&self.store, &key, &pass);
+        for name in changed.into_iter().chain(in_use::unproved(&self.store, &key, &pass)) {
             self.askers.versions.ask(name);
         }
         for report in pass.pins {

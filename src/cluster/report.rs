@@ -57,6 +57,10 @@ impl ReportOf<ModelVersion> for VersionReport {
             status.foreign_links.clone_from(&self.foreign_links);
             status.not_carried.clone_from(&self.not_carried);
         }
+        keep_or(
+            &mut status.validation,
+            self.found.as_ref().map(|it| it.status()).as_ref(),
+        );
     }
 }
 

@@ -225,6 +225,11 @@ impl Objects for Store {
         })
     }
 
+    fn environments(&self, namespace: &str, instance: &str) -> BTreeSet<String> {
+        let keys = Self::environments(self, &ObjectName::new(namespace, instance));
+        keys.into_iter().map(|key| key.environment).collect()
+    }
+
     fn pinned(&self, namespace: &str, instance: &str) -> BTreeSet<i32> {
         let environments = self.environments(&ObjectName::new(namespace, instance));
         let pins = read(&self.pins);

@@ -10,7 +10,7 @@ use super::act::Failed;
 use super::decide::{Decision, Kept, Lacking, Row, Standing, refusal};
 use super::observe::{Holder, Observed};
 use super::{Declared, EnvironmentPass, PinReport, Pins};
-use crate::ports::{Failure, LOOK_AGAIN, Next, Object};
+use crate::ports::{Failure, LOOK_AGAIN, Next, Object, Unproved};
 use crate::resources::conditions::{ACCEPTED, Finding, PINNED, READY, RECONCILING, Reason, STALLED, WAITING};
 use crate::resources::{ANNOTATION_PREFIX, OmniInstanceSpec, TenantPinSpec, annotations};
 
@@ -240,6 +240,33 @@ fn claimed(holder: &str, fate: Holder) -> String {
     format!("pin {holder} claimed the tenant here first, and only it counts; {way_out}")
 }
 
+/// What evidence for a version lacks.
+fn not_proved(unproved: &Unproved, wish: i32, then: &str) -> (Reason, String) {
+    match unproved {
+        Unproved::Void {
+            why,
+            found,
+            in_environment,
+        } => {
+            let place = if *in_environment { " for this environment" } else { "" };
+            let found = found.as_ref().map_or_else(String::new, |found| format!(": {found}"));
+            let text = format!(
+                "version {wish} was validated, and what that rests on has changed in Omni since, or is not as it must \
+                 be{place} ({why}{found}). The conditions of its ModelVersion say what a person can do; {then} as soon \
+                 as it is validated again"
+            );
+            (Reason::EvidenceVoid, text)
+        }
+        Unproved::Missing => {
+            let text = format!(
+                "version {wish} is not validated yet as the tenants of this environment, which its validation.queries \
+                 asks for; {then} as soon as it is"
+            );
+            (Reason::EvidenceMissing, text)
+        }
+    }
+}
+
 /// What keeps a pin back: why, until when, and whose move it is.
 fn kept_back(kept: &Kept, wish: i32) -> (Reason, String) {
     match kept {
@@ -252,13 +279,7 @@ fn kept_back(kept: &Kept, wish: i32) -> (Reason, String) {
             );
             (Reason::ChangedOutside, text)
         }
-        Kept::EvidenceVoid { why } => {
-            let text = format!(
-                "version {wish} was validated, and what that rests on has changed in Omni since ({why}). The conditions \
-                 of its ModelVersion say what a person can do; the pin moves as soon as it is validated again"
-            );
-            (Reason::EvidenceVoid, text)
-        }
+        Kept::Unproved(unproved) => not_proved(unproved, wish, "the pin moves"),
         Kept::UnknownCurrentVersion { current } => {
             let text = format!(
                 "version {current} is not on record as complete, so there would be no way back to it. Declare a \

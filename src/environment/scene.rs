@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::EnvironmentKey;
 use super::decide::{Decision, Plan, Standing, decide};
 use super::observe::{Holder, Observed};
-use crate::ports::{Claim, EnvironmentView, Evidence, Object, PinEvent, PinEventKind, VersionRecord};
+use crate::ports::{Claim, EnvironmentView, Evidence, Object, PinEvent, PinEventKind, Sampled, VersionRecord};
 use crate::resources::{
     Hold, HumanDuration, InstanceRef, PinDeletionPolicy, Requires, TenantPinSpec, VersionRolloutSpec, annotations,
 };
@@ -158,8 +158,36 @@ impl Scene {
             record.evidence = Some(Evidence {
                 basis: "as it was".to_owned(),
                 void: Some("EditedInOmni".to_owned()),
-                known: None,
+                ..Evidence::default()
             });
+        }
+        self
+    }
+
+    /// The version asks for evidence of every environment; what production's own says of its tenants: nothing yet, that all
+    /// is right, or what is not.
+    pub(super) fn sampled(mut self, version: i32, production: Option<Option<&str>>) -> Self {
+        if let Some(record) = self.0.versions.get_mut(&version) {
+            record.evidence = Some(Evidence {
+                basis: "as it is".to_owned(),
+                sampled: Sampled::Everywhere,
+                ..Evidence::default()
+            });
+            let own = |found: Option<&str>| Evidence {
+                basis: "as it is".to_owned(),
+                void: found.map(|_| "RoutingWrong".to_owned()),
+                found: found.map(str::to_owned),
+                ..Evidence::default()
+            };
+            let own = production.map(|found| ("production".to_owned(), own(found)));
+            record.environments = own.into_iter().collect();
+            record.environments.insert(
+                "staging".to_owned(),
+                Evidence {
+                    void: Some("QueriesInvalid".to_owned()),
+                    ..record.evidence.clone().unwrap_or_default()
+                },
+            );
         }
         self
     }

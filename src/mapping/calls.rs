@@ -14,7 +14,7 @@ macro_rules! calls_by_their_parts {
             use crate::mapping::calls::calls;
             use crate::ports::{
                 Ask, Budget, Claim, CompleteVersion, DashboardRecord, DashboardRow, EnvironmentView, Flip, FlipOutcome,
-                Intent, IntentStep, Mapping, MappingError, Organization, Place, Return, RolloutEvent, RowRemoval, Shape,
+                FoundLine, FoundReport, Intent, IntentStep, Mapping, MappingError, Organization, Place, Return, RolloutEvent, RowRemoval, Shape,
                 Told, VersionChange, VersionRecord,
             };
 
@@ -41,6 +41,11 @@ macro_rules! calls_by_their_parts {
                     = insert_version(version, source, holder) as write, "record version {version} in the ledger";
                 fn change_version(version: i32, change: &VersionChange) -> ()
                     = update_version(version, change) as write, "change the ledger's record of version {version}";
+
+                fn found(version: i32) -> Vec<FoundLine>
+                    = read_found(version) as read, "read what was found in version {version}";
+                fn record_found(version: i32, report: &FoundReport) -> ()
+                    = write_found(version, report) as write, "record what was found in version {version}";
 
                 fn intents(version: i32) -> Vec<Intent>
                     = read_intents(version) as read, "read the intents of version {version}";

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 use crate::ports::{
-    Claim, CompleteVersion, DashboardRow, Flip, MappingErrorKind, RowRemoval, VersionChange, VersionRecord,
+    Claim, CompleteVersion, DashboardRow, Evidence, Flip, MappingErrorKind, RowRemoval, VersionChange, VersionRecord,
 };
 
 /// How many slugs or ids a message names: enough to start with, short enough for a condition.
@@ -217,8 +217,17 @@ pub(super) fn is_known(record: &VersionRecord, change: &VersionChange) -> bool {
         VersionChange::Folder { id, path } => is(&record.folder_id, id) && is(&record.folder_path, path),
         VersionChange::SourceStamp(it) => record.source_stamp.as_ref() == Some(it),
         VersionChange::ModelState(it) => record.model_state.as_ref() == Some(it),
-        VersionChange::Evidence(it) => record.evidence.as_ref() == Some(it),
+        VersionChange::Evidence(it) => record.evidence.as_ref() == Some(&**it),
+        VersionChange::EnvironmentEvidence { environment, evidence } => {
+            record.environments.get(environment) == Some(&**evidence)
+        }
     }
+}
+
+/// What a record says of its environments' evidence after a change.
+pub(super) fn environments_with(mut record: VersionRecord, change: &VersionChange) -> BTreeMap<String, Evidence> {
+    change.apply_to(&mut record);
+    record.environments
 }
 
 /// An error if a row is to get an id that a UUID column does not take.

@@ -8,8 +8,8 @@ use sqlx::sqlite::SqliteRow;
 
 use super::lines::read_by_name;
 use crate::ports::{
-    Claim, DashboardIds, DashboardRecord, EnvironmentView, Intent, IntentStep, MappingErrorKind, Organization,
-    PinEvent, PinEventKind, VersionRecord,
+    Claim, DashboardIds, DashboardRecord, EnvironmentView, FoundLine, Intent, IntentStep, MappingErrorKind,
+    Organization, PinEvent, PinEventKind, VersionRecord,
 };
 use crate::resources::PinDeletionPolicy;
 
@@ -51,9 +51,11 @@ pub(super) struct VersionLine {
     retired_at: Option<i64>,
     model_state: Option<String>,
     evidence: Option<String>,
+    environments: Option<String>,
+    found: Option<String>,
 }
 
-read_by_name!(VersionLine { version, source, holder, connection_id, model_id, definition, folder_id, folder_path, source_stamp, plan, complete_at, retired_at, model_state, evidence } from PgRow, SqliteRow);
+read_by_name!(VersionLine { version, source, holder, connection_id, model_id, definition, folder_id, folder_path, source_stamp, plan, complete_at, retired_at, model_state, evidence, environments, found } from PgRow, SqliteRow);
 
 impl VersionLine {
     pub(super) fn record(self) -> Result<VersionRecord, MappingErrorKind> {
@@ -61,6 +63,10 @@ impl VersionLine {
         let source_stamp = read_json(self.source_stamp, || format!("the source stamp of version {version}"))?;
         let model_state = read_json(self.model_state, || format!("the model of version {version}"))?;
         let evidence = read_json(self.evidence, || format!("the evidence of version {version}"))?;
+        let environments = read_json(self.environments, || {
+            format!("the environments' evidence of version {version}")
+        })?;
+        let found = read_json(self.found, || format!("what was found in version {version}"))?;
         Ok(VersionRecord {
             version: self.version,
             source: self.source,
@@ -76,6 +82,8 @@ impl VersionLine {
             retired_at: self.retired_at.map(time).transpose()?,
             model_state,
             evidence,
+            environments: environments.unwrap_or_default(),
+            found,
         })
     }
 }
@@ -87,6 +95,36 @@ fn read_json<T: DeserializeOwned>(
 ) -> Result<Option<T>, MappingErrorKind> {
     let read = text.map(|text| serde_json::from_str(&text)).transpose();
     read.map_err(|source| unreadable(&what(), &source.to_string()))
+}
+
+/// A row of the table of findings.
+#[derive(Debug)]
+pub(super) struct FindingLine {
+    looked_at: String,
+    environment: Option<String>,
+    slug: Option<String>,
+    tile: Option<String>,
+    asked_as: Option<String>,
+    message: String,
+    blocks: bool,
+    fingerprint: String,
+}
+
+read_by_name!(FindingLine { looked_at, environment, slug, tile, asked_as, message, blocks, fingerprint } from PgRow, SqliteRow);
+
+impl From<FindingLine> for FoundLine {
+    fn from(line: FindingLine) -> Self {
+        Self {
+            looked_at: line.looked_at,
+            environment: line.environment,
+            slug: line.slug,
+            tile: line.tile,
+            asked_as: line.asked_as,
+            message: line.message,
+            blocks: line.blocks,
+            fingerprint: line.fingerprint,
+        }
+    }
 }
 
 /// A row of the intent table.

@@ -7,6 +7,7 @@ use super::content::renames::Renames;
 use super::desired::Desired;
 use super::forecast::{self, StepAhead};
 use super::observe::Observed;
+use super::samples::samples;
 use super::{alone, decide, edits_from, instance, suspended};
 use crate::ports::{Failure, Object, World};
 use crate::resources::{Dashboards, ModelVersionSpec};
@@ -39,9 +40,10 @@ pub async fn plan(world: &World, object: &Object<ModelVersionSpec>) -> Result<Ve
     alone(world, object, &instance)?;
     let (mapping, shape) = world.mapping(&instance).await?;
     let from = desired.from();
-    let seen = Observed::ledger(&*mapping, shape, desired.version, from)
+    let mut seen = Observed::ledger(&*mapping, shape, desired.version, from)
         .await
         .map_err(|error| Failure::from(&error))?;
+    seen.samples = samples(world, object);
     edits_from::bring(world, &object.namespace, &mut desired, &seen).await?;
     let source = from.map_or_else(BTreeSet::new, |from| will_have(world, object, from));
     let record = seen.versions.get(&desired.version);

@@ -10,7 +10,7 @@ use super::desired::{Cut, Desired, Origin};
 use super::edits::names_views;
 use super::observe::Observed;
 use crate::ports::{IntentStep, VersionRecord};
-use crate::resources::{ContentMethod, ContentValidation, ModelCopy, QueryMode, QueryValidation};
+use crate::resources::{ContentMethod, ContentValidation, ModelCopy, QueryMode, QueryValidation, TenantSample};
 
 /// Files of a model whose definition was not read yet.
 const UNREAD_FILES: usize = 20;
@@ -136,10 +136,10 @@ fn of_cut(
         ));
     }
     if record.is_none_or(|record| record.evidence.is_none()) && cut.validation.content != ContentValidation::Skip {
-        steps.push(step("validate the content of the version and of its source", 2));
+        steps.push(step("validate the content of the version and of its source", 4));
     }
     if let Some(queries) = &cut.validation.queries {
-        steps.push(query_plans(queries, &wanted));
+        steps.push(query_plans(queries, &wanted, seen));
     }
     steps.extend(permissions(cut, seen, &wanted));
     steps.push(step(
@@ -206,8 +206,9 @@ fn definition(desired: &Desired, cut: &Cut, seen: &Observed) -> StepAhead {
 }
 
 /// One call for each tile and each user; how many tiles there are is not known before dashboards are read.
-fn query_plans(queries: &QueryValidation, wanted: &BTreeSet<String>) -> StepAhead {
-    let tenants = queries.tenants.as_ref().map_or(0, |sample| usize::from(sample.max));
+fn query_plans(queries: &QueryValidation, wanted: &BTreeSet<String>, seen: &Observed) -> StepAhead {
+    let most = |sample: &TenantSample| usize::from(sample.max) * seen.samples.len().max(1);
+    let tenants = queries.tenants.as_ref().map_or(0, most);
     let users = (queries.as_users.len() + tenants).max(1) + queries.denied_to.len();
     let tiles = wanted.len() * TILES_A_DASHBOARD;
     let verb = match queries.mode {

@@ -4,7 +4,7 @@
 //! A version's pass is asked for when its first tenant comes or its last one goes. What it says of Omni then is what the
 //! last look said, as long as neither the ledger nor anything declared has changed and the interval has not passed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -12,7 +12,8 @@ use jiff::Timestamp;
 use super::decide::Ending;
 use super::desired::Desired;
 use super::observe::Observed;
-use crate::ports::{DashboardRecord, DashboardRow, Object, VersionRecord};
+use super::samples::Sample;
+use crate::ports::{DashboardRecord, DashboardRow, Object, Unproved, VersionRecord};
 use crate::resources::{ModelVersionSpec, OmniInstanceSpec};
 
 /// A look at Omni that a pass ended with, and what it rests on.
@@ -35,6 +36,8 @@ pub(super) struct Basis {
     dashboards: BTreeMap<String, DashboardRecord>,
     source_dashboards: BTreeMap<String, DashboardRecord>,
     rows: Vec<DashboardRow>,
+    /// Environments where a pin wishes the version, and of which there is no evidence yet.
+    unproved: BTreeSet<String>,
 }
 
 impl Basis {
@@ -50,7 +53,13 @@ impl Basis {
             // The database's time, which the pass that wrote it did not read.
             *complete_at = Timestamp::UNIX_EPOCH;
         }
+        let is_unproved = |(environment, sample): &(&String, &Sample)| {
+            let record = record.as_ref();
+            sample.wished && record.is_some_and(|it| it.unproved(environment) == Some(Unproved::Missing))
+        };
+        let unproved = seen.samples.iter().filter(is_unproved);
         Some(Self {
+            unproved: unproved.map(|(environment, _)| environment.clone()).collect(),
             specs: [object.spec_hash.clone(), instance.spec_hash.clone()],
             requests: [object.requests.clone(), instance.requests.clone()],
             plan: desired.plan.clone(),

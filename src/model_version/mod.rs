@@ -7,6 +7,7 @@
 //! | [`decide`] | the next step; pure |
 //! | [`act`] | one effect |
 //! | [`repositories`] | the way to the Git repositories of models |
+//! | [`samples`] | who stands for the tenants of each environment |
 //! | [`report`] | conditions and progress |
 //! | `ahead` | what is still to be done and what copies will have otherwise, by the ledger alone |
 //! | [`forecast`] | how many calls that costs; pure |
@@ -32,10 +33,10 @@ pub mod last_look;
 pub mod observe;
 pub mod report;
 pub mod repositories;
+pub mod samples;
 pub mod urgency;
 mod validate;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,15 +49,17 @@ use last_look::{Basis, LastLook};
 use observe::Observed;
 use report::Stage;
 use repositories::Repositories;
+use samples::samples;
 use tracing::Instrument as _;
 use urgency::Situation;
 pub use validate::validate;
 
 use crate::ports::{
-    CREDENTIAL_PACE, Failure, LOOK_AGAIN, Lookup, Mapping, Next, Object, Omni, Reservation, Urgency, World,
+    CREDENTIAL_PACE, Failure, FoundSummary, LOOK_AGAIN, Lookup, Mapping, Next, Object, Omni, Reservation, Urgency,
+    World,
 };
 use crate::resources::conditions::{Finding, Reason};
-use crate::resources::{DashboardsStatus, ModelVersionSpec, OmniInstanceSpec, TenantPinSpec};
+use crate::resources::{DashboardsStatus, ModelVersionSpec, OmniInstanceSpec};
 
 /// How long a pass waits for the instance's own to recognise the organisation.
 const RECOGNIZED_WITHIN: Duration = Duration::from_secs(5);
@@ -84,6 +87,8 @@ pub struct VersionReport {
     pub foreign_links: Vec<String>,
     /// What its source's dashboards have and its own do not.
     pub not_carried: Vec<String>,
+    /// How much was found when it was last validated; `None` where nothing ever was.
+    pub found: Option<Box<FoundSummary>>,
     /// How many calls to Omni its cut may still cost, as far as is known; `None` where it is no cut in progress.
     pub calls_left: Option<u32>,
 }
@@ -222,21 +227,6 @@ fn urgency(world: &World, object: &Object<ModelVersionSpec>, seen: &Observed) ->
     .urgency()
 }
 
-/// The tenants who may stand for all where queries are validated as tenants.
-fn tenants_pinned(world: &World, object: &Object<ModelVersionSpec>) -> BTreeSet<String> {
-    let queries = object.spec.validation.as_ref().and_then(|it| it.queries.as_ref());
-    let Some(sample) = queries.and_then(|it| it.tenants.as_ref()) else {
-        return BTreeSet::new();
-    };
-    let instance = &object.spec.instance_ref.name;
-    let pins = world.objects.pins(&object.namespace, instance, &sample.environment);
-    let fits = |pin: &&Arc<Object<TenantPinSpec>>| {
-        let mut wanted = sample.match_labels.iter();
-        !pin.deleting && wanted.all(|(name, value)| pin.labels.get(name) == Some(value))
-    };
-    pins.iter().filter(fits).map(|pin| pin.spec.tenant.clone()).collect()
-}
-
 /// One pass with everything that it needs at hand.
 struct Pass<'a> {
     world: &'a World,
@@ -260,7 +250,7 @@ impl<'a> Pass<'a> {
         let mut seen = Observed::ledger(&*mapping, shape, desired.version, desired.from())
             .await
             .map_err(|error| Failure::from(&error))?;
-        seen.tenants_pinned = tenants_pinned(world, object);
+        seen.samples = samples(world, object);
         let omni = world.omni(instance, urgency(world, object, &seen)).await?;
         Ok(Self {
             world,

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 
 use super::content::state;
 use super::content::tiles::TileQuery;
+use super::samples::Sample;
 use crate::ports::{
     DashboardIds, DashboardRecord, DashboardRow, DocumentFindings, DocumentRecord, DocumentState, Exported,
     FolderPermit, FolderRecord, GitSettings, GitSync, Intent, IntentStep, Mapping, MappingError, ModelFiles,
@@ -55,6 +56,10 @@ pub struct Observed {
     pub adopted_model: Option<Option<ModelRecord>>,
     /// The shared models of the connection.
     pub models: Option<Vec<ModelRecord>>,
+    /// The generated models of all connections.
+    pub schemas: Option<Vec<ModelRecord>>,
+    /// The connections that are environments of the version's.
+    pub environment_connections: Option<BTreeSet<String>>,
     /// The model was created in this pass: what is granted and held there need not be asked.
     pub model_is_new: bool,
     /// Authored files, by model and branch.
@@ -127,8 +132,8 @@ pub struct Observed {
     pub found: BTreeMap<String, Option<Found>>,
     /// The content of documents that were added from elsewhere than the source's folder, read once more, by identifier.
     pub added: BTreeMap<String, Option<String>>,
-    /// The pinned tenants of whom a sample stands for all, where queries are to be validated as tenants.
-    pub tenants_pinned: BTreeSet<String>,
+    /// The pinned tenants of whom a sample stands for all, by environment, where queries are to be validated as tenants.
+    pub samples: BTreeMap<String, Sample>,
     /// The membership ids of tenants' embed users; `None` for one whom Omni does not know.
     pub embed_users: BTreeMap<String, Option<String>>,
     /// The queries of the version's tiles, by slug, where they are to be validated.

@@ -8,7 +8,7 @@ use super::decide::{Drift, Ending, access, carry, git, requested_validation_hold
 use super::desired::{Desired, Origin};
 use super::forecast::{calls, forecast};
 use super::observe::Observed;
-use crate::ports::{Failure, IntentStep, VersionRecord};
+use crate::ports::{Failure, IntentStep, Unproved, VersionRecord};
 use crate::resources::conditions::{
     ACCEPTED, CONTENT_READY, DRIFTED, Finding, IN_USE, MAPPED, MODEL_READY, READY, RECONCILING, Reason, STALLED,
     VALIDATED, Verdict,
@@ -96,6 +96,7 @@ pub fn report(spec_hash: &str, desired: &Desired, seen: &Observed, stage: Stage<
         dashboards: (total > 0).then(|| dashboards(seen, total, ready)),
         foreign_links: foreign_links(seen),
         not_carried: told(not_carried),
+        found: record.and_then(|it| it.found.clone()).map(Box::new),
         calls_left: calls_left(desired, seen, complete),
     }
 }
@@ -264,7 +265,14 @@ fn validated(desired: &Desired, seen: &Observed, record: Option<&VersionRecord>,
     let complete = record.is_some_and(|it| it.complete_at.is_some());
     match record.and_then(|it| it.evidence.as_ref()) {
         Some(evidence) => match &evidence.void {
-            None => Finding::holds(VALIDATED, reason, format!("{text}{}", as_requested(desired, seen))),
+            None => match record.and_then(void_in_an_environment) {
+                Some(why) => Finding::fails(VALIDATED, Reason::EvidenceVoid, why),
+                None => {
+                    let environments = record.map_or_else(String::new, proved_for);
+                    let requested = as_requested(desired, seen);
+                    Finding::holds(VALIDATED, reason, format!("{text}{environments}{requested}"))
+                }
+            },
             Some(word) => {
                 let why = format!(
                     "The evidence does not hold any more ({word}): no tenant moves to the version, those on it stay"
@@ -278,6 +286,42 @@ fn validated(desired: &Desired, seen: &Observed, record: Option<&VersionRecord>,
             Finding::holds(VALIDATED, Reason::ModelValid, text)
         }
         None => part(VALIDATED, false, reason, text, failure),
+    }
+}
+
+/// What is found for the tenants of single environments, where the rest holds.
+fn void_in_an_environment(record: &VersionRecord) -> Option<String> {
+    let void = record.environments.keys().filter_map(|environment| {
+        let Some(Unproved::Void { why, .. }) = record.unproved(environment) else {
+            return None;
+        };
+        Some(format!("{environment} ({why})"))
+    });
+    let void: Vec<String> = void.collect();
+    (!void.is_empty()).then(|| {
+        format!(
+            "The evidence does not hold for the tenants of {}: none there moves to the version, those on it stay",
+            few(&void)
+        )
+    })
+}
+
+/// The environments as whose tenants queries were asked.
+fn proved_for(record: &VersionRecord) -> String {
+    let proved = record.environments.keys();
+    let proved: Vec<String> = proved.filter(|it| record.unproved(it).is_none()).cloned().collect();
+    match proved.as_slice() {
+        [] => String::new(),
+        proved => format!("; queries are right as tenants of {}", few(proved)),
+    }
+}
+
+/// The first of these names, and how many more there are.
+fn few(names: &[String]) -> String {
+    let shown = names[..names.len().min(MOST_SLUGS)].join(", ");
+    match names.len().saturating_sub(MOST_SLUGS) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
     }
 }
 
@@ -378,16 +422,12 @@ fn counted(not_carried: &[(&str, String)]) -> String {
     if slugs.is_empty() {
         return String::new();
     }
-    let named: Vec<&str> = slugs.iter().take(MOST_SLUGS).copied().collect();
-    let more = match slugs.len().saturating_sub(MOST_SLUGS) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
+    let named: Vec<String> = slugs.into_iter().map(str::to_owned).collect();
     let things = match not_carried.len() {
         1 => "1 thing was".to_owned(),
         many => format!("{many} things were"),
     };
-    format!("; {things} not carried, of {}{more}", named.join(", "))
+    format!("; {things} not carried, of {}", few(&named))
 }
 
 #[cfg(test)]

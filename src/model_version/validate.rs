@@ -5,7 +5,8 @@ use super::decide::{self, Ending, Step, Validated};
 use super::desired::Desired;
 use super::observe::{self, Look, Observed};
 use super::repositories::Repositories;
-use super::{alone, edits_from, instance, suspended, tenants_pinned};
+use super::samples::samples;
+use super::{alone, edits_from, instance, suspended};
 use crate::ports::{Failure, Intent, IntentStep, Object, Urgency, World};
 use crate::resources::ModelVersionSpec;
 use crate::resources::conditions::Reason;
@@ -31,7 +32,7 @@ pub async fn validate(
     let seen = Observed::ledger(&*mapping, shape, desired.version, desired.from()).await;
     let mut seen = seen.map_err(|error| Failure::from(&error))?;
     edits_from::bring(world, &object.namespace, &mut desired, &seen).await?;
-    seen.tenants_pinned = tenants_pinned(world, object);
+    seen.samples = samples(world, object);
     // What was found right before is asked again.
     seen.intents.retain(|(step, _), _| *step != IntentStep::Queries);
     let omni = world.omni(&instance, Urgency::Check).await?;

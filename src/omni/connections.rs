@@ -33,6 +33,25 @@ impl OmniClient {
             Ok(None)
         })
     }
+
+    /// The list has no pages and no filter either; its name and the shape of its values differ between Omni's descriptions.
+    pub(super) async fn list_environment_connections(&self, base: &str) -> Result<BTreeSet<String>, OmniError> {
+        let call = Call::new("GET /v1/connection-environments", format!("connection {base}"));
+        let answer = self.send(&call).await?;
+        answer.read(&call, |root| {
+            let list = match root.get("data") {
+                Some(data) => data,
+                None => root.need("connectionEnvironments")?,
+            };
+            let mut environments = BTreeSet::new();
+            for environment in list.items()? {
+                if environment.need_text("baseConnectionId")? == base {
+                    environments.insert(environment.need_text("connectionId")?);
+                }
+            }
+            Ok(environments)
+        })
+    }
 }
 
 fn record(connection: &Field<'_>) -> Result<Connection, Drift> {

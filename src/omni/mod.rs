@@ -96,6 +96,8 @@ pub struct OmniClient {
     standing: Arc<Standing>,
     rehearsal: Option<Arc<dyn Rehearsal>>,
     lately: Arc<lately::Lately>,
+    /// Of generated models, which no call of this client changes: one list, under no connection.
+    schemas_lately: Arc<lately::Lately>,
 }
 
 impl OmniClient {
@@ -138,6 +140,7 @@ impl OmniClient {
             standing: Arc::new(Standing::vouched_for()),
             rehearsal: None,
             lately: Arc::default(),
+            schemas_lately: Arc::default(),
         })
     }
 
@@ -224,6 +227,14 @@ impl Omni for OmniClient {
     ) -> Result<Vec<ModelRecord>, OmniError> {
         let read = self.list_shared_models(connection_id);
         self.lately.models(connection_id, max_age, read).await
+    }
+
+    async fn schema_models_lately(&self, max_age: Duration) -> Result<Vec<ModelRecord>, OmniError> {
+        self.schemas_lately.models("", max_age, self.list_schema_models()).await
+    }
+
+    async fn environment_connections(&self, connection_id: &str) -> Result<BTreeSet<String>, OmniError> {
+        self.list_environment_connections(connection_id).await
     }
 
     async fn create_model(&self, model: &NewModel, place: Reservation) -> Result<String, OmniError> {

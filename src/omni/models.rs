@@ -19,6 +19,16 @@ impl OmniClient {
         self.all_pages(&call, record).await
     }
 
+    /// Of every connection at once: a list serves all that versions sit on.
+    pub(super) async fn list_schema_models(&self) -> Result<Vec<ModelRecord>, OmniError> {
+        // They have no names to be sorted by.
+        let call = Call::new("GET /v1/models", "generated models")
+            .query("modelKind", "SCHEMA")
+            .query("sortField", "createdAt")
+            .query("sortDirection", "asc");
+        self.all_pages(&call, record).await
+    }
+
     /// A success is 200, and so is a failure that the body tells; names are not unique, so a repeat makes a twin.
     pub(super) async fn post_model(&self, model: &NewModel, place: Reservation) -> Result<String, OmniError> {
         let (object, body) = new_model(model);

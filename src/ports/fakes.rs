@@ -95,6 +95,12 @@ impl Objects for Declared {
         pins.sort_by(|one, other| one.name.cmp(&other.name));
         pins
     }
+    fn environments(&self, namespace: &str, instance: &str) -> BTreeSet<String> {
+        let pins = inside(&self.pins);
+        let of =
+            |pin: &&Arc<Object<TenantPinSpec>>| pin.namespace == namespace && pin.spec.instance_ref.name == instance;
+        pins.iter().filter(of).map(|pin| pin.spec.environment.clone()).collect()
+    }
     fn pinned(&self, namespace: &str, instance: &str) -> BTreeSet<i32> {
         let pins = inside(&self.pins);
         let of =

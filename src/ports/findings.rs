@@ -1,6 +1,9 @@
-//! What Omni's own validations find.
+//! What Omni's own validations find, and what is kept of it for people.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::resources::ValidationStatus;
 
 /// One finding of Omni's model validation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,4 +58,76 @@ pub struct ContentIssue {
     pub tile: Option<String>,
     /// Omni's words.
     pub message: String,
+}
+
+/// One thing that was found in a version, as it is kept for people.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FoundLine {
+    /// What was looked at: `model`, `content`, `queries` or `routing`.
+    pub looked_at: String,
+    /// The environment as whose tenant a query was asked.
+    pub environment: Option<String>,
+    /// The dashboard; none where it is the model's.
+    pub slug: Option<String>,
+    /// The tile, by its name.
+    pub tile: Option<String>,
+    /// As whom its query was asked.
+    pub asked_as: Option<String>,
+    /// What.
+    pub message: String,
+    /// It keeps the version from tenants; otherwise it was let pass.
+    pub blocks: bool,
+    /// Its name: the same for the same thing in the same place.
+    pub fingerprint: String,
+}
+
+impl FoundLine {
+    /// All of it in one line.
+    #[must_use]
+    pub fn told(&self) -> String {
+        let weight = if self.blocks { "blocks" } else { "let pass" };
+        let slug = self.slug.as_ref().map_or_else(String::new, |slug| format!(" {slug}"));
+        // What was found in the content says in which tile.
+        let tile = self.tile.as_ref().filter(|_| self.asked_as.is_some());
+        let tile = tile.map_or_else(String::new, |tile| format!(", tile {tile:?}"));
+        let asked_as = self
+            .asked_as
+            .as_ref()
+            .map_or_else(String::new, |it| format!(", as {it}"));
+        format!("{weight}, {}:{slug}{tile}{asked_as}: {}", self.looked_at, self.message)
+    }
+}
+
+/// How much was found in a version when it was last validated, and the worst of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FoundSummary {
+    /// A hash of all that was found.
+    pub digest: String,
+    /// How much of it keeps the version from tenants.
+    pub blocking: u32,
+    /// How much was let pass.
+    pub passed: u32,
+    /// The worst of it, a line each.
+    pub first: Vec<String>,
+}
+
+impl FoundSummary {
+    /// What a status tells of it.
+    #[must_use]
+    pub fn status(&self) -> ValidationStatus {
+        ValidationStatus {
+            blocking: self.blocking,
+            passed: self.passed,
+            first: self.first.clone(),
+        }
+    }
+}
+
+/// All that was found, worst first; of very much the worst.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FoundReport {
+    /// How much it is.
+    pub summary: FoundSummary,
+    /// What is kept.
+    pub lines: Vec<FoundLine>,
 }

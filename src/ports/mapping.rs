@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use snafu::Snafu;
 
-use super::{RolloutEvent, Rollouts, WaveOfFlip};
+use super::{FoundLine, FoundReport, FoundSummary, RolloutEvent, Rollouts, WaveOfFlip};
 use crate::resources::{PinDeletionPolicy, RenameKind};
 
 /// What the tables look like, found when the mapping was prepared.
@@ -52,10 +52,62 @@ pub struct VersionRecord {
     /// What proved that it is whole; `None` where it is adopted, not validated yet, or was complete before there was
     /// evidence.
     pub evidence: Option<Evidence>,
+    /// What proved that the queries of an environment's tenants are right, by environment: where tenants are asked as.
+    pub environments: BTreeMap<String, Evidence>,
+    /// How much was found when it was last validated; `None` where nothing ever was.
+    pub found: Option<FoundSummary>,
+}
+
+impl VersionRecord {
+    /// What keeps tenants of an environment from moving forward to the version, as far as evidence is concerned; `None`
+    /// where it holds, or where the version never had any to lose.
+    #[must_use]
+    pub fn unproved(&self, environment: &str) -> Option<Unproved> {
+        let evidence = self.evidence.as_ref()?;
+        if let Some(void) = Unproved::void(evidence, false) {
+            return Some(void);
+        }
+        if !evidence.sampled.is_in(environment) {
+            return None;
+        }
+        let own = self.environments.get(environment);
+        // What was found on another state of the version than its evidence is about says nothing.
+        match own.filter(|own| (&own.basis, &own.schemas) == (&evidence.basis, &evidence.schemas)) {
+            Some(own) => Unproved::void(own, true),
+            None => Some(Unproved::Missing),
+        }
+    }
+}
+
+/// What evidence lacks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unproved {
+    /// It does not hold any more.
+    Void {
+        /// Why, as one word.
+        why: String,
+        /// The first of what was found, where that is known.
+        found: Option<String>,
+        /// It is the environment's own, and not the version's.
+        in_environment: bool,
+    },
+    /// Nobody has looked yet, as tenants of this environment, at the version as it is now.
+    Missing,
+}
+
+impl Unproved {
+    fn void(evidence: &Evidence, in_environment: bool) -> Option<Self> {
+        let why = evidence.void.clone()?;
+        Some(Self::Void {
+            why,
+            found: evidence.found.clone(),
+            in_environment,
+        })
+    }
 }
 
 /// What proved that a version is whole for whoever looks at it. It gates forward moves of tenants' rows.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
     /// A hash of everything that it rests on: the model's files, the documents' content, what was asked for.
     pub basis: String,
@@ -63,6 +115,46 @@ pub struct Evidence {
     pub void: Option<String>,
     /// The names of the findings that were let pass, since the source had them too; `None` where nobody looked.
     pub known: Option<BTreeSet<String>>,
+    /// The generated models under the version's own, each with Omni's `updatedAt`: a refresh of one moves what the version
+    /// shows. `None` in what was recorded before anybody looked at them.
+    #[serde(default)]
+    pub schemas: Option<BTreeMap<String, String>>,
+    /// The first of what was found, where it is void for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found: Option<String>,
+    /// The environments that need evidence of their own besides.
+    #[serde(default)]
+    pub sampled: Sampled,
+}
+
+/// The environments as whose tenants queries are asked.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Sampled {
+    /// None: what is proved is proved for all.
+    #[default]
+    Nowhere,
+    /// One.
+    In(String),
+    /// All that have pins.
+    Everywhere,
+}
+
+impl Sampled {
+    /// Whether tenants of this environment are asked as.
+    #[must_use]
+    pub fn is_in(&self, environment: &str) -> bool {
+        match self {
+            Self::Nowhere => false,
+            Self::In(named) => named == environment,
+            Self::Everywhere => true,
+        }
+    }
+
+    /// Whether any are.
+    #[must_use]
+    pub fn is_somewhere(&self) -> bool {
+        *self != Self::Nowhere
+    }
 }
 
 /// A model as it was when it was last known to be right: what a later list is held against.
@@ -119,7 +211,14 @@ pub enum VersionChange {
     /// Its model, found to be right.
     ModelState(ModelState),
     /// It was validated, or its evidence holds no longer.
-    Evidence(Evidence),
+    Evidence(Box<Evidence>),
+    /// The queries of an environment's tenants were validated, or that holds no longer.
+    EnvironmentEvidence {
+        /// The environment.
+        environment: String,
+        /// What was proved.
+        evidence: Box<Evidence>,
+    },
 }
 
 /// What a creating call was about.
@@ -441,6 +540,10 @@ pub trait Mapping: Send + Sync {
     async fn record_version(&self, version: i32, source: &str, holder: &str) -> Result<VersionRecord, MappingError>;
     /// Keeps one thing learned about a version.
     async fn change_version(&self, version: i32, change: &VersionChange) -> Result<(), MappingError>;
+    /// What was found in a version when it was last validated, worst first.
+    async fn found(&self, version: i32) -> Result<Vec<FoundLine>, MappingError>;
+    /// Keeps what was found, in place of what was found before; the same again is no change.
+    async fn record_found(&self, version: i32, report: &FoundReport) -> Result<(), MappingError>;
     /// The intents of a version.
     async fn intents(&self, version: i32) -> Result<Vec<Intent>, MappingError>;
     /// Opens an intent, or opens it again with a new time.

@@ -32,12 +32,15 @@ pub use clock::{Clock, SystemClock};
 pub use config_maps::{ConfigMapError, ConfigMapRecord, ConfigMaps};
 pub use contract::{Contract, Difference};
 pub use failure::{CREDENTIAL_PACE, Failure, LOOK_AGAIN, SECRET_PACE, newer_release};
-pub use findings::{ContentIssue, DocumentFindings, QueryAnswer, QueryAsk, ValidationIssue};
+pub use findings::{
+    ContentIssue, DocumentFindings, FoundLine, FoundReport, FoundSummary, QueryAnswer, QueryAsk, ValidationIssue,
+};
 pub use git_settings::{GitLink, GitSettings, GitSync, Migration};
 pub use mapping::{
     AskedRename, Claim, CompleteVersion, DashboardIds, DashboardRecord, DashboardRow, DocumentState, EnvironmentView,
     Evidence, Flip, FlipOutcome, Intent, IntentStep, Mapping, MappingError, MappingErrorKind, ModelState, Move,
-    Organization, PinEvent, PinEventKind, RowRemoval, Shape, SourceStamp, VersionChange, VersionRecord,
+    Organization, PinEvent, PinEventKind, RowRemoval, Sampled, Shape, SourceStamp, Unproved, VersionChange,
+    VersionRecord,
 };
 pub use objects::{Absence, Lookup, Object, Objects};
 pub use omni::{Omni, OmniError, OmniErrorKind, Reservation};

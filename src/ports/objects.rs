@@ -73,6 +73,8 @@ pub trait Objects: Send + Sync {
     fn pin(&self, namespace: &str, name: &str) -> Lookup<TenantPinSpec>;
     /// Every pin of this instance and environment, sorted by name.
     fn pins(&self, namespace: &str, instance: &str, environment: &str) -> Vec<Arc<Object<TenantPinSpec>>>;
+    /// The environments in which pins of this instance are declared.
+    fn environments(&self, namespace: &str, instance: &str) -> BTreeSet<String>;
     /// Every rollout of this instance and environment, sorted by name.
     fn rollouts(&self, namespace: &str, instance: &str, environment: &str) -> Vec<Arc<Object<VersionRolloutSpec>>>;
     /// The versions that pins and rollouts of this instance name, in whatever environment.

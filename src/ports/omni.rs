@@ -185,6 +185,12 @@ pub trait Omni: Send + Sync {
     ) -> Result<Vec<ModelRecord>, OmniError> {
         self.shared_models(connection_id).await
     }
+    /// The generated models of all connections, as they were at most so long ago: one list may serve the looks at many
+    /// versions. `GET /v1/models?modelKind=SCHEMA`.
+    async fn schema_models_lately(&self, max_age: Duration) -> Result<Vec<ModelRecord>, OmniError>;
+    /// The connections that are environments of this one: whom the user attribute leads there sees the generated model
+    /// of theirs. `GET /v1/connection-environments`.
+    async fn environment_connections(&self, connection_id: &str) -> Result<BTreeSet<String>, OmniError>;
     /// Creates a model or a branch and returns its id. Never repeated by the client, not even after a 429, since the
     /// caller's mark tells when it was sent. `POST /v1/models`.
     async fn create_model(&self, model: &NewModel, place: Reservation) -> Result<String, OmniError>;

@@ -33,7 +33,7 @@ pub use edits_from::{EditsFrom, EditsRef};
 pub use git::{GitAccess, GitAuthor, GitFallback, Migrate, ModelGit, SecretRef};
 pub use model_version::{
     AccessBy, Adopt, AdoptedDashboard, CopiedBy, DashboardsStatus, DeletionPolicy, Edit, InstanceRef, Model, ModelCopy,
-    ModelRole, ModelVersion, ModelVersionSpec, ModelVersionStatus, RolesFrom, Source,
+    ModelRole, ModelVersion, ModelVersionSpec, ModelVersionStatus, RolesFrom, Source, ValidationStatus,
 };
 pub use omni_instance::{
     DashboardIdHolds, Management, MappingSpec, OmniInstance, OmniInstanceSpec, OmniInstanceStatus, SecretKeyRef,

@@ -295,10 +295,26 @@ pub struct ModelVersionStatus {
     /// What the source's dashboards have and this version's do not: at most 20, as `<slug>: <what>`. Descriptions, and counted: favourites, schedules, alerts, and where `content.permissionsFrom` is Source AccessBoosts; besides, what Omni refused to the key. Without `permissionsFrom` permissions of single dashboards are not looked at.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_carried: Vec<String>,
+    /// What was found when the version was last validated, where anything ever was. All of it stands in the ConfigMap `<name>-validation`, and in the mapping database.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation: Option<ValidationStatus>,
     /// Accepted, ModelReady, ContentReady, Validated, Mapped, InUse, Ready; Reconciling and Stalled while they are true.
     #[serde(default)]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
+}
+
+/// What was found when a version was last validated.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ValidationStatus {
+    /// How many findings keep the version from tenants who are not on it.
+    pub blocking: u32,
+    /// How many were let pass.
+    pub passed: u32,
+    /// The worst of them: at most 10, a line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub first: Vec<String>,
 }
 
 /// How far a version's dashboards are.

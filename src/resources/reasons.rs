@@ -411,8 +411,18 @@ reasons! {
     }
     /// The evidence for the wished version does not hold any more: something that it rests on was changed in Omni.
     EvidenceVoid {
-        cause: "A person or a script edited the version's model or dashboards; the ModelVersion's conditions say what.",
+        cause: "A person or a script edited the version's model or dashboards, the schema below it was refreshed, or the queries of this environment's tenants were found wrong; the ModelVersion's conditions say what.",
         remedy: "Do for the ModelVersion what its conditions ask for; the pin moves as soon as it is validated again. Going back to a version that the tenant had needs no evidence.",
+    }
+    /// The wished version was not validated yet as the tenants of this environment.
+    EvidenceMissing {
+        cause: "`validation.queries.tenants` of the ModelVersion asks for it, and this is the environment's first pin to it, or the version has changed since.",
+        remedy: "Wait; if it stays, do for the ModelVersion what its conditions ask for. Going back to a version that the tenant had needs no evidence.",
+    }
+    /// The generated model under the version was refreshed since the version was validated.
+    SchemaRefreshed {
+        cause: "A person, a schedule or a script refreshed the schema of the connection, or of one of its environments.",
+        remedy: "Wait: the version is validated again, and its evidence holds again where nothing is found.",
     }
     /// The rows are written and the version is complete.
     RowsWritten {

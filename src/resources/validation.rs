@@ -62,13 +62,14 @@ pub enum QueryMode {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TenantSample {
-    /// The environment whose TenantPins are looked at.
+    /// The environment whose TenantPins are looked at. Absent: every environment that has some, each by itself: what is found for the tenants of one keeps only them from the version once it is complete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63))]
-    pub environment: String,
+    pub environment: Option<String>,
     /// Labels that a pin must have; absent: any.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub match_labels: BTreeMap<String, String>,
-    /// How many tenants at most, the first by name that have an embed user.
+    /// How many tenants of an environment at most, the first by name that have an embed user.
     #[serde(default = "three")]
     #[schemars(range(min = 1, max = 50))]
     pub max: u8,

@@ -90,6 +90,14 @@ impl Objects for Declared {
             .collect()
     }
 
+    fn environments(&self, namespace: &str, instance: &str) -> BTreeSet<String> {
+        self.catalog()
+            .pins()
+            .filter(|pin| pin.namespace == namespace && pin.spec.instance_ref.name == instance)
+            .map(|pin| pin.spec.environment.clone())
+            .collect()
+    }
+
     fn rollouts(&self, namespace: &str, instance: &str, environment: &str) -> Vec<Arc<Object<VersionRolloutSpec>>> {
         self.catalog()
             .rollouts()

@@ -108,6 +108,8 @@ impl Statuses {
             status.foreign_links.clone_from(&report.foreign_links);
             status.not_carried.clone_from(&report.not_carried);
         }
+        let validation = report.found.as_ref().map(|it| it.status());
+        status.validation = validation.or(status.validation.take());
         let subject = Subject::new("ModelVersion", id);
         take(&mut status.conditions, &report.findings, &subject, observer);
         mark(status) != before

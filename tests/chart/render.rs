@@ -14,7 +14,7 @@ const AXES: [&[&str]; 9] = [
     &["", "watch.namespaces={apps,bi}", "watch.allNamespaces=true"],
     &[
         "",
-        "secrets.names={omni,app-database},configMaps.names={edits}",
+        "secrets.names={omni,app-database},configMaps.names={edits},configMaps.reports=false",
         "secrets.requireHosts=false",
     ],
     &[

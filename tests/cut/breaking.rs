@@ -15,11 +15,12 @@ use tokio::sync::Notify;
 use wavepin::ports::{
     Ask, Budget, Claim, CompleteVersion, Connection, Contract, Copied, CopyRequest, DashboardRecord, DashboardRow,
     Directory, DocumentFindings, DocumentPermit, DocumentRecord, DocumentRequest, EnvironmentView, Exported, Flip,
-    FlipOutcome, FolderPermit, FolderRecord, GitLink, GitSettings, GitSync, Grantee, Identity, ImportRequest, Imported,
-    Intent, IntentStep, Mapping, MappingError, MappingErrorKind, Merge, Migration, ModelFile, ModelFiles, ModelRecord,
-    ModelRepository, NewModel, Omni, OmniError, OmniErrorKind, Organization, Place, PublishedRead, QueryAnswer,
-    QueryAsk, RepositoryError, RepositoryErrorKind, Reservation, Return, Revision, RoleGrant, RolloutEvent, RowRemoval,
-    Scheduled, Shape, Standing, Told, ValidationIssue, VersionChange, VersionRecord,
+    FlipOutcome, FolderPermit, FolderRecord, FoundLine, FoundReport, GitLink, GitSettings, GitSync, Grantee, Identity,
+    ImportRequest, Imported, Intent, IntentStep, Mapping, MappingError, MappingErrorKind, Merge, Migration, ModelFile,
+    ModelFiles, ModelRecord, ModelRepository, NewModel, Omni, OmniError, OmniErrorKind, Organization, Place,
+    PublishedRead, QueryAnswer, QueryAsk, RepositoryError, RepositoryErrorKind, Reservation, Return, Revision,
+    RoleGrant, RolloutEvent, RowRemoval, Scheduled, Shape, Standing, Told, ValidationIssue, VersionChange,
+    VersionRecord,
 };
 
 /// Where in a call a process is stopped.
@@ -287,6 +288,8 @@ behind_a_fuse! {
     fn model(id: &str) -> Result<Option<ModelRecord>, OmniError>;
     fn shared_models(connection_id: &str) -> Result<Vec<ModelRecord>, OmniError>;
     fn shared_models_lately(connection_id: &str, age: Duration) -> Result<Vec<ModelRecord>, OmniError>;
+    fn schema_models_lately(age: Duration) -> Result<Vec<ModelRecord>, OmniError>;
+    fn environment_connections(connection_id: &str) -> Result<BTreeSet<String>, OmniError>;
     fn create_model(model: &NewModel, place: Reservation) -> Result<String, OmniError>;
     fn model_files(model_id: &str, branch_id: Option<&str>) -> Result<ModelFiles, OmniError>;
     fn combined_files(model_id: &str) -> Result<ModelFiles, OmniError>;
@@ -341,6 +344,8 @@ behind_a_fuse! {
     fn versions() -> Result<BTreeMap<i32, VersionRecord>, MappingError>;
     fn record_version(version: i32, source: &str, holder: &str) -> Result<VersionRecord, MappingError>;
     fn change_version(version: i32, change: &VersionChange) -> Result<(), MappingError>;
+    fn found(version: i32) -> Result<Vec<FoundLine>, MappingError>;
+    fn record_found(version: i32, report: &FoundReport) -> Result<(), MappingError>;
     fn intents(version: i32) -> Result<Vec<Intent>, MappingError>;
     fn open_intent(version: i32, step: IntentStep, subject: &str, at: Timestamp) -> Result<(), MappingError>;
     fn settle_intent(version: i32, step: IntentStep, subject: &str, at: Timestamp, result: &str) -> Result<(), MappingError>;

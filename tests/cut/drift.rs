@@ -304,8 +304,8 @@ async fn what_was_moved_out_is_moved_back_where_that_is_asked_for() {
     }
 }
 
-/// A look at versions that are as they should be: one list of models for all of them, one of documents a hundred, and no
-/// write.
+/// A look at versions that are as they should be: one list of models for all of them and one of generated models, one of
+/// documents a hundred, and no write.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_look_at_versions_at_rest_costs_a_list_each_and_one_for_all() {
     let (bench, world) = cut().await;
@@ -319,7 +319,10 @@ async fn a_look_at_versions_at_rest_costs_a_list_each_and_one_for_all() {
     let made = requests.iter().skip(before);
     let made: Vec<String> = made.map(|it| format!("{} {}", it.method, it.path)).collect();
     let [models, documents] = ["GET /api/v1/models", "GET /api/v1/documents"];
-    assert_eq!(made, [models, documents, documents]);
+    assert_eq!(made, [models, documents, documents, models]);
+    let kinds = ["modelKind=SHARED", "modelKind=SCHEMA"];
+    let lists = requests.iter().skip(before).filter(|it| it.path == "/api/v1/models");
+    assert!(lists.zip(kinds).all(|(list, kind)| list.query.contains(kind)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

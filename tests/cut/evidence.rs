@@ -40,7 +40,7 @@ fn edit(model: &str, yaml: &str) -> Value {
     json!({"action": "edit_model_file", "model": model, "file_name": "wards.view", "yaml": yaml})
 }
 
-fn validations(bench: &Bench) -> usize {
+pub(super) fn validations(bench: &Bench) -> usize {
     let requests = bench.simulator.requests();
     requests
         .iter()
@@ -48,7 +48,7 @@ fn validations(bench: &Bench) -> usize {
         .count()
 }
 
-fn validated(report: &VersionReport) -> (Verdict, String) {
+pub(super) fn validated(report: &VersionReport) -> (Verdict, String) {
     let found = report.findings.iter().find(|it| it.condition == "Validated").unwrap();
     (found.verdict, format!("{}: {}", found.reason.as_str(), found.message))
 }
@@ -156,7 +156,6 @@ async fn pass(bench: &Bench, world: &World, globex: i32) -> PinReport {
         .unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread")]
 pub(crate) async fn void_evidence_keeps_pins_from_moving_forward_and_from_nothing_else() {
     let bench = Bench::new(as_it_is).await;
     ready(&bench.both().await.1);
@@ -164,10 +163,6 @@ pub(crate) async fn void_evidence_keeps_pins_from_moving_forward_and_from_nothin
     for version in [1, 2, 1] {
         assert_eq!(pass(&bench, &world, version).await.version, Some(version));
     }
-    let newcomer = |report: &PinReport| {
-        let waiting = report.findings.iter().find(|it| it.condition == WAITING);
-        waiting.map(|it| format!("{}: {}", it.reason.as_str(), it.message))
-    };
     // Behind its back: a field that a tile shows is taken away, and a person takes that as it is.
     bench.simulator.play(&edit("clinical v2", NO_BEDS)).unwrap();
     bench.clock_passes(std::time::Duration::from_secs(301));
@@ -186,7 +181,7 @@ pub(crate) async fn void_evidence_keeps_pins_from_moving_forward_and_from_nothin
         "{acme:#?}"
     );
     says(
-        &newcomer(&acme).unwrap(),
+        &waits(&acme).unwrap(),
         &[
             "EvidenceVoid",
             "version 2 was validated",
@@ -217,6 +212,12 @@ pub(crate) async fn void_evidence_keeps_pins_from_moving_forward_and_from_nothin
     assert_eq!(forward(&bench, &world).await.version, Some(2));
 }
 
+/// What a pin waits for.
+pub(super) fn waits(report: &PinReport) -> Option<String> {
+    let waiting = report.findings.iter().find(|it| it.condition == WAITING);
+    waiting.map(|it| format!("{}: {}", it.reason.as_str(), it.message))
+}
+
 fn accept(bench: &Bench, word: &str) {
     let annotated = format!("metadata:\n  annotations: {{wavepin.dev/accept-drift: {word:?}}}");
     bench.declare(move |file, text| match file {
@@ -226,7 +227,7 @@ fn accept(bench: &Bench, word: &str) {
 }
 
 /// A pass with the pin of acme-corp, which never had version 2, moved there.
-async fn forward(bench: &Bench, world: &World) -> PinReport {
+pub(super) async fn forward(bench: &Bench, world: &World) -> PinReport {
     bench.declare(|file, text| match file {
         "pins.yaml" => text.replacen("  version: 1\n", "  version: 2\n", 1),
         _ => text,

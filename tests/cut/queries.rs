@@ -13,7 +13,7 @@ use super::evidence::requested;
 const DYNAMIC: &str = "dynamic_schemas:\n  tenant:\n    from_schema: CLINICAL\n    user_attribute: tenant_id\n";
 
 /// The page's way of asking.
-fn page() -> String {
+pub(super) fn page() -> String {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/validation.md");
     let text = std::fs::read_to_string(path).unwrap();
     let (_, rest) = text.split_once("```yaml\nvalidation:\n  queries:\n").unwrap();
@@ -22,7 +22,7 @@ fn page() -> String {
 }
 
 /// Version 2 with `queries`, given as the lines below it with four spaces before them.
-fn asking(queries: String, before: impl Fn(&str, String) -> String) -> impl Fn(&str, String) -> String {
+pub(super) fn asking(queries: String, before: impl Fn(&str, String) -> String) -> impl Fn(&str, String) -> String {
     let indented: String = queries.lines().map(|line| format!("  {line}\n")).collect();
     move |file, text| match file {
         "clinical-v2.yaml" => format!("{}  validation:\n    queries:\n{indented}", before(file, text)),
@@ -31,7 +31,7 @@ fn asking(queries: String, before: impl Fn(&str, String) -> String) -> impl Fn(&
 }
 
 /// Version 2 with one dashboard of one tile, which shows the tenant's own patients.
-fn own_patients(file: &str, text: String) -> String {
+pub(super) fn own_patients(file: &str, text: String) -> String {
     let all = "patient-summary, readmission-risk, ward-capacity, medication-review, billing-overview";
     match file {
         "clinical-v2.yaml" => {
@@ -41,7 +41,7 @@ fn own_patients(file: &str, text: String) -> String {
     }
 }
 
-fn user(tenant: &str, attribute: &str, value: &str) -> Value {
+pub(super) fn user(tenant: &str, attribute: &str, value: &str) -> Value {
     json!({"action": "set_user", "external_id": tenant, "attributes": {attribute: value}})
 }
 
@@ -51,7 +51,12 @@ fn without(tenant: &str, attribute: &str) -> Value {
 
 /// An organisation whose tenants each have a schema, and a dashboard that reads it.
 async fn tenants(queries: String) -> Bench {
-    let bench = Bench::new(asking(queries, own_patients)).await;
+    with_schemas(asking(queries, own_patients)).await
+}
+
+/// Likewise, as it is declared here.
+pub(super) async fn with_schemas(declared: impl Fn(&str, String) -> String) -> Bench {
+    let bench = Bench::new(declared).await;
     let model = json!({"action": "edit_model_file", "model": "clinical", "file_name": "model", "yaml": DYNAMIC});
     let document = json!({"action": "create_document", "model": "clinical", "name": "Own patients",
         "folder_path": "clinical/v1", "identifier": "0a7e4a47", "fields": ["tenant__patients.count"]});
@@ -66,7 +71,7 @@ async fn tenants(queries: String) -> Bench {
     bench
 }
 
-fn calls(bench: &Bench, end: &str) -> Vec<String> {
+pub(super) fn calls(bench: &Bench, end: &str) -> Vec<String> {
     let requests = bench.simulator.requests();
     let asked = requests.iter().filter(|it| it.path.ends_with(end));
     asked.map(|it| format!("{}?{}", it.path, it.query)).collect()

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
 use regex::Regex;
-use serde_json::Value;
+use serde_json::{Value, json};
 use wavepin::simulator::SimulatorOptions;
 
 use crate::cluster::{Installation, condition, eventually, example};
@@ -156,6 +156,13 @@ impl Bed {
             .kubectl(&["delete", "secret", "omni", "--ignore-not-found"]);
         self.cluster
             .apply(&format!("{head}stringData:\n{}", values.collect::<String>()));
+    }
+
+    /// Takes a measure away from version 1's model that one of its tiles shows: version 2 has that of its source.
+    pub(crate) fn old_issue(&self) {
+        let wards = "label: Wards\ndimensions:\n  id: {primary_key: true, hidden: true}\n  title: {label: Ward}\n";
+        let hand = json!({"action": "edit_model_file", "model": "clinical", "file_name": "wards.view", "yaml": wards});
+        self.simulator.play(&hand).expect("the seed has this model");
     }
 
     /// Starts the binary.

@@ -43,7 +43,7 @@ async fn edits_of_a_config_map_and_a_secret_come_in_any_order_and_count_until_th
         "--set",
         "secrets.names={omni,private}",
         "--set",
-        "configMaps.names={more}",
+        "configMaps.names={more},configMaps.reports=false",
     ]);
     take(&bed.cluster, "get", "configmaps");
     let controller = bed.controller("controller");
@@ -57,7 +57,7 @@ async fn edits_of_a_config_map_and_a_secret_come_in_any_order_and_count_until_th
         "--set",
         "secrets.names={omni,private}",
         "--set",
-        "configMaps.names={more}",
+        "configMaps.names={more},configMaps.reports=false",
     ]);
     // The API server may not know of the right at once.
     let mut asked = 0;

@@ -8,6 +8,7 @@ pub(crate) mod bed;
 mod by_git;
 mod copies;
 mod edits;
+mod found;
 mod frozen;
 mod gone;
 mod kills;

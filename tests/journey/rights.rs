@@ -35,6 +35,8 @@ spec: {instanceRef: {name: clinical}, environment: production, version: 1, waves
 async fn every_right_of_the_chart_is_used_and_no_other_is_asked_for() {
     let bed = Bed::on(Installation::apart("rights"), "rights").await;
     let cluster = &bed.cluster;
+    // Something that version 2 has of its source, and that is let pass: there is something to tell of it.
+    bed.old_issue();
     let controller = bed.controller("controller");
     cluster.apply("{apiVersion: v1, kind: ConfigMap, metadata: {name: more}, data: {edits.yaml: '[]'}}");
     for file in FILES {
@@ -63,6 +65,13 @@ async fn every_right_of_the_chart_is_used_and_no_other_is_asked_for() {
             read_again("modelversions")
         });
         done.store(true, Ordering::SeqCst);
+    });
+    // What was found is written again where a ConfigMap says something else.
+    let found = "configmap/clinical-v2-validation";
+    cluster.kubectl(&["annotate", "--overwrite", found, "wavepin.dev/found=other"]);
+    bed.ask_for_passes("found");
+    eventually("the ConfigMap says what was found", PATIENCE, || {
+        cluster.object(found)["metadata"]["annotations"]["wavepin.dev/found"] != "other"
     });
     // What is told once more is counted on the event that is there.
     let held = r#"{"spec": {"hold": {"reason": "quarter close"}, "version": 2}}"#;

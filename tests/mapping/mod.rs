@@ -61,6 +61,8 @@ on_both! {
     first_starts_at_once_all_succeed
     a_number_belongs_to_who_recorded_it_first
     what_is_learned_about_a_version_is_kept
+    what_was_found_is_kept_worst_first_and_written_once
+    evidence_of_an_older_release_is_read_as_what_it_was
     an_organisation_is_remembered_and_only_by_who_has_the_fence
     intents_are_opened_settled_and_dropped
     dashboards_are_marked_once

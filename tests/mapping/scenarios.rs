@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 use wavepin::ports::{
-    AskedRename, Claim, CompleteVersion, DashboardIds, DashboardRecord, DashboardRow, DocumentState, Flip, FlipOutcome,
-    Intent, IntentStep, Mapping, MappingError, MappingErrorKind, ModelState, Move, Organization, PinEventKind,
-    RolloutEvent, RolloutStep, Rollouts, RowRemoval, SourceStamp, VersionChange, WaveOfFlip,
+    AskedRename, Claim, CompleteVersion, DashboardIds, DashboardRecord, DashboardRow, DocumentState, Evidence, Flip,
+    FlipOutcome, FoundLine, FoundReport, FoundSummary, Intent, IntentStep, Mapping, MappingError, MappingErrorKind,
+    ModelState, Move, Organization, PinEventKind, RolloutEvent, RolloutStep, Rollouts, RowRemoval, Sampled,
+    SourceStamp, VersionChange, WaveOfFlip,
 };
 use wavepin::resources::{PinDeletionPolicy, RenameKind};
 
@@ -237,6 +238,22 @@ pub(crate) async fn what_is_learned_about_a_version_is_kept(bed: Bed) {
         name: Some("clinical v2".to_owned()),
         files: "hash".to_owned(),
     };
+    let evidence = Evidence {
+        basis: "hash".to_owned(),
+        known: Some(["known".to_owned()].into()),
+        schemas: Some([("s-1".to_owned(), "yesterday".to_owned())].into()),
+        sampled: Sampled::Everywhere,
+        ..Evidence::default()
+    };
+    let void = Evidence {
+        void: Some("RoutingWrong".to_owned()),
+        found: Some("own, as tenant \"a\"".to_owned()),
+        ..evidence.clone()
+    };
+    let of = |environment: &str, evidence: &Evidence| VersionChange::EnvironmentEvidence {
+        environment: environment.to_owned(),
+        evidence: Box::new(evidence.clone()),
+    };
     let folder = VersionChange::Folder {
         id: "f-1".to_owned(),
         path: "clinical/v2".to_owned(),
@@ -249,6 +266,10 @@ pub(crate) async fn what_is_learned_about_a_version_is_kept(bed: Bed) {
         folder,
         VersionChange::SourceStamp(stamp.clone()),
         VersionChange::ModelState(state.clone()),
+        VersionChange::Evidence(Box::new(evidence.clone())),
+        of("production", &evidence),
+        of("staging", &void),
+        of("production", &void),
     ] {
         mapping.change_version(2, &change).await.unwrap();
     }
@@ -260,6 +281,8 @@ pub(crate) async fn what_is_learned_about_a_version_is_kept(bed: Bed) {
     expected.folder_path = Some("clinical/v2".to_owned());
     expected.source_stamp = Some(stamp);
     expected.model_state = Some(state);
+    expected.evidence = Some(evidence);
+    expected.environments = ["production", "staging"].map(|it| (it.to_owned(), void.clone())).into();
     let versions = bed.writer().await.versions().await.unwrap();
     assert_eq!(versions[&2], expected);
     assert_eq!(versions[&3].model_id, None);
@@ -277,6 +300,76 @@ pub(crate) async fn what_is_learned_about_a_version_is_kept(bed: Bed) {
         .await;
     let refusal = refusal.expect_err("nobody recorded it").to_string();
     assert!(refusal.contains("version 9 is not recorded"), "{refusal}");
+}
+
+pub(crate) async fn what_was_found_is_kept_worst_first_and_written_once(bed: Bed) {
+    let mapping = bed.writer().await;
+    mapping.record_version(2, "cut:1", "ns/v2").await.unwrap();
+    assert_eq!(mapping.found(2).await.unwrap(), []);
+    let line = |message: &str, blocks: bool| FoundLine {
+        looked_at: "routing".to_owned(),
+        environment: blocks.then(|| "production".to_owned()),
+        slug: Some("own".to_owned()),
+        message: message.to_owned(),
+        blocks,
+        fingerprint: "f".to_owned(),
+        ..FoundLine::default()
+    };
+    let report = |lines: &[FoundLine], digest: &str| FoundReport {
+        summary: FoundSummary {
+            digest: digest.to_owned(),
+            blocking: 1,
+            passed: 1,
+            first: lines.iter().map(FoundLine::told).collect(),
+        },
+        lines: lines.to_vec(),
+    };
+    let lines = [line("it reads \"another's\" schema", true), line("it is \\ old", false)];
+    let first = report(&lines, "one");
+    mapping.record_found(2, &first).await.unwrap();
+    assert_eq!(mapping.found(2).await.unwrap(), lines);
+    assert_eq!(mapping.versions().await.unwrap()[&2].found, Some(first.summary.clone()));
+    let before = bed.writes().await;
+    mapping.record_found(2, &first).await.unwrap();
+    assert_eq!(bed.writes().await, before, "the same again");
+    mapping.record_found(2, &report(&lines[1..], "two")).await.unwrap();
+    assert_eq!(mapping.found(2).await.unwrap(), lines[1..]);
+    let refusal = mapping.record_found(9, &first).await.unwrap_err().to_string();
+    assert!(refusal.contains("version 9 is not recorded"), "{refusal}");
+}
+
+/// A ledger as the release before evidence was kept by environment left it.
+pub(crate) async fn evidence_of_an_older_release_is_read_as_what_it_was(bed: Bed) {
+    let older = bed.writer().await;
+    older.record_version(2, "cut:1", "ns/v2").await.unwrap();
+    let [version, finding, migration] = ["model_version", "finding", "migration"].map(|it| bed.ledger(it));
+    let evidence = r#"{"basis":"0123456789abcdef","void":null,"known":["a"]}"#;
+    bed.by_hand(&format!(
+        "ALTER TABLE {version} DROP COLUMN environments; ALTER TABLE {version} DROP COLUMN found; \
+         DROP TABLE {finding}; DELETE FROM {migration} WHERE number = 7; \
+         UPDATE {version} SET evidence = '{evidence}' WHERE version = 2"
+    ))
+    .await;
+    let newer = bed.writer().await;
+    let read = newer.versions().await.unwrap().remove(&2).unwrap();
+    let expected = Evidence {
+        basis: "0123456789abcdef".to_owned(),
+        known: Some(["a".to_owned()].into()),
+        ..Evidence::default()
+    };
+    assert_eq!((read.evidence.as_ref(), read.environments.len()), (Some(&expected), 0));
+    assert_eq!(
+        read.unproved("production"),
+        None,
+        "no pin waits for what it did not wait for before"
+    );
+    let own = VersionChange::EnvironmentEvidence {
+        environment: "production".to_owned(),
+        evidence: Box::new(expected.clone()),
+    };
+    newer.change_version(2, &own).await.unwrap();
+    let read = newer.versions().await.unwrap().remove(&2).unwrap();
+    assert_eq!(read.environments["production"], expected);
 }
 
 pub(crate) async fn intents_are_opened_settled_and_dropped(bed: Bed) {
@@ -802,10 +895,15 @@ pub(crate) async fn what_changes_nothing_writes_nothing(bed: Bed) {
         id: "f".to_owned(),
         path: "clinical/v1".to_owned(),
     };
+    let own = VersionChange::EnvironmentEvidence {
+        environment: "production".to_owned(),
+        evidence: Box::default(),
+    };
     let everything = async || {
         mapping.prepare("acme", None).await.unwrap();
         mapping.record_version(1, "cut:0", "ns/v").await.unwrap();
         mapping.change_version(1, &folder).await.unwrap();
+        mapping.change_version(1, &own).await.unwrap();
         mapping.open_intent(1, IntentStep::Model, "m", AT).await.unwrap();
         mapping
             .settle_intent(1, IntentStep::Folder, "f", AT, "id")

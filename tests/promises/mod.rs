@@ -3,6 +3,13 @@
 
 mod unknown_answer;
 
+/// 2. A pin never moves to a version that is not complete and validated.
+#[tokio::test(flavor = "multi_thread")]
+async fn promise_02_a_pin_never_moves_to_a_version_that_is_not_validated() {
+    crate::cut::evidence::void_evidence_keeps_pins_from_moving_forward_and_from_nothing_else().await;
+    crate::cut::environments::what_is_found_for_one_environment_after_completion_keeps_no_other().await;
+}
+
 /// 3. No model, folder or dashboard is made twice, whatever crashes and whenever.
 #[tokio::test(flavor = "multi_thread")]
 async fn promise_03_no_model_folder_or_dashboard_is_made_twice() {

@@ -106,13 +106,17 @@ fn any_scene() -> impl Strategy<Value = Scene> {
         rows,
         of_tenants(ledger()),
         of_tenants(ledger()),
-        option::of(1..=3),
+        option::of((1..=3, any::<bool>())),
     );
     parts.prop_map(|(pins, claims, rows, events, staging, void)| {
         let named = pins.into_iter().enumerate();
         let mut scene = Scene::new(named.map(|(place, pin)| pin.with(|pin| pin.name = format!("p{place}"))));
-        if let Some(void) = void {
-            scene = scene.void(void);
+        if let Some((version, everywhere)) = void {
+            scene = if everywhere {
+                scene.void(version)
+            } else {
+                scene.sampled(version, None)
+            };
         }
         let view = &mut scene.0.view;
         for (tenant, events) in &events {
@@ -207,7 +211,7 @@ proptest! {
                 prop_assert!(!pin.deleting && refusal(&pin.spec).is_none());
                 let held = pin.spec.hold.as_ref().is_some_and(|hold| hold.until.is_none_or(|until| until > scene.0.now));
                 prop_assert!(!held, "a held pin moves");
-                let void = target.evidence.as_ref().is_some_and(|it| it.void.is_some());
+                let void = target.unproved(&scene.0.key.environment).is_some();
                 let events = scene.0.view.events.get(&one.tenant).into_iter().flatten();
                 let had = events.into_iter().any(|it| [it.from, it.to].contains(&Some(flip.version)));
                 prop_assert!(!void || had || flip.reason == super::BY_RESTORE, "on void evidence: {one:?}");

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::observe::{Holder, Observed};
-use crate::ports::{Claim, Flip, Move, Object, PinEvent, RolloutEvent, RowRemoval, WaveOfFlip};
+use crate::ports::{Claim, Flip, Move, Object, PinEvent, RolloutEvent, RowRemoval, Unproved, WaveOfFlip};
 use crate::resources::{Hold, Requires, TenantPinSpec};
 
 use rollout::{Course, Follower};
@@ -133,11 +133,8 @@ pub(super) enum Kept {
         /// The wave that it is in.
         wave: String,
     },
-    /// The evidence for the wished version does not hold any more.
-    EvidenceVoid {
-        /// Why, as one word.
-        why: String,
-    },
+    /// The evidence for the wished version does not hold any more, or there is none for this environment yet.
+    Unproved(Unproved),
     /// The tenant has not run the version in the required environment for as long as required.
     RequirementNotMet(Requires, Lacking),
 }
@@ -320,7 +317,7 @@ fn await_what_keeps(seen: &Observed, decision: &mut Decision) {
             Standing::NotComplete { .. } => decision.awaits = true,
             Standing::Kept(kept) => match wake(seen, kept) {
                 Some(at) => decision.wake = Some(decision.wake.map_or(at, |wake| wake.min(at))),
-                None => decision.awaits |= matches!(kept, Kept::RequirementNotMet(..) | Kept::EvidenceVoid { .. }),
+                None => decision.awaits |= matches!(kept, Kept::RequirementNotMet(..) | Kept::Unproved(_)),
             },
             _ => {}
         }

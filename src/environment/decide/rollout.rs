@@ -20,7 +20,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::super::observe::Observed;
 use super::row::Row;
 use super::{BY_BASELINE, BY_RESTORE, BY_ROLLOUT, BY_WAY_BACK, Flips, Kept, Lacking, Standing, later};
-use crate::ports::{Object, RolloutEvent, RolloutStep, Rollouts, WaveOfFlip, WaveRecord};
+use crate::ports::{Object, RolloutEvent, RolloutStep, Rollouts, Unproved, WaveOfFlip, WaveRecord};
 use crate::resources::{
     Freeze, TenantPinSpec, VersionRolloutSpec, Wave, WavePhase, WaveSelector, rollout_plan, rollout_refusal,
 };
@@ -82,8 +82,8 @@ pub(in super::super) enum Wait {
     },
     /// The target is retired.
     Retired,
-    /// The evidence for the target does not hold any more: why, as one word.
-    EvidenceVoid(String),
+    /// The evidence for the target does not hold any more, or there is none for this environment yet.
+    Unproved(Unproved),
     /// A person suspended it.
     Suspended,
     /// A freeze lasts.
@@ -421,10 +421,7 @@ impl<'a> Course<'a> {
             Standing::NotComplete { .. } | Standing::Retired => true,
             Standing::Kept(kept) => matches!(
                 kept,
-                Kept::Queued { .. }
-                    | Kept::NotSelected { .. }
-                    | Kept::EvidenceVoid { .. }
-                    | Kept::RequirementNotMet(..)
+                Kept::Queued { .. } | Kept::NotSelected { .. } | Kept::Unproved(_) | Kept::RequirementNotMet(..)
             ),
             _ => false,
         };
@@ -445,9 +442,8 @@ impl<'a> Course<'a> {
             Some(target) if target.retired_at.is_some() => return Some(Wait::Retired),
             Some(target) if target.complete_at.is_none() => return Some(Wait::NotComplete { declared: true }),
             Some(target) => {
-                let void = target.evidence.as_ref().and_then(|it| it.void.clone());
-                if let Some(why) = void {
-                    return Some(Wait::EvidenceVoid(why));
+                if let Some(unproved) = target.unproved(&self.seen.key.environment) {
+                    return Some(Wait::Unproved(unproved));
                 }
             }
         }
@@ -508,7 +504,7 @@ impl<'a> Course<'a> {
     fn state(&self, wave: &Wave, phase: WavePhase, members: &[&mut Follower<'a>]) -> WaveState {
         let record = self.record(wave);
         let left_out = |it: &&&mut Follower<'a>| match &it.standing {
-            Standing::Kept(kept) => !matches!(kept, Kept::Queued { .. } | Kept::EvidenceVoid { .. }),
+            Standing::Kept(kept) => !matches!(kept, Kept::Queued { .. } | Kept::Unproved(_)),
             _ => false,
         };
         WaveState {
@@ -536,12 +532,12 @@ impl<'a> Course<'a> {
 impl Wait {
     /// Whether it is about the target itself.
     const fn is_of_target(&self) -> bool {
-        matches!(self, Self::NotComplete { .. } | Self::Retired | Self::EvidenceVoid(_))
+        matches!(self, Self::NotComplete { .. } | Self::Retired | Self::Unproved(_))
     }
 
     /// Whether it ends without a person and without a time that is known.
     pub(super) const fn comes_by_itself(&self) -> bool {
-        matches!(self, Self::NotComplete { .. } | Self::EvidenceVoid(_) | Self::Rows(_))
+        matches!(self, Self::NotComplete { .. } | Self::Unproved(_) | Self::Rows(_))
     }
 }
 

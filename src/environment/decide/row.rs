@@ -85,9 +85,9 @@ impl<'a> Row<'a> {
             Some(version) if version.retired_at.is_some() => return Standing::Retired,
             Some(version) if version.complete_at.is_none() => return Standing::NotComplete { declared: true },
             Some(version) => {
-                let void = version.evidence.as_ref().and_then(|it| it.void.clone());
-                if let Some(why) = void.filter(|_| self.is_forward()) {
-                    return Standing::Kept(Kept::EvidenceVoid { why });
+                let unproved = version.unproved(&self.seen.key.environment);
+                if let Some(unproved) = unproved.filter(|_| self.is_forward()) {
+                    return Standing::Kept(Kept::Unproved(unproved));
                 }
             }
         }

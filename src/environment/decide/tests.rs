@@ -6,7 +6,7 @@ use super::super::act::Failed;
 use super::super::observe::Holder;
 use super::super::scene::{ACME, Scene, With, at, flip, outside, pin};
 use super::{BY_RESTORE, BY_SPEC, Decision, Kept, Lacking, Plan, Standing};
-use crate::ports::{Claim, Flip, Move, Object, PinEvent, PinEventKind, RowRemoval};
+use crate::ports::{Claim, Flip, Move, Object, PinEvent, PinEventKind, RowRemoval, Unproved};
 use crate::resources::conditions::{Reason, WAITING};
 use crate::resources::{PinDeletionPolicy, TenantPinSpec};
 
@@ -80,12 +80,51 @@ fn void_evidence_keeps_back_who_never_had_the_version(
         assert_eq!(decision.standings, [Standing::Moving]);
         return;
     }
-    let why = "EditedInOmni".to_owned();
-    assert_eq!(decision.standings, [Standing::Kept(Kept::EvidenceVoid { why })]);
+    let void = Unproved::Void {
+        why: "EditedInOmni".to_owned(),
+        found: None,
+        in_environment: false,
+    };
+    assert_eq!(decision.standings, [Standing::Kept(Kept::Unproved(void))]);
     assert!(decision.plan.flips.is_empty() && decision.awaits);
     let (reason, message) = waits(&scene, &decision);
     assert_eq!(reason, Reason::EvidenceVoid);
     assert!(message.contains("(EditedInOmni)"), "{message}");
+}
+
+/// Evidence is the environment's own where tenants are asked as: what is found in staging keeps nobody here.
+#[rstest]
+#[case::that_holds(Some(None), vec![], None)]
+#[case::of_which_there_is_none_yet(None, vec![], Some((Reason::EvidenceMissing, "as the tenants of this environment")))]
+#[case::that_is_void(Some(Some("own, as tenant acme")), vec![], Some((Reason::EvidenceVoid, "for this environment (RoutingWrong: own, as tenant acme)")))]
+#[case::and_back_to_what_it_had(None, vec![flip(1, None, 2), flip(2, Some(2), 3)], None)]
+fn a_pin_needs_evidence_of_its_own_environment(
+    #[case] production: Option<Option<&str>>,
+    #[case] ledger: Vec<PinEvent>,
+    #[case] told: Option<(Reason, &str)>,
+) {
+    let row = if ledger.is_empty() { 1 } else { 3 };
+    let scene = scene(wish(2)).sampled(2, production).row(Some(row)).ledger(ledger);
+    let decision = scene.decide();
+    let Some((reason, words)) = told else {
+        assert_eq!(decision.standings, [Standing::Moving]);
+        return;
+    };
+    assert!(decision.plan.flips.is_empty() && decision.awaits);
+    let (found, message) = waits(&scene, &decision);
+    assert_eq!(found, reason);
+    assert!(message.contains(words), "{message}");
+}
+
+#[test]
+fn evidence_of_an_environment_about_an_older_state_of_the_version_says_nothing() {
+    let mut scene = scene(wish(2)).sampled(2, Some(None)).row(Some(1));
+    let record = scene.0.versions.get_mut(&2).unwrap();
+    record.evidence.as_mut().unwrap().basis = "as it is now".to_owned();
+    assert_eq!(
+        scene.decide().standings,
+        [Standing::Kept(Kept::Unproved(Unproved::Missing))]
+    );
 }
 
 #[rstest]

@@ -278,7 +278,7 @@ fn a_target_that_is_not_complete_or_not_proven_any_more_opens_nothing_and_ends_n
     scene.pass(3600);
     scene.settle();
     assert_eq!(versions(&scene), [2, 1, 1, 1, 1, 1, 1]);
-    assert!(matches!(lead(&scene).wait, Some(Wait::EvidenceVoid(_))));
+    assert!(matches!(lead(&scene).wait, Some(Wait::Unproved(_))));
     assert_eq!(phases(&scene)[1..], [WavePhase::Pending, WavePhase::Pending]);
 }
 

@@ -4,7 +4,7 @@ use super::super::act::Failed;
 use super::super::decide::{Decision, Kept, Lead, RolloutStanding, Standing, Wait, WaveState};
 use super::super::observe::Observed;
 use super::super::{RolloutProgress, RolloutReport, Rollouts};
-use super::{about, kept_back};
+use super::{about, kept_back, not_proved};
 use crate::ports::{Failure, Object};
 use crate::resources::conditions::{ACCEPTED, COMPLETE, Finding, READY, RECONCILING, Reason, STALLED, WAITING};
 use crate::resources::{Freeze, VersionRolloutSpec, WavePhase, WaveStatus, rollout_refusal};
@@ -66,7 +66,7 @@ fn progress(seen: &Observed, decision: &Decision, lead: &Lead) -> RolloutProgres
     let following = pins.filter(|((pin, _), _)| pin.spec.version.is_none());
     let left_out = following.filter_map(|((pin, standing), wish)| {
         let why = match standing {
-            Standing::Kept(Kept::Queued { .. } | Kept::EvidenceVoid { .. }) => return None,
+            Standing::Kept(Kept::Queued { .. } | Kept::Unproved(_)) => return None,
             Standing::Kept(kept) => kept_back(kept, wish.unwrap_or_default()).0,
             Standing::Conflict { .. } => Reason::Conflict,
             Standing::Invalid(_) => Reason::Invalid,
@@ -182,14 +182,7 @@ fn waits(wait: &Wait, target: i32) -> (Reason, String) {
             let text = format!("version {target} is retired for good; set spec.version to another one");
             (Reason::VersionNotComplete, text)
         }
-        Wait::EvidenceVoid(why) => {
-            let text = format!(
-                "version {target} was validated, and what that rests on has changed in Omni since ({why}). The \
-                 conditions of its ModelVersion say what a person can do; the rollout goes on as soon as it is \
-                 validated again"
-            );
-            (Reason::EvidenceVoid, text)
-        }
+        Wait::Unproved(unproved) => not_proved(unproved, target, "the rollout goes on"),
         Wait::Suspended => {
             let text = "suspended: nobody moves forward until spec.suspend is false; to go back is not kept".to_owned();
             (Reason::Suspended, text)

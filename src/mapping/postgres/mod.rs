@@ -8,6 +8,7 @@ mod columns;
 mod environment;
 mod errors;
 mod flip;
+mod found;
 mod organization;
 mod schema;
 mod session;

@@ -12,14 +12,15 @@ use crate::ports::{MappingError, MappingErrorKind, Shape};
 use crate::resources::Management;
 
 /// The steps from no ledger to what this version of Wavepin uses, by number. Never changed, only added to.
-const MIGRATIONS: [(i64, &str); 7] = [
+const MIGRATIONS: [(i64, &str); 8] = [
     (1, include_str!("../../../migrations/postgres/0001_ledger.sql")),
     (2, include_str!("../../../migrations/postgres/0002_budget.sql")),
     (3, include_str!("../../../migrations/postgres/0003_organization.sql")),
     (4, include_str!("../../../migrations/postgres/0004_state.sql")),
     (5, include_str!("../../../migrations/postgres/0005_evidence.sql")),
     (6, include_str!("../../../migrations/postgres/0006_copies.sql")),
-    (7, include_str!("../../../migrations/postgres/0008_rollouts.sql")),
+    (7, include_str!("../../../migrations/postgres/0007_validation.sql")),
+    (8, include_str!("../../../migrations/postgres/0008_rollouts.sql")),
 ];
 
 /// The application's two tables.

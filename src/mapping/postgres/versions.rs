@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use sqlx::{AssertSqlSafe, Executor as _, PgConnection};
 
-use super::super::compare::{check_ids, is_known, missing_rows};
+use super::super::compare::{check_ids, environments_with, is_known, missing_rows};
 use super::super::ledger::{
     DashboardLine, Failure, IntentLine, VersionLine, json_text, not_recorded, retired, step_word,
 };
@@ -16,7 +16,7 @@ use crate::ports::{CompleteVersion, DashboardRecord, DashboardRow, Intent, Inten
 const VERSIONS: &str = "SELECT version, source, holder, connection_id, model_id, definition, folder_id, folder_path, \
                         source_stamp, plan, \
                         (extract(epoch FROM complete_at) * 1000000)::bigint AS complete_at, \
-                        (extract(epoch FROM retired_at) * 1000000)::bigint AS retired_at, model_state, evidence \
+                        (extract(epoch FROM retired_at) * 1000000)::bigint AS retired_at, model_state, evidence, environments, found \
                         FROM wavepin.model_version";
 
 impl PgMapping {
@@ -56,7 +56,8 @@ impl PgMapping {
     pub(super) async fn update_version(&self, version: i32, change: &VersionChange) -> Result<(), Failure> {
         let mut session = self.transaction().await?;
         let record = version_record(session.on(), version, "FOR NO KEY UPDATE").await?;
-        if is_known(&record.ok_or_else(|| not_recorded(version))?, change) {
+        let record = record.ok_or_else(|| not_recorded(version))?;
+        if is_known(&record, change) {
             return session.rollback().await;
         }
         let set = |sql, value: &str| statement(sql).bind(version).bind(value.to_owned());
@@ -82,6 +83,10 @@ impl PgMapping {
             VersionChange::Evidence(it) => set(
                 "UPDATE wavepin.model_version SET evidence = $2 WHERE version = $1",
                 &json_text(it),
+            ),
+            VersionChange::EnvironmentEvidence { .. } => set(
+                "UPDATE wavepin.model_version SET environments = $2 WHERE version = $1",
+                &json_text(&environments_with(record, change)),
             ),
             VersionChange::Folder { id, path } => set(
                 "UPDATE wavepin.model_version SET folder_id = $2, folder_path = $3 WHERE version = $1",
@@ -279,7 +284,7 @@ impl PgMapping {
 }
 
 /// The record of a version, locked as the clause says.
-async fn version_record(
+pub(super) async fn version_record(
     connection: &mut PgConnection,
     version: i32,
     lock: &'static str,

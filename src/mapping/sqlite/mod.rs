@@ -6,6 +6,7 @@
 mod budget;
 mod environment;
 mod flip;
+mod found;
 mod organization;
 mod schema;
 mod versions;

@@ -14,14 +14,15 @@ use crate::mapping::MappingOptions;
 use crate::ports::{MappingError, MappingErrorKind, Shape};
 
 /// The steps from an empty file to what this version of Wavepin uses, by number. Never changed, only added to.
-const MIGRATIONS: [(i64, &str); 7] = [
+const MIGRATIONS: [(i64, &str); 8] = [
     (1, include_str!("../../../migrations/sqlite/0001_mapping.sql")),
     (2, include_str!("../../../migrations/sqlite/0002_budget.sql")),
     (3, include_str!("../../../migrations/sqlite/0003_organization.sql")),
     (4, include_str!("../../../migrations/sqlite/0004_state.sql")),
     (5, include_str!("../../../migrations/sqlite/0005_evidence.sql")),
     (6, include_str!("../../../migrations/sqlite/0006_copies.sql")),
-    (7, include_str!("../../../migrations/sqlite/0008_rollouts.sql")),
+    (7, include_str!("../../../migrations/sqlite/0007_validation.sql")),
+    (8, include_str!("../../../migrations/sqlite/0008_rollouts.sql")),
 ];
 
 impl SqliteMapping {

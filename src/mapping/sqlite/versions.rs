@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
-use super::super::compare::{is_known, missing_rows};
+use super::super::compare::{environments_with, is_known, missing_rows};
 use super::super::ledger::{
     DashboardLine, Failure, IntentLine, VersionLine, json_text, not_recorded, retired, step_word,
 };
@@ -13,7 +13,7 @@ use super::SqliteMapping;
 use crate::ports::{CompleteVersion, DashboardRecord, DashboardRow, Intent, IntentStep, VersionChange, VersionRecord};
 
 const VERSION_COLUMNS: &str = "version, source, holder, connection_id, model_id, definition, folder_id, folder_path, \
-                               source_stamp, plan, complete_at, retired_at, model_state, evidence";
+                               source_stamp, plan, complete_at, retired_at, model_state, evidence, environments, found";
 
 impl SqliteMapping {
     pub(super) async fn read_versions(&self) -> Result<BTreeMap<i32, VersionRecord>, Failure> {
@@ -58,53 +58,41 @@ impl SqliteMapping {
         if is_known(&record, change) {
             return Ok(());
         }
-        let (sql, first, second) = match change {
-            VersionChange::Holder(it) => (
-                "UPDATE wavepin_model_version SET holder = ?2 WHERE version = ?1",
-                it.clone(),
-                None,
-            ),
-            VersionChange::Connection(it) => (
+        let set = |sql, value: &str| sqlx::query(sql).bind(version).bind(value.to_owned());
+        let update = match change {
+            VersionChange::Holder(it) => set("UPDATE wavepin_model_version SET holder = ?2 WHERE version = ?1", it),
+            VersionChange::Connection(it) => set(
                 "UPDATE wavepin_model_version SET connection_id = ?2 WHERE version = ?1",
-                it.clone(),
-                None,
+                it,
             ),
-            VersionChange::Model(it) => (
-                "UPDATE wavepin_model_version SET model_id = ?2 WHERE version = ?1",
-                it.clone(),
-                None,
-            ),
-            VersionChange::Definition(it) => (
+            VersionChange::Model(it) => set("UPDATE wavepin_model_version SET model_id = ?2 WHERE version = ?1", it),
+            VersionChange::Definition(it) => set(
                 "UPDATE wavepin_model_version SET definition = ?2 WHERE version = ?1",
-                it.clone(),
-                None,
+                it,
             ),
-            VersionChange::SourceStamp(it) => (
+            VersionChange::SourceStamp(it) => set(
                 "UPDATE wavepin_model_version SET source_stamp = ?2 WHERE version = ?1",
-                json_text(it),
-                None,
+                &json_text(it),
             ),
-            VersionChange::ModelState(it) => (
+            VersionChange::ModelState(it) => set(
                 "UPDATE wavepin_model_version SET model_state = ?2 WHERE version = ?1",
-                json_text(it),
-                None,
+                &json_text(it),
             ),
-            VersionChange::Evidence(it) => (
+            VersionChange::Evidence(it) => set(
                 "UPDATE wavepin_model_version SET evidence = ?2 WHERE version = ?1",
-                json_text(it),
-                None,
+                &json_text(it),
             ),
-            VersionChange::Folder { id, path } => (
+            VersionChange::EnvironmentEvidence { .. } => set(
+                "UPDATE wavepin_model_version SET environments = ?2 WHERE version = ?1",
+                &json_text(&environments_with(record, change)),
+            ),
+            VersionChange::Folder { id, path } => set(
                 "UPDATE wavepin_model_version SET folder_id = ?2, folder_path = ?3 WHERE version = ?1",
-                id.clone(),
-                Some(path.clone()),
-            ),
+                id,
+            )
+            .bind(path.clone()),
         };
-        let mut query = sqlx::query(sql).bind(version).bind(first);
-        if let Some(second) = second {
-            query = query.bind(second);
-        }
-        query.execute(&mut *transaction).await?;
+        update.execute(&mut *transaction).await?;
         transaction.commit().await?;
         Ok(())
     }

@@ -16,7 +16,7 @@ use super::desired::Desired;
 use super::observe::{Observed, Route};
 use super::repositories::Repositories;
 use crate::ports::{
-    Clock, CompleteVersion, DashboardRecord, DashboardRow, DocumentRequest, Failure, GitSettings, Grantee,
+    Clock, CompleteVersion, DashboardRecord, DashboardRow, DocumentRequest, Failure, FoundReport, GitSettings, Grantee,
     ImportRequest, Intent, IntentStep, Mapping, MappingError, MappingErrorKind, Migration, ModelFile, NewModel, Omni,
     Reservation, VersionChange,
 };
@@ -37,6 +37,8 @@ pub enum Effect {
     RecordVersion,
     /// Keep one thing learned about the version.
     Change(VersionChange),
+    /// Keep what validation found.
+    RecordFound(Box<FoundReport>),
     /// Write down that a creating call will be sent.
     OpenIntent {
         /// What about.
@@ -202,6 +204,7 @@ impl Effect {
         match self {
             Self::RecordVersion => "record_version",
             Self::Change(_) => "record_change",
+            Self::RecordFound(_) => "record_found",
             Self::OpenIntent { .. } => "open_intent",
             Self::SettleIntent { .. } => "settle_intent",
             Self::CreateModel(_) => "create_model",
@@ -301,6 +304,12 @@ impl Hands<'_> {
                     change.apply_to(record);
                 }
             }
+            Effect::RecordFound(report) => {
+                self.mapping.record_found(version, &report).await?;
+                if let Some(record) = seen.versions.get_mut(&version) {
+                    record.found = Some(report.summary);
+                }
+            }
             Effect::OpenIntent { step, subject } => self.open_intent(step, subject, seen).await?,
             Effect::SettleIntent { step, subject, result } => {
                 seen.opening |= step == IntentStep::Closure && result.starts_with(OPENED);
@@ -386,7 +395,10 @@ impl VersionChange {
             }
             Self::SourceStamp(stamp) => record.source_stamp = Some(stamp),
             Self::ModelState(state) => record.model_state = Some(state),
-            Self::Evidence(evidence) => record.evidence = Some(evidence),
+            Self::Evidence(evidence) => record.evidence = Some(*evidence),
+            Self::EnvironmentEvidence { environment, evidence } => {
+                record.environments.insert(environment, *evidence);
+            }
         }
     }
 }

@@ -73,7 +73,7 @@ pub(super) fn complete(view: View<'_>) -> Option<Step> {
     mended
         .or_else(|| accepted(view, &told))
         .or(in_vain)
-        .or_else(|| unfit.or(drift).map(|drift| Step::End(Ending::Drifted(drift))))
+        .or_else(|| unfit.or(drift.map(Ending::Drifted)).map(Step::End))
 }
 
 /// Before a version is mapped: nobody has changed its model or its copies since they were found whole. What stands

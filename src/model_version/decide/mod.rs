@@ -15,7 +15,10 @@
 //! | `access` | permits and settings of single dashboards |
 //! | `names` | that every rename found the name that it is about |
 //! | `queries` | that tiles' queries can be planned for those who ask them, and read what is theirs |
-//! | `evidence` | that its dashboards are fit for viewers, and whether that still holds |
+//! | `schemas` | the generated models that a refresh moves under it |
+//! | `judgement` | what is found in its dashboards, and what of it keeps them from viewers |
+//! | `found` | what is kept of that for people |
+//! | `evidence` | that they are fit for viewers, and whether that still holds |
 //! | `validation` | all that is found in a version as it is, for who asks |
 //! | `finish` | the last look, the rows, the mark; and what a complete version needs |
 //! | `drift` | what other hands did to a version in Omni |
@@ -30,7 +33,9 @@ mod drift;
 mod evidence;
 mod finish;
 mod folder;
+mod found;
 pub(super) mod git;
+mod judgement;
 mod known;
 #[cfg(test)]
 mod laws;
@@ -42,6 +47,7 @@ mod queries;
 mod roles;
 #[cfg(test)]
 mod scene;
+mod schemas;
 #[cfg(test)]
 mod tests;
 mod validation;

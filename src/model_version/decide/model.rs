@@ -282,6 +282,22 @@ fn filled(view: View<'_>, cut: &Cut, id: &str, (branch, name): (String, String),
 }
 
 fn refused_by_validation(issues: &[ValidationIssue], cut: &Cut) -> Option<Step> {
+    let (count, shown) = errors(issues)?;
+    let shown = match cut.keeps_secrets() {
+        true => WITHHELD.to_owned(),
+        false => shown,
+    };
+    Some(halt(
+        Reason::ModelInvalid,
+        format!(
+            "Omni's model validation finds {count} errors, so the model stays unmerged: {shown}. Correct {}",
+            cut.where_edits_are()
+        ),
+    ))
+}
+
+/// How many errors there are, and the first of them; nothing where there is none.
+pub(super) fn errors(issues: &[ValidationIssue]) -> Option<(usize, String)> {
     let errors: Vec<String> = issues
         .iter()
         .filter(|issue| issue.is_error)
@@ -290,19 +306,6 @@ fn refused_by_validation(issues: &[ValidationIssue], cut: &Cut) -> Option<Step> 
             None => issue.message.clone(),
         })
         .collect();
-    if errors.is_empty() {
-        return None;
-    }
-    let shown = match cut.keeps_secrets() {
-        true => WITHHELD.to_owned(),
-        false => errors.iter().take(5).cloned().collect::<Vec<_>>().join("; "),
-    };
-    Some(halt(
-        Reason::ModelInvalid,
-        format!(
-            "Omni's model validation finds {} errors, so the model stays unmerged: {shown}. Correct {}",
-            errors.len(),
-            cut.where_edits_are()
-        ),
-    ))
+    let shown = errors.iter().take(5).cloned().collect::<Vec<_>>().join("; ");
+    (!errors.is_empty()).then_some((errors.len(), shown))
 }

@@ -8,15 +8,17 @@ use std::collections::BTreeSet;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use super::schemas::Stamps;
 use super::{Ending, IntentState, Step, View};
 use crate::model_version::act::Effect;
 use crate::model_version::content::tables::{Schema, schemas};
 use crate::model_version::content::tiles::TileQuery;
 use crate::model_version::desired::Cut;
 use crate::model_version::observe::Look;
+use crate::model_version::samples::Sample;
 use crate::ports::{DashboardRecord, Failure, IntentStep, LOOK_AGAIN, Next, QueryAnswer, QueryAsk};
 use crate::resources::conditions::Reason;
-use crate::resources::{QueryMode, QueryValidation};
+use crate::resources::{QueryMode, QueryValidation, TenantSample};
 
 /// Of so many tenants for each that is wanted it is asked whether they have an embed user.
 const LOOKED_FOR: usize = 10;
@@ -46,6 +48,14 @@ impl Fault {
     pub(super) fn text(&self) -> String {
         format!("{}: {}", self.place(), self.why)
     }
+
+    /// Likewise, as it may be told of this version.
+    pub(super) fn told(&self, cut: &Cut) -> String {
+        match cut.keeps_secrets() {
+            true => self.place(),
+            false => self.text(),
+        }
+    }
 }
 
 /// Somebody as whom queries are planned.
@@ -56,29 +66,78 @@ struct Asker {
     is_denied: bool,
 }
 
-/// All that is wrong with the queries of the version's tiles; the next look or mark while that is not known. `excused`:
-/// tiles that are broken in the source too, by slug and name.
-pub(super) fn checked(view: View<'_>, cut: &Cut, excused: &BTreeSet<(String, String)>) -> Result<Vec<Fault>, Step> {
+/// The environments whose tenants a version is looked at as: before it is complete, and for who asks, all that the spec
+/// names; afterwards those that have evidence, and those where a pin wishes it.
+pub(super) fn environments(view: View<'_>, cut: &Cut) -> BTreeSet<String> {
+    if !view.is_complete() {
+        return all_environments(view, cut);
+    }
+    let proved = view.record().map(|it| &it.environments);
+    let is_due = |(environment, sample): &(&String, &Sample)| {
+        sample.wished || proved.is_some_and(|proved| proved.contains_key(*environment))
+    };
+    let due = view.seen.samples.iter().filter(is_due);
+    due.map(|(environment, _)| environment.clone()).collect()
+}
+
+/// All that the spec names.
+pub(super) fn all_environments(view: View<'_>, cut: &Cut) -> BTreeSet<String> {
+    let queries = cut.validation.queries.as_ref();
+    match queries.and_then(|it| it.tenants.as_ref()) {
+        None => BTreeSet::new(),
+        Some(TenantSample {
+            environment: Some(named),
+            ..
+        }) => [named.clone()].into(),
+        Some(_) => {
+            let samples = view.seen.samples.iter();
+            let to_ask = samples.filter(|(_, sample)| !sample.tenants.is_empty());
+            to_ask.map(|(environment, _)| environment.clone()).collect()
+        }
+    }
+}
+
+/// All that is wrong with the queries of the version's tiles, asked as the tenants of this environment, or as those who are
+/// bound to none; the next look or mark while that is not known. `excused`: tiles that are broken in the source too, by
+/// slug and name. `schemas`: what the plans are made on.
+pub(super) fn checked(
+    view: View<'_>,
+    cut: &Cut,
+    excused: &BTreeSet<(String, String)>,
+    schemas: &Stamps,
+    environment: Option<&str>,
+) -> Result<Vec<Fault>, Step> {
     let Some(asked) = &cut.validation.queries else {
         return Ok(Vec::new());
     };
+    let only_tenants = asked.tenants.is_some() && asked.as_users.is_empty() && asked.denied_to.is_empty();
+    if environment.is_none() && only_tenants {
+        return Ok(Vec::new());
+    }
     let mut faults = Vec::new();
     let mut askers = None;
     for dashboard in view.seen.dashboards.values() {
-        let basis = basis(view, asked, dashboard);
-        let slug = &dashboard.slug;
-        if view.intent(IntentStep::Queries, slug) == IntentState::Settled(&basis) {
+        let basis = basis(view, asked, dashboard, schemas);
+        // No slug has a slash in it.
+        let subject = match environment {
+            Some(environment) => format!("{environment}/{}", dashboard.slug),
+            None => dashboard.slug.clone(),
+        };
+        if view.intent(IntentStep::Queries, &subject) == IntentState::Settled(&basis) {
             continue;
         }
         let askers = match &askers {
             Some(askers) => askers,
-            None => askers.insert(all_askers(view, asked)?),
+            None => askers.insert(match environment {
+                Some(environment) => tenants(view, cut, asked, environment)?,
+                None => bound_to_none(asked),
+            }),
         };
         let found = of_dashboard(view, asked, dashboard, askers, excused)?;
         if found.is_empty() {
             return Err(Step::Do(Effect::SettleIntent {
                 step: IntentStep::Queries,
-                subject: slug.clone(),
+                subject,
                 result: basis,
             }));
         }
@@ -88,17 +147,21 @@ pub(super) fn checked(view: View<'_>, cut: &Cut, excused: &BTreeSet<(String, Str
 }
 
 /// What the mark of a dashboard is about.
-fn basis(view: View<'_>, asked: &QueryValidation, dashboard: &DashboardRecord) -> String {
+fn basis(view: View<'_>, asked: &QueryValidation, dashboard: &DashboardRecord, schemas: &Stamps) -> String {
     let files = view.record().and_then(|it| Some(&it.model_state.as_ref()?.files));
     let content = dashboard.state.as_ref().map(|it| &it.content);
     let requested = view.desired.validate_requested.as_ref();
     let requested = requested.map_or_else(String::new, |it| format!("\0requested\0{it}"));
-    let text = format!("1\0{}\0{files:?}\0{content:?}{requested}", json!(asked));
+    let text = format!(
+        "2\0{}\0{files:?}\0{content:?}\0{}{requested}",
+        json!(asked),
+        json!(schemas)
+    );
     let digest = Sha256::digest(text);
     digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn all_askers(view: View<'_>, asked: &QueryValidation) -> Result<Vec<Asker>, Step> {
+fn bound_to_none(asked: &QueryValidation) -> Vec<Asker> {
     let user = |id: &String, is_denied: bool| Asker {
         name: format!("user {id}"),
         user: Some(id.clone()),
@@ -106,8 +169,7 @@ fn all_askers(view: View<'_>, asked: &QueryValidation) -> Result<Vec<Asker>, Ste
         is_denied,
     };
     let mut askers: Vec<Asker> = asked.as_users.iter().map(|id| user(id, false)).collect();
-    askers.extend(tenants(view, asked)?);
-    if askers.is_empty() {
+    if askers.is_empty() && asked.tenants.is_none() {
         askers.push(Asker {
             name: "the owner of the key".to_owned(),
             user: None,
@@ -116,17 +178,22 @@ fn all_askers(view: View<'_>, asked: &QueryValidation) -> Result<Vec<Asker>, Ste
         });
     }
     askers.extend(asked.denied_to.iter().map(|id| user(id, true)));
-    Ok(askers)
+    askers
 }
 
-/// The tenants who stand for all, as far as Omni knows them.
-fn tenants(view: View<'_>, asked: &QueryValidation) -> Result<Vec<Asker>, Step> {
-    let Some(sample) = &asked.tenants else {
-        return Ok(Vec::new());
+/// The tenants who stand for all of an environment, as far as Omni knows them.
+fn tenants(view: View<'_>, cut: &Cut, asked: &QueryValidation, environment: &str) -> Result<Vec<Asker>, Step> {
+    let (Some(wanted), Some(sample)) = (&asked.tenants, view.seen.samples.get(environment)) else {
+        return Err(nobody_to_ask(cut, Some(environment)));
     };
-    let most = usize::from(sample.max);
+    // Where only one environment is asked for, its name tells nothing.
+    let place = match &wanted.environment {
+        Some(_) => String::new(),
+        None => format!(" in {environment}"),
+    };
+    let most = usize::from(wanted.max);
     let mut askers = Vec::new();
-    for tenant in view.seen.tenants_pinned.iter().take(most * LOOKED_FOR) {
+    for tenant in sample.tenants.iter().take(most * LOOKED_FOR) {
         if askers.len() == most {
             break;
         }
@@ -134,7 +201,7 @@ fn tenants(view: View<'_>, asked: &QueryValidation) -> Result<Vec<Asker>, Step> 
             None => return Err(Step::Look(Look::EmbedUser(tenant.clone()))),
             Some(None) => {}
             Some(Some(id)) => askers.push(Asker {
-                name: format!("tenant {tenant}"),
+                name: format!("tenant {tenant}{place}"),
                 user: Some(id.clone()),
                 tenant: Some(tenant.clone()),
                 is_denied: false,
@@ -142,14 +209,21 @@ fn tenants(view: View<'_>, asked: &QueryValidation) -> Result<Vec<Asker>, Step> 
         }
     }
     if askers.is_empty() {
-        let why = format!(
-            "validation.queries.tenants: of the tenants that are pinned in {} none that fits has an embed user in Omni yet, so that no query can be planned as one; an embed user comes to be when the tenant opens a dashboard, or take tenants out of validation.queries",
-            sample.environment
-        );
-        let failure = Failure::passing(Reason::NoTenantToAsk, why).next(Next::After(LOOK_AGAIN));
-        return Err(Step::End(Ending::Halt(failure)));
+        return Err(nobody_to_ask(cut, Some(environment)));
     }
     Ok(askers)
+}
+
+/// No tenant of this environment, or of any, can be asked as.
+pub(super) fn nobody_to_ask(cut: &Cut, environment: Option<&str>) -> Step {
+    let queries = cut.validation.queries.as_ref();
+    let named = queries.and_then(|it| it.tenants.as_ref()?.environment.as_deref());
+    let place = environment.or(named).unwrap_or("any environment");
+    let why = format!(
+        "validation.queries.tenants: of the tenants that are pinned in {place} none that fits has an embed user in Omni yet, so that no query can be planned as one; an embed user comes to be when the tenant opens a dashboard, or take tenants out of validation.queries"
+    );
+    let failure = Failure::passing(Reason::NoTenantToAsk, why).next(Next::After(LOOK_AGAIN));
+    Step::End(Ending::Halt(failure))
 }
 
 fn of_dashboard(
@@ -240,7 +314,7 @@ fn misrouted(view: View<'_>, asked: &QueryValidation, asker: &Asker, answer: &Qu
     let read = schemas(sql);
     let is_other = |schema: &&Schema| {
         let of = tenant_of(template, &schema.as_in(template));
-        of.is_some_and(|of| of != alike(tenant) && view.seen.tenants_pinned.iter().any(|it| alike(it) == of))
+        of.is_some_and(|of| of != alike(tenant) && pinned(view).any(|it| alike(it) == of))
     };
     if let Some(other) = read.iter().find(is_other) {
         return Some((
@@ -253,6 +327,11 @@ fn misrouted(view: View<'_>, asked: &QueryValidation, asker: &Asker, answer: &Qu
         let why = format!("it reads {} and not schema {own}", named(&read, &own));
         (Reason::RoutingWrong, why)
     })
+}
+
+/// Every tenant who may be asked as, of whatever environment.
+fn pinned<'a>(view: View<'a>) -> impl Iterator<Item = &'a String> {
+    view.seen.samples.values().flat_map(|sample| &sample.tenants)
 }
 
 /// A query of one who must get nothing.

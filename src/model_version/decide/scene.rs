@@ -110,6 +110,17 @@ pub(super) fn model(id: &str, name: &str) -> ModelRecord {
     }
 }
 
+/// The generated model of a connection. Of connection `c`, which the versions sit on, `e` is an environment, and `x` is
+/// none.
+pub(super) fn generated(id: &str, connection: &str) -> ModelRecord {
+    ModelRecord {
+        name: None,
+        kind: ModelKind::Schema,
+        connection_id: Some(connection.to_owned()),
+        ..model(id, "")
+    }
+}
+
 pub(super) fn permit(group: &str, role: &str) -> FolderPermit {
     FolderPermit {
         user_group: Some(group.to_owned()),
@@ -192,6 +203,8 @@ fn looked_at(desired: &Desired) -> Observed {
         rows: Some(Vec::new()),
         key_scope: Some(Ok(())),
         models: Some(vec![model("m1", "clinical"), model("m2", "clinical v2")]),
+        schemas: Some(vec![generated("s", "c"), generated("se", "e"), generated("sx", "x")]),
+        environment_connections: Some(["e".to_owned()].into()),
         files: ["m1", "m2"]
             .map(|id| ((id.to_owned(), None), ModelFiles::default()))
             .into(),
@@ -251,17 +264,28 @@ pub(super) fn validated(mut seen: Observed) -> Observed {
         basis: evidence::basis(view, cut(&desired)),
         void: None,
         known: Some(BTreeSet::new()),
+        schemas: Some(["s", "se"].map(|id| (id.to_owned(), "then".to_owned())).into()),
+        ..Evidence::default()
     };
     record(&mut seen).evidence = Some(evidence);
     seen
 }
 
 pub(super) fn next(seen: &Observed, now: i64) -> Step {
-    decide(&desired(), seen, at(now), REQUEST_TIMEOUT)
+    next_by(ContentMethod::ExportImport, seen, now)
 }
 
+/// The next step, after what was found is on record.
 pub(super) fn next_by(method: ContentMethod, seen: &Observed, now: i64) -> Step {
-    decide(&desired_by(method), seen, at(now), REQUEST_TIMEOUT)
+    let decide = |seen: &Observed| decide(&desired_by(method), seen, at(now), REQUEST_TIMEOUT);
+    match decide(seen) {
+        Step::Do(Effect::RecordFound(report)) => {
+            let mut seen = seen.clone();
+            record(&mut seen).found = Some(report.summary);
+            decide(&seen)
+        }
+        step => step,
+    }
 }
 
 pub(super) fn record(seen: &mut Observed) -> &mut VersionRecord {

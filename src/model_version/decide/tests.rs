@@ -3,7 +3,9 @@
 mod method;
 
 use super::laws::about_to_import;
-use super::scene::{PATH, SLUGS, at, copy_of, desired, intent, model, next, permit, record, validated, whole};
+use super::scene::{
+    PATH, REQUEST_TIMEOUT, SLUGS, at, copy_of, desired, intent, model, next, permit, record, validated, whole,
+};
 use super::*;
 use crate::model_version::act::MERGED;
 use crate::model_version::observe::Again;
@@ -380,4 +382,33 @@ fn a_version_is_validated_before_it_is_opened() {
         next(&seen, 0),
         Step::Do(Effect::Change(VersionChange::Evidence(_)))
     ));
+}
+
+#[test]
+fn what_was_found_is_kept_before_the_verdict_and_once() {
+    let (old, new) = (
+        ("Beds", "Field beds.free does not exist"),
+        ("Rooms", "Field rooms.free\ndoes not exist"),
+    );
+    let mut seen = found(&[old], &[old, new]);
+    let decide = |seen: &Observed| decide(&desired(), seen, at(0), REQUEST_TIMEOUT);
+    let Step::Do(Effect::RecordFound(report)) = decide(&seen) else {
+        panic!("{:?}", decide(&seen))
+    };
+    assert_eq!((report.summary.blocking, report.summary.passed), (1, 1));
+    let told = [
+        "blocks, content: wards: tile \"Rooms\": Field rooms.free does not exist",
+        "let pass, content: wards: tile \"Beds\": Field beds.free does not exist",
+    ];
+    assert_eq!(report.summary.first, told, "worst first, a line each");
+    assert_eq!(report.lines.len(), 2);
+    record(&mut seen).found = Some(report.summary);
+    halts(&decide(&seen), Reason::ContentInvalid, "has 1 finding");
+    // Mended, it is told that there is nothing but what is let pass.
+    let mut mended = found(&[old], &[old]);
+    record(&mut mended).found = record(&mut seen).found.clone();
+    let Step::Do(Effect::RecordFound(report)) = decide(&mended) else {
+        panic!("{:?}", decide(&mended))
+    };
+    assert_eq!((report.summary.blocking, report.summary.passed), (0, 1));
 }

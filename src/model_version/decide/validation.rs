@@ -6,11 +6,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::evidence::{self, Judgement};
+use super::judgement::{Judgement, judged};
+use super::queries::Fault;
+use super::schemas::Stamps;
 use super::{Step, View, not_yet, queries};
 use crate::model_version::content::findings::{self, fingerprint};
 use crate::model_version::desired::{Cut, Desired, WITHHELD};
 use crate::model_version::observe::{Look, Observed};
+use crate::ports::ValidationIssue;
 use crate::resources::ContentValidation;
 use crate::resources::conditions::Reason;
 
@@ -49,6 +52,8 @@ pub struct Found {
     pub slug: Option<String>,
     /// The tile, by its name.
     pub tile: Option<String>,
+    /// The environment as whose tenant its query was asked.
+    pub environment: Option<String>,
     /// As whom the tile's query was asked.
     pub asked_as: Option<String>,
     /// What.
@@ -140,7 +145,15 @@ fn of_model(view: View<'_>, model: &str, blocks: bool) -> Result<Vec<Found>, Ste
     let Some(issues) = &view.seen.model_issues else {
         return Err(Step::Look(Look::ModelIssues(model.to_owned())));
     };
-    let found = issues.iter().map(|issue| {
+    Ok(of_issues(issues.iter(), blocks).collect())
+}
+
+/// What the model validation found; only errors block.
+pub(super) fn of_issues<'a>(
+    issues: impl Iterator<Item = &'a ValidationIssue>,
+    blocks: bool,
+) -> impl Iterator<Item = Found> {
+    issues.map(move |issue| {
         let place = issue.place.as_deref().unwrap_or_default();
         let text = match place {
             "" => issue.message.clone(),
@@ -150,19 +163,19 @@ fn of_model(view: View<'_>, model: &str, blocks: bool) -> Result<Vec<Found>, Ste
             check: Check::Model,
             slug: None,
             tile: None,
+            environment: None,
             asked_as: None,
             blocks: blocks && issue.is_error,
             fingerprint: fingerprint(&["model", place, &issue.message]),
             text,
         }
-    });
-    Ok(found.collect())
+    })
 }
 
 fn of_cut(view: View<'_>, cut: &Cut, validated: &mut Validated) -> Result<(), Step> {
     let Judgement {
         unfit, passed, excused, ..
-    } = evidence::judged(view, cut)?;
+    } = judged(view, cut)?;
     if cut.validation.content != ContentValidation::Skip {
         validated.checks.push(Check::Content);
     }
@@ -176,8 +189,24 @@ fn of_cut(view: View<'_>, cut: &Cut, validated: &mut Validated) -> Result<(), St
     if asked.expect_schema.is_some() || !asked.denied_to.is_empty() {
         validated.checks.push(Check::Routing);
     }
-    let faults = queries::checked(view, cut, &excused)?;
-    let found = faults.into_iter().map(|it| Found {
+    let schemas = Stamps::new();
+    let faults = queries::checked(view, cut, &excused, &schemas, None)?;
+    validated.findings.extend(of_faults(faults, None));
+    let environments = queries::all_environments(view, cut);
+    if environments.is_empty() && asked.tenants.is_some() {
+        return Err(queries::nobody_to_ask(cut, None));
+    }
+    for environment in &environments {
+        let faults = queries::checked(view, cut, &excused, &schemas, Some(environment))?;
+        validated.findings.extend(of_faults(faults, Some(environment)));
+    }
+    validated.findings.sort_by_key(|it| it.check);
+    Ok(())
+}
+
+/// What is wrong with queries that were asked as the tenants of this environment, or as those who are bound to none.
+pub(super) fn of_faults(faults: Vec<Fault>, environment: Option<&str>) -> impl Iterator<Item = Found> {
+    faults.into_iter().map(move |it| Found {
         check: match it.reason {
             Reason::RoutingWrong => Check::Routing,
             _ => Check::Queries,
@@ -186,19 +215,18 @@ fn of_cut(view: View<'_>, cut: &Cut, validated: &mut Validated) -> Result<(), St
         fingerprint: fingerprint(&[it.reason.as_str(), &it.slug, &it.tile, &it.asked_as, &it.why]),
         slug: Some(it.slug),
         tile: Some(it.tile),
+        environment: environment.map(str::to_owned),
         asked_as: Some(it.asked_as),
         text: it.why,
-    });
-    validated.findings.extend(found);
-    validated.findings.sort_by_key(|it| it.check);
-    Ok(())
+    })
 }
 
-fn of_content(finding: findings::Finding, blocks: bool) -> Found {
+pub(super) fn of_content(finding: findings::Finding, blocks: bool) -> Found {
     Found {
         check: Check::Content,
         slug: Some(finding.slug),
         tile: finding.tile,
+        environment: None,
         asked_as: None,
         text: finding.text,
         blocks,

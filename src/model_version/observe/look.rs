@@ -24,6 +24,10 @@ pub enum Look {
     Models(String),
     /// The shared models of a connection, as they were at most so long ago.
     ModelsLately(String, Duration),
+    /// The generated models of all connections, as they were at most so long ago.
+    Schemas(Duration),
+    /// The connections that are environments of a connection.
+    Environments(String),
     /// The authored files of a model or a branch.
     Files {
         /// The model.
@@ -240,6 +244,10 @@ async fn look_at_omni(look: Look, omni: &dyn Omni, seen: &mut Observed) -> Resul
         Look::AdoptedModel(id) => seen.adopted_model = Some(omni.model(&id).await?),
         Look::Models(connection) => seen.models = Some(omni.shared_models(&connection).await?),
         Look::ModelsLately(connection, age) => seen.models = Some(omni.shared_models_lately(&connection, age).await?),
+        Look::Schemas(age) => seen.schemas = Some(omni.schema_models_lately(age).await?),
+        Look::Environments(connection) => {
+            seen.environment_connections = Some(omni.environment_connections(&connection).await?);
+        }
         Look::Files { model, branch } => {
             let files = omni.model_files(&model, branch.as_deref()).await?;
             seen.files.insert((model, branch), files);

@@ -37,6 +37,16 @@ pub(super) const RELIED: &[Relied] = &[
         words: &[],
     },
     Relied {
+        operation: "GET /v1/connection-environments",
+        query: &[],
+        sends: &[],
+        needs: &[
+            "connectionEnvironments[].baseConnectionId|data[].baseConnectionId",
+            "connectionEnvironments[].connectionId|data[].connectionId",
+        ],
+        words: &[],
+    },
+    Relied {
         operation: "GET /v1/models",
         query: &[
             "modelKind",
@@ -61,7 +71,11 @@ pub(super) const RELIED: &[Relied] = &[
             PAGE[0],
             PAGE[1],
         ],
-        words: &[("query modelKind", &["SHARED"]), NAME_ASCENDING[0], NAME_ASCENDING[1]],
+        words: &[
+            ("query modelKind", &["SHARED", "SCHEMA"]),
+            ("query sortField", &["name", "createdAt"]),
+            NAME_ASCENDING[1],
+        ],
     },
     Relied {
         operation: "POST /v1/models",

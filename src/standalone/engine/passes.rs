@@ -10,7 +10,7 @@ use crate::environment::{self, EnvironmentKey, EnvironmentPass};
 use crate::model_version;
 use crate::omni_instance::{self, InstancePass};
 use crate::ports::Objects as _;
-use crate::resources::conditions::{Finding, IN_USE};
+use crate::resources::conditions::{Finding, IN_USE, Reason, WAITING};
 use crate::standalone::catalog::{Id, id_of};
 use crate::standalone::schedule::Work;
 use crate::standalone::statuses::{Key, true_condition};
@@ -72,7 +72,8 @@ impl Engine {
             self.nothing_there(&Key::Environment(key));
             return;
         };
-        let in_use = self.wrongly_unused(&key, &pass);
+        let mut concerned = self.wrongly_unused(&key, &pass);
+        concerned.extend(self.unproved(&key, &pass));
         let mut state = self.state();
         let state = &mut *state;
         let mut rows_moved = false;
@@ -92,11 +93,35 @@ impl Engine {
         // Evidence for other environments, and use for versions that thought themselves unused.
         state.wake(|other, _| match other {
             Key::Instance(_) => false,
-            Key::Version(id) => in_use.contains(id),
+            Key::Version(id) => concerned.contains(id),
             Key::Environment(other) => {
                 rows_moved && *other != key && other.namespace == key.namespace && other.instance == key.instance
             }
         });
+    }
+
+    /// Versions that a pin began to wait for, since they are not validated yet as the tenants of its environment.
+    fn unproved(&self, key: &EnvironmentKey, pass: &EnvironmentPass) -> BTreeSet<Id> {
+        let missing = Reason::EvidenceMissing;
+        let state = self.state();
+        let begins = pass.pins.iter().filter(|pin| {
+            let waits = |it: &Finding| it.condition == WAITING && it.reason == missing;
+            let known = state.statuses.pins.get(&(key.namespace.clone(), pin.name.clone()));
+            let told = known.and_then(|status| true_condition(&status.conditions, WAITING));
+            pin.findings.iter().any(waits) && told.is_none_or(|it| it.reason != missing.as_str())
+        });
+        let begins: BTreeSet<&str> = begins.map(|pin| pin.name.as_str()).collect();
+        let pins = self.declared.pins(&key.namespace, &key.instance, &key.environment);
+        let awaited = pins.iter().filter(|pin| begins.contains(pin.name.as_str()));
+        let begins: BTreeSet<Option<i32>> = awaited.map(|pin| pin.spec.version).collect();
+        let mut awaited: BTreeSet<i32> = begins.iter().copied().flatten().collect();
+        if begins.contains(&None) {
+            let rollouts = self.declared.rollouts(&key.namespace, &key.instance, &key.environment);
+            awaited.extend(rollouts.iter().map(|rollout| rollout.spec.version));
+        }
+        let versions = self.declared.versions(&key.namespace, &key.instance);
+        let awaited = versions.iter().filter(|it| awaited.contains(&it.spec.version));
+        awaited.map(|it| id_of(it)).collect()
     }
 
     /// Versions that a row points at and whose condition does not say so yet.

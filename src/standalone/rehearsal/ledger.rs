@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use tokio::sync::Mutex;
 
 use crate::ports::{
-    Claim, Clock, CompleteVersion, DashboardRecord, DashboardRow, EnvironmentView, Flip, FlipOutcome, Intent,
-    IntentStep, Mapping, MappingError, MappingErrorKind, Organization, RolloutEvent, RowRemoval, Shape, VersionChange,
-    VersionRecord,
+    Claim, Clock, CompleteVersion, DashboardRecord, DashboardRow, EnvironmentView, Flip, FlipOutcome, FoundLine,
+    FoundReport, Intent, IntentStep, Mapping, MappingError, MappingErrorKind, Organization, RolloutEvent, RowRemoval,
+    Shape, VersionChange, VersionRecord,
 };
 
 /// A mapping that is read and not written.
@@ -137,6 +137,19 @@ impl Mapping for Ledger {
         let mut tried = self.tried.lock().await;
         if let Some(mut record) = self.record(&tried, version).await? {
             change.apply_to(&mut record);
+            tried.versions.insert(version, record);
+        }
+        Ok(())
+    }
+
+    async fn found(&self, version: i32) -> Result<Vec<FoundLine>, MappingError> {
+        self.real.found(version).await
+    }
+
+    async fn record_found(&self, version: i32, report: &FoundReport) -> Result<(), MappingError> {
+        let mut tried = self.tried.lock().await;
+        if let Some(mut record) = self.record(&tried, version).await? {
+            record.found = Some(report.summary.clone());
             tried.versions.insert(version, record);
         }
         Ok(())

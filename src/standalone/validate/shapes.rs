@@ -52,7 +52,8 @@ impl ValidatedVersion {
     pub fn to_json(&self) -> Value {
         let finding = |it: &Found| {
             json!({
-                "check": it.check.word(), "blocks": it.blocks, "dashboard": it.slug, "tile": it.tile, "as": it.asked_as,
+                "check": it.check.word(), "blocks": it.blocks, "dashboard": it.slug, "tile": it.tile,
+                "environment": it.environment, "as": it.asked_as,
                 "text": it.text, "fingerprint": it.fingerprint,
             })
         };
@@ -201,6 +202,7 @@ mod tests {
             check,
             slug: slug.map(ToOwned::to_owned),
             tile: slug.map(|_| "Beds".to_owned()),
+            environment: None,
             asked_as: None,
             text: text.to_owned(),
             blocks,

@@ -96,8 +96,12 @@ static UUID: LazyLock<Regex> = LazyLock::new(|| Regex::new("[0-9a-f]{8}(-[0-9a-f
 /// A time inside a recorded state.
 static TIME: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"updated_at\\":\\"[^"\\]*"#).unwrap());
 
+/// When the generated models below a version last changed.
+static SCHEMAS: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"schemas\\":\{[^}]*\}"#).unwrap());
+
 fn renamed(text: &str, names: &BTreeMap<String, String>) -> String {
     let text = TIME.replace_all(text, "updated_at");
+    let text = SCHEMAS.replace_all(&text, "schemas");
     UUID.replace_all(&text, |found: &regex::Captures<'_>| {
         names.get(&found[0]).cloned().unwrap_or_else(|| found[0].to_owned())
     })

@@ -5,7 +5,7 @@ use super::super::scene::{
 };
 use super::super::*;
 use crate::model_version::observe::{Again, Found};
-use crate::ports::{DashboardRow, FolderPermit, VersionChange};
+use crate::ports::{DashboardRow, Evidence, FolderPermit, VersionChange};
 use crate::resources::DriftPolicy;
 
 fn complete() -> Observed {
@@ -39,7 +39,7 @@ fn drifted(seen: &Observed) -> Drift {
     let mut void = None;
     if let Step::Do(Effect::Change(VersionChange::Evidence(evidence))) = next(&seen, 0) {
         void.clone_from(&evidence.void);
-        record(&mut seen).evidence = Some(evidence);
+        record(&mut seen).evidence = Some(*evidence);
     }
     match next(&seen, 0) {
         Step::End(Ending::Drifted(drift)) => {
@@ -188,4 +188,65 @@ fn a_permission_that_omni_takes_and_does_not_show_is_granted_once_and_then_told(
     assert_eq!(next_mending(&later), Step::End(Ending::Complete));
     later.permits.insert("f2".to_owned(), permits("NO_ACCESS"));
     assert!(is_granted(&next_mending(&later)));
+}
+
+/// The evidence that is written next.
+#[track_caller]
+fn kept(seen: &mut Observed) -> Evidence {
+    let Step::Do(Effect::Change(VersionChange::Evidence(evidence))) = next(seen, 0) else {
+        panic!("{:?}", next(seen, 0))
+    };
+    record(seen).evidence = Some((*evidence).clone());
+    *evidence
+}
+
+fn refreshed(seen: &mut Observed, id: &str) {
+    let models = seen.schemas.as_mut().unwrap();
+    models.iter_mut().find(|it| it.id == id).unwrap().updated_at = "now".to_owned();
+}
+
+#[test]
+fn at_rest_one_list_tells_that_no_schema_was_refreshed() {
+    let mut seen = complete();
+    (seen.schemas, seen.environment_connections) = (None, None);
+    assert_eq!(next(&seen, 0), Step::Look(Look::Schemas(desired().list_age)));
+    seen.asked = true;
+    assert_eq!(next(&seen, 0), Step::Look(Look::Schemas(Duration::ZERO)));
+    seen.schemas = complete().schemas;
+    refreshed(&mut seen, "sx");
+    assert_eq!(next(&seen, 0), Step::End(Ending::Complete), "the schema of a stranger");
+}
+
+#[test]
+fn evidence_is_void_before_anything_is_validated_anew() {
+    for id in ["s", "se"] {
+        let mut seen = complete();
+        (seen.findings, seen.environment_connections) = (BTreeMap::new(), None);
+        refreshed(&mut seen, id);
+        let void = kept(&mut seen);
+        assert_eq!(void.void.as_deref(), Some(Reason::SchemaRefreshed.as_str()));
+        assert_eq!(next(&seen, 0), Step::Look(Look::Environments("c".to_owned())));
+        seen.environment_connections = complete().environment_connections;
+        assert_eq!(next(&seen, 0), Step::Look(Look::ModelIssues("m2".to_owned())));
+        seen.model_issues = Some(Vec::new());
+        assert_eq!(next(&seen, 0), Step::Look(Look::Findings("m2".to_owned())));
+        seen.findings = complete().findings;
+        let again = kept(&mut seen);
+        let stamps = again.schemas.as_ref().unwrap();
+        assert_eq!(
+            (again.void.as_ref(), stamps[id].as_str(), stamps.len()),
+            (None, "now", 2)
+        );
+        assert_eq!(next(&seen, 0), Step::End(Ending::Complete));
+    }
+}
+
+#[test]
+fn evidence_from_before_schemas_were_looked_at_is_taken_over() {
+    let mut seen = complete();
+    seen.findings.clear();
+    record(&mut seen).evidence.as_mut().unwrap().schemas = None;
+    let taken = kept(&mut seen);
+    assert_eq!((taken.void, taken.schemas.map(|it| it.len())), (None, Some(2)));
+    assert_eq!(next(&seen, 0), Step::End(Ending::Complete));
 }

@@ -63,7 +63,7 @@ impl State {
             let connection = parameter(request, "connectionId").is_none_or(|it| it == model.connection);
             connection && parameter(request, "modelId").is_none_or(|it| it == model.id)
         };
-        if last {
+        if last && parameter(request, "modelKind") == Some("SHARED") {
             let made = self.models.iter().filter(is_asked);
             records.extend(made.map(|model| {
                 json!({
