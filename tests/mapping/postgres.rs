@@ -330,7 +330,7 @@ async fn a_newer_release_under_another_user_is_told_how_it_may_change_the_ledger
     let first = connect(&bed.url, bed.options.clone()).await.unwrap();
     first.prepare("acme", None).await.unwrap();
     bed.by_hand(
-        "ALTER TABLE wavepin.model_version DROP COLUMN environments, DROP COLUMN found; DROP TABLE wavepin.finding; DELETE FROM wavepin.migration WHERE number = 7",
+        "ALTER TABLE wavepin.model_version DROP COLUMN environments, DROP COLUMN found; DROP TABLE wavepin.finding; DELETE FROM wavepin.migration WHERE number = 8",
     )
     .await;
     let (url, _) = as_nobody(&bed).await;

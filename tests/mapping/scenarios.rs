@@ -346,7 +346,7 @@ pub(crate) async fn evidence_of_an_older_release_is_read_as_what_it_was(bed: Bed
     let evidence = r#"{"basis":"0123456789abcdef","void":null,"known":["a"]}"#;
     bed.by_hand(&format!(
         "ALTER TABLE {version} DROP COLUMN environments; ALTER TABLE {version} DROP COLUMN found; \
-         DROP TABLE {finding}; DELETE FROM {migration} WHERE number = 7; \
+         DROP TABLE {finding}; DELETE FROM {migration} WHERE number = 8; \
          UPDATE {version} SET evidence = '{evidence}' WHERE version = 2"
     ))
     .await;

@@ -19,8 +19,8 @@ const MIGRATIONS: [(i64, &str); 8] = [
     (4, include_str!("../../../migrations/postgres/0004_state.sql")),
     (5, include_str!("../../../migrations/postgres/0005_evidence.sql")),
     (6, include_str!("../../../migrations/postgres/0006_copies.sql")),
-    (7, include_str!("../../../migrations/postgres/0007_validation.sql")),
-    (8, include_str!("../../../migrations/postgres/0008_rollouts.sql")),
+    (7, include_str!("../../../migrations/postgres/0007_rollouts.sql")),
+    (8, include_str!("../../../migrations/postgres/0008_validation.sql")),
 ];
 
 /// The application's two tables.

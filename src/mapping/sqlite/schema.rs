@@ -21,8 +21,8 @@ const MIGRATIONS: [(i64, &str); 8] = [
     (4, include_str!("../../../migrations/sqlite/0004_state.sql")),
     (5, include_str!("../../../migrations/sqlite/0005_evidence.sql")),
     (6, include_str!("../../../migrations/sqlite/0006_copies.sql")),
-    (7, include_str!("../../../migrations/sqlite/0007_validation.sql")),
-    (8, include_str!("../../../migrations/sqlite/0008_rollouts.sql")),
+    (7, include_str!("../../../migrations/sqlite/0007_rollouts.sql")),
+    (8, include_str!("../../../migrations/sqlite/0008_validation.sql")),
 ];
 
 impl SqliteMapping {
