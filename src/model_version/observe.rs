@@ -63,6 +63,8 @@ pub struct Observed {
     pub combined: Option<ModelFiles>,
     /// The Git settings of models, by the model's id; `None` for one that has none.
     pub git: BTreeMap<String, Option<GitSettings>>,
+    /// The models that had Git settings already when this pass gave them some.
+    pub linked_before: BTreeSet<String>,
     /// The repository of the source's model.
     pub repository: Option<RepositorySeen>,
     /// The branch on which this pass found the copied directory proposed, and not merged.

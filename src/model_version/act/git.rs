@@ -79,6 +79,7 @@ impl Hands<'_> {
             seen.git.insert(model, Some(link.settings));
         } else {
             seen.git.remove(&model);
+            seen.linked_before.insert(model);
         }
         Ok(())
     }

@@ -251,7 +251,7 @@ fn linked(view: View<'_>, cut: &Cut, id: &str) -> Option<Step> {
         )
     };
     match view.seen.git.get(id) {
-        None if view.seen.model_is_new => Some(link()),
+        None if view.seen.model_is_new && !view.seen.linked_before.contains(id) => Some(link()),
         None => Some(Step::Look(Look::Git(id.to_owned()))),
         Some(None) => Some(link()),
         Some(Some(has)) if place(has) == place(&wanted) && !has.follower => None,

@@ -153,8 +153,9 @@ fn definition(view: View<'_>, cut: &Cut, connection: &str, id: &str) -> Option<S
         };
         let differing = definition::differing(&desired, present);
         if differing.is_empty() {
-            if let (IntentState::Settled(_), false) = (view.intent(IntentStep::Branch, &branch_name), merged) {
-                // The merge took effect and nobody heard of it.
+            let branch = view.intent(IntentStep::Branch, &branch_name);
+            if let (IntentState::Settled(_) | IntentState::Open(_), false) = (branch, merged) {
+                // The merge took effect and nobody heard of it, perhaps not of the branch either.
                 return Some(Step::Do(Effect::SettleIntent {
                     step: IntentStep::Branch,
                     subject: branch_name,

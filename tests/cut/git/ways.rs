@@ -1,7 +1,10 @@
 //! Each way makes the same version.
 
+use std::time::Duration;
+
 use wavepin::model_version::reconcile;
 use wavepin::ports::Next;
+use wavepin::simulator::{Fault, FaultKind};
 
 use super::{FIRST, Making, SECOND, directory, files, history, kept_in_git, with};
 use crate::cut::bench::{Bench, Quiet, as_it_is, ready, says};
@@ -190,6 +193,21 @@ async fn whoever_pushes_meanwhile_keeps_what_was_pushed() {
     ];
     assert_eq!(commits, wanted, "both are there, in order, nothing forced");
     assert_eq!(repository.git(&["show", "main:NOTES.md"]), "change 3");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_that_arrive_twice_are_looked_at_and_not_given_again() {
+    let bench = adopted().await;
+    let twice = Fault::once("POST", "/git$", FaultKind::Doubled).unwrap();
+    bench.simulator.arm(twice);
+    let patience = Duration::from_secs(60);
+    let second = tokio::time::timeout(patience, bench.again("clinical-v2")).await;
+    ready(&second.expect("it comes to an end"));
+    let requests = bench.simulator.requests();
+    let given = requests
+        .iter()
+        .filter(|it| it.method == "POST" && it.path.ends_with("/git"));
+    assert_eq!(given.count(), 2, "once for the source, and once for the version");
 }
 
 /// Version 1 adopted, its model in a repository, and version 2 declared to come by Git.
