@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{Html, IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tokio::net::{TcpListener, TcpStream};
@@ -25,6 +25,76 @@ pub(crate) struct Answered {
     pub(crate) line: String,
     /// The length of the answer's body in bytes.
     pub(crate) length: usize,
+}
+
+/// The exchanges that a copy makes: what each request ends with.
+pub(crate) const EXCHANGES: [&str; 4] = [
+    "info/refs?service=git-upload-pack",
+    "/git-upload-pack",
+    "info/refs?service=git-receive-pack",
+    "/git-receive-pack",
+];
+
+/// What befalls a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// Nothing happened, and the answer is 503.
+    Unavailable,
+    /// Nothing happened, and the answer is a page to sign in.
+    SignIn,
+    /// Nothing happened, and the answer is 403.
+    Forbidden,
+    /// It happened, and the answer is 500.
+    FailsAfter,
+    /// It happened, and the connection closes in the middle of the answer.
+    Cut,
+    /// It happened, and the answer ends too early.
+    Short,
+}
+
+impl Trouble {
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Unavailable,
+        Self::SignIn,
+        Self::Forbidden,
+        Self::FailsAfter,
+        Self::Cut,
+        Self::Short,
+    ];
+
+    /// The answer of a request that goes no further.
+    fn instead(self) -> Option<Response> {
+        match self {
+            Self::Unavailable => Some((StatusCode::SERVICE_UNAVAILABLE, "down for maintenance").into_response()),
+            Self::SignIn => Some(Html("<!DOCTYPE html><title>Sign in</title>").into_response()),
+            Self::Forbidden => Some((StatusCode::FORBIDDEN, "not now").into_response()),
+            Self::FailsAfter | Self::Cut | Self::Short => None,
+        }
+    }
+
+    /// What becomes of the answer on its way.
+    async fn spoil(self, answer: Response) -> Response {
+        let (parts, body) = answer.into_parts();
+        let whole = to_bytes(body, usize::MAX).await.expect("it is in memory");
+        let half = whole.slice(..whole.len() / 2);
+        match self {
+            Self::FailsAfter => (StatusCode::INTERNAL_SERVER_ERROR, "something broke").into_response(),
+            Self::Cut => {
+                let cut = [Ok(half), Err(std::io::Error::other("the line is cut"))];
+                Response::from_parts(parts, Body::from_stream(futures::stream::iter(cut)))
+            }
+            Self::Short => Response::from_parts(parts, Body::from(half)),
+            Self::Unavailable | Self::SignIn | Self::Forbidden => Response::from_parts(parts, Body::from(whole)),
+        }
+    }
+}
+
+/// A trouble that is to come, or came.
+struct Befalling {
+    repository: String,
+    exchange: &'static str,
+    trouble: Trouble,
+    struck: bool,
 }
 
 /// What runs before a push is handed to Git.
@@ -45,6 +115,7 @@ struct Bridge {
     authorization: String,
     answered: Mutex<Vec<Answered>>,
     before_push: Mutex<HashMap<String, BeforePush>>,
+    befalling: Mutex<Vec<Befalling>>,
 }
 
 impl Https {
@@ -57,6 +128,7 @@ impl Https {
             authorization: format!("Basic {}", STANDARD.encode(format!("x-access-token:{token}"))),
             answered: Mutex::default(),
             before_push: Mutex::default(),
+            befalling: Mutex::default(),
         });
         let (authority, acceptor) = certified()?;
         let (started, starting) = std::sync::mpsc::channel();
@@ -99,6 +171,24 @@ impl Https {
             .filter(|one| one.line.contains(repository))
             .cloned()
             .collect()
+    }
+
+    /// The next request to a repository that ends with this is befallen by a trouble, once.
+    pub(crate) fn befall(&self, repository: &str, exchange: &'static str, trouble: Trouble) {
+        let mut befalling = self.bridge.befalling.lock().unwrap_or_else(PoisonError::into_inner);
+        befalling.push(Befalling {
+            repository: repository.to_owned(),
+            exchange,
+            trouble,
+            struck: false,
+        });
+    }
+
+    /// How many requests to a repository were befallen.
+    pub(crate) fn befallen(&self, repository: &str) -> usize {
+        let befalling = self.bridge.befalling.lock().unwrap_or_else(PoisonError::into_inner);
+        let struck = befalling.iter().filter(|it| it.struck && it.repository == repository);
+        struck.count()
     }
 
     /// Runs this before each push to a repository is handed to Git.
@@ -182,6 +272,10 @@ async fn answer(State(bridge): State<Arc<Bridge>>, request: Request) -> Response
         let to = format!("https://localhost:1/{rest}");
         return (StatusCode::MOVED_PERMANENTLY, [(header::LOCATION, to)]).into_response();
     }
+    let trouble = bridge.trouble(&line);
+    if let Some(instead) = trouble.and_then(Trouble::instead) {
+        return instead;
+    }
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, usize::MAX)
         .await
@@ -204,10 +298,23 @@ async fn answer(State(bridge): State<Arc<Bridge>>, request: Request) -> Response
         answered.push(Answered { line, length });
         output
     });
-    response(run.await.expect("the backend runs"))
+    let answer = response(run.await.expect("the backend runs"));
+    match trouble {
+        Some(trouble) => trouble.spoil(answer).await,
+        None => answer,
+    }
 }
 
 impl Bridge {
+    /// What befalls this request.
+    fn trouble(&self, line: &str) -> Option<Trouble> {
+        let mut befalling = self.befalling.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut next = befalling.iter_mut();
+        let next = next.find(|it| !it.struck && line.contains(&it.repository) && line.ends_with(it.exchange))?;
+        next.struck = true;
+        Some(next.trouble)
+    }
+
     fn prepare_push(&self, path: &str) {
         let Some(repository) = path
             .strip_prefix('/')

@@ -12,7 +12,7 @@ pub(crate) mod dice;
 mod family;
 pub(crate) mod generated;
 pub(crate) mod git;
-mod git_https;
+pub(crate) mod git_https;
 pub(crate) mod helm;
 mod one_secret;
 mod postgres;

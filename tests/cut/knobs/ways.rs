@@ -24,36 +24,72 @@ pub(super) enum Place {
     Copy,
     /// The first of every kind that reads.
     Reads,
+    /// The first of every other kind that writes.
+    Writes,
+    /// The first of every kind about models, but the one that makes the model itself.
+    OfModel,
     /// Two, whatever they are, from the one with this number on.
     From(u32),
 }
 
+/// A kind of call: the method, and the path as it is served.
+pub(super) type Kind = (&'static str, &'static str);
+
+/// It makes the model, and later its branch.
+const MODELS: Kind = ("POST", "/api/v1/models");
+const FOLDERS: Kind = ("POST", "/api/v1/folders");
+const IMPORT: Kind = ("POST", "/api/unstable/documents/import");
+
 impl Place {
     /// Those of which a table tells: what each befalls does not depend on the order of calls.
-    pub(super) const TOLD: [Self; 4] = [Self::Model, Self::Folder, Self::Copy, Self::Reads];
+    pub(super) const TOLD: [Self; 5] = [Self::Model, Self::Folder, Self::Copy, Self::Writes, Self::Reads];
 
-    /// Method, path and number of the calls, of a cut that reads by these calls.
-    fn calls(self, reads: &[&str]) -> Vec<(Option<&'static str>, String, u32)> {
-        let one = |path: &str| vec![(Some("POST"), path.to_owned(), 1)];
+    /// The kinds of call that it is about, of a cut that makes these.
+    fn kinds(self, calls: &[Kind]) -> Vec<Kind> {
+        let of = |is_it: fn(&Kind) -> bool| calls.iter().copied().filter(is_it).collect();
         match self {
-            Self::Model => one("^/api/v1/models$"),
-            Self::Folder => one("^/api/v1/folders$"),
-            Self::Copy => one("/documents/import$"),
-            Self::Reads => reads.iter().map(|it| (Some("GET"), pattern(it), 1)).collect(),
-            Self::From(_) => vec![(None, String::new(), 2)],
+            Self::Model => vec![MODELS],
+            Self::Folder => vec![FOLDERS],
+            Self::Copy => vec![IMPORT],
+            Self::Reads => of(|it| it.0 == "GET"),
+            Self::Writes => of(|it| it.0 != "GET" && *it != FOLDERS && *it != IMPORT),
+            Self::OfModel => of(|it| it.1.starts_with("/api/v1/models")),
+            Self::From(_) => Vec::new(),
         }
     }
 
-    /// Whether every one of its calls was befallen.
-    pub(super) fn struck(self, reads: &[&str], requests: &[LoggedRequest]) -> bool {
-        let mut befallen = requests.iter().filter(|it| it.fault.is_some());
-        match self {
-            Self::Reads => {
-                let read: Vec<&str> = befallen.filter_map(reading).collect();
-                reads.iter().all(|it| read.contains(it))
-            }
-            Self::Model | Self::Folder | Self::Copy | Self::From(_) => befallen.next().is_some(),
+    /// What befalls them, by one fault.
+    fn faults(self, calls: &[Kind], fault: &FaultKind) -> Vec<Fault> {
+        if let Self::From(after) = self {
+            let any = Fault::once("GET", "", fault.clone()).expect("a pattern");
+            let (method, times) = (None, 2);
+            return vec![Fault {
+                method,
+                times,
+                after,
+                ..any
+            }];
         }
+        let befalling = |kind: Kind| {
+            let once = Fault::once(kind.0, &pattern(kind.1), fault.clone()).expect("a pattern");
+            // The branch is made after the model.
+            let is_branch = kind == MODELS && self != Self::Model;
+            Fault {
+                after: u32::from(is_branch),
+                ..once
+            }
+        };
+        self.kinds(calls).into_iter().map(befalling).collect()
+    }
+
+    /// Whether every one of its calls was befallen.
+    pub(super) fn struck(self, calls: &[Kind], requests: &[LoggedRequest]) -> bool {
+        let befallen: Vec<Kind> = requests
+            .iter()
+            .filter(|it| it.fault.is_some())
+            .filter_map(kind)
+            .collect();
+        self.kinds(calls).iter().all(|it| befallen.contains(it))
     }
 }
 
@@ -64,13 +100,12 @@ fn pattern(template: &str) -> String {
     format!("^{}$", segments.collect::<Vec<_>>().join("/"))
 }
 
-/// The served call that a request reads by, as a template of its path; none where it does not only read.
-pub(super) fn reading(request: &LoggedRequest) -> Option<&'static str> {
-    let served = SERVED.iter().map(|(method, template)| (*method, *template));
-    let served = served.chain([("GET", "/openapi.json")]);
-    let mut of_it = served.filter(|(method, template)| *method == "GET" && is_of(template, &request.path));
-    let read = of_it.next().map(|(_, template)| template);
-    read.filter(|_| request.method == "GET")
+/// The kind of a call that is served.
+pub(super) fn kind(request: &LoggedRequest) -> Option<Kind> {
+    let served = SERVED.into_iter().chain([("GET", "/openapi.json")]);
+    let of_it = served.filter(|(method, template)| *method == request.method && is_of(template, &request.path));
+    // A literal segment is nearer than a parameter.
+    of_it.min_by_key(|(_, template)| template.matches('{').count())
 }
 
 impl Otherwise {
@@ -81,8 +116,8 @@ impl Otherwise {
         }
     }
 
-    /// From now on Omni is so; the cut reads by these calls.
-    pub(super) fn befall(&self, simulator: &Simulator, reads: &[&str]) {
+    /// From now on Omni is so; the cut makes these kinds of call.
+    pub(super) fn befall(&self, simulator: &Simulator, calls: &[Kind]) {
         match self {
             Self::Knob(name, setting) => {
                 let mut knobs: Knobs = simulator.knobs();
@@ -95,22 +130,17 @@ impl Otherwise {
             }
             Self::Fault(fault, place) => {
                 let kind: FaultKind = serde_json::from_value(fault.clone()).expect("there is such a fault");
-                let after = match place {
-                    Place::From(call) => *call,
-                    _ => 0,
-                };
-                for (method, path, times) in place.calls(reads) {
-                    let once = Fault::once("GET", &path, kind.clone()).expect("a pattern");
-                    let method = method.map(str::to_owned);
-                    simulator.arm(Fault {
-                        method,
-                        times,
-                        after,
-                        ..once
-                    });
-                }
+                place.faults(calls, &kind).into_iter().for_each(|it| simulator.arm(it));
             }
         }
+    }
+
+    /// It is waited for in real time.
+    pub(super) fn waits(&self) -> bool {
+        let name = self.name();
+        ["`hang`", "`slow_body`", "retry_after"]
+            .iter()
+            .any(|slow| name.contains(slow))
     }
 }
 
