@@ -8,7 +8,8 @@
 //! | [`act`] | one effect |
 //! | [`repositories`] | the way to the Git repositories of models |
 //! | [`report`] | conditions and progress |
-//! | [`forecast`] | what is still to be done, and how many calls it costs; pure |
+//! | `ahead` | what is still to be done and what copies will have otherwise, by the ledger alone |
+//! | [`forecast`] | how many calls that costs; pure |
 //! | [`last_look`] | what was last seen of complete versions |
 //! | [`definition`] | a model as a set of files; pure |
 //! | [`edits`] | what a spec, and objects that it names, ask to change in them; pure |
@@ -18,6 +19,7 @@
 //! | [`urgency`] | how much depends on a pass; pure |
 
 pub mod act;
+mod ahead;
 pub mod content;
 pub mod decide;
 pub mod definition;
@@ -37,10 +39,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use ahead::{VersionPlan, plan, rebound};
 pub use decide::{Check, Found, Validated};
 use decide::{Ending, Step};
 use desired::Desired;
-use forecast::StepAhead;
 use jiff::Timestamp;
 use last_look::{Basis, LastLook};
 use observe::Observed;
@@ -54,7 +56,7 @@ use crate::ports::{
     CREDENTIAL_PACE, Failure, LOOK_AGAIN, Lookup, Mapping, Next, Object, Omni, Reservation, Urgency, World,
 };
 use crate::resources::conditions::{Finding, Reason};
-use crate::resources::{Dashboards, DashboardsStatus, ModelVersionSpec, OmniInstanceSpec, TenantPinSpec};
+use crate::resources::{DashboardsStatus, ModelVersionSpec, OmniInstanceSpec, TenantPinSpec};
 
 /// How long a pass waits for the instance's own to recognise the organisation.
 const RECOGNIZED_WITHIN: Duration = Duration::from_secs(5);
@@ -93,74 +95,6 @@ pub struct VersionPass {
     pub report: VersionReport,
     /// When to look again.
     pub next: Next,
-}
-
-/// What is still to be done for a version.
-#[derive(Debug, Clone, PartialEq)]
-pub struct VersionPlan {
-    /// The number.
-    pub version: i32,
-    /// It is complete.
-    pub complete: bool,
-    /// How many of its dashboards are whole.
-    pub ready: usize,
-    /// How many tenants' rows hold it.
-    pub tenants: u64,
-    /// What is still to be done, in order; none where all is.
-    pub steps: Vec<StepAhead>,
-}
-
-/// What is still to be done for a version, by the ledger alone: no call is made to Omni, and nothing is written.
-///
-/// # Errors
-/// What is wrong with the object, or keeps the ledger from being read.
-pub async fn plan(world: &World, object: &Object<ModelVersionSpec>) -> Result<VersionPlan, Failure> {
-    let instance = instance(world, object)?;
-    let mut desired = Desired::new(object, &instance)?;
-    if let Some(failure) = suspended(object, &instance) {
-        return Err(failure);
-    }
-    alone(world, object, &instance)?;
-    let (mapping, shape) = world.mapping(&instance).await?;
-    let from = desired.from();
-    let seen = Observed::ledger(&*mapping, shape, desired.version, from)
-        .await
-        .map_err(|error| Failure::from(&error))?;
-    edits_from::bring(world, &object.namespace, &mut desired, &seen).await?;
-    let source = from.map_or_else(BTreeSet::new, |from| will_have(world, object, from));
-    let record = seen.versions.get(&desired.version);
-    Ok(VersionPlan {
-        version: desired.version,
-        complete: record.is_some_and(|record| record.complete_at.is_some()),
-        ready: seen.dashboards.len(),
-        tenants: seen.tenants,
-        steps: forecast::forecast(&desired, &seen, &source),
-    })
-}
-
-/// The slugs that a version of the same instance is declared to have, back to the adoption that all began with.
-fn will_have(world: &World, of: &Object<ModelVersionSpec>, mut number: i32) -> BTreeSet<String> {
-    let versions = world.objects.versions(&of.namespace, &of.spec.instance_ref.name);
-    let mut changes = Vec::new();
-    // A line of versions that leads back to itself is refused elsewhere; here it must only come to an end.
-    for _ in 0..=versions.len() {
-        let Some(version) = versions.iter().find(|it| it.spec.version == number) else {
-            break;
-        };
-        if let Some(adopt) = &version.spec.source.adopt {
-            let adopted = adopt.dashboards.iter().map(|it| it.slug.clone()).collect();
-            return changes
-                .iter()
-                .rev()
-                .fold(adopted, |slugs: BTreeSet<String>, it: &Dashboards| it.slugs(slugs));
-        }
-        changes.extend(version.spec.content.as_ref().map(|content| content.dashboards.clone()));
-        let Some(from) = version.spec.source.from_version else {
-            break;
-        };
-        number = from;
-    }
-    BTreeSet::new()
 }
 
 /// Where a long pass tells how far it is, and learns that it should end early.

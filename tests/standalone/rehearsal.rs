@@ -214,6 +214,128 @@ async fn edits_renames_queries_and_what_is_carried_are_planned_call_for_call_too
     assert!(bench.writes() > writes);
 }
 
+/// The planned calls to a path of a version, by method.
+fn to(plan: &Value, version: usize, method: &str, end: &str) -> usize {
+    let calls = plan["versions"][version]["calls"].as_array().unwrap().iter();
+    let is_it = |call: &&Value| call["method"] == method && call["path"].as_str().unwrap().ends_with(end);
+    calls.filter(is_it).count()
+}
+
+/// Two of the five dashboards are created, one with fields of its workbook; the others are imported, one for its layout.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_documents_api_creates_is_planned_call_for_call() {
+    let bench = Bench::clinical().await;
+    let classic = json!({"action": "make_classic", "identifier": "f16b28a5"});
+    bench.simulator.play(&classic).unwrap();
+    bench.edit("clinical-v2.yaml", "  content:\n", "  content:\n    method: Auto\n");
+    let plan = held(&bench);
+    let made = [to(&plan, 1, "POST", "/v2/documents"), to(&plan, 1, "POST", "/import")];
+    assert_eq!(made, [2, 3]);
+    assert_eq!(plan["versions"][1]["stops"], Value::Null);
+    let of_workbook = |call: &&Value| {
+        call["path"]
+            .as_str()
+            .unwrap()
+            .contains("{workbook model of patient-summary-v2-")
+    };
+    let calls = plan["versions"][1]["calls"].as_array().unwrap();
+    let of_workbook: Vec<&Value> = calls.iter().filter(of_workbook).collect();
+    assert_eq!(of_workbook.len(), 2, "its files are read and written: {of_workbook:?}");
+}
+
+const THIRD: &str = "apiVersion: wavepin.dev/v1alpha1
+kind: ModelVersion
+metadata: {name: clinical-v3}
+spec:
+  instanceRef: {name: clinical}
+  version: 3
+  source: {fromVersion: 2}
+  model:
+    name: clinical v3
+    rolesFrom: Source
+    edits:
+      - {name: people, fileName: patients.view, patch: 'measures: {people: {aggregate_type: count}}'}
+  content:
+    method: DocumentsV2
+    folder: {name: v3, parentPath: clinical}
+    permissionsFrom: Source
+    dashboards: {exclude: [readmission-risk, ward-capacity]}
+    renames: [{kind: Field, find: patients.count, replace: patients.people}]
+";
+
+/// With a name changed in them, and with what they have of their own.
+#[tokio::test(flavor = "multi_thread")]
+async fn created_copies_of_created_dashboards_are_planned_call_for_call() {
+    let bench = Bench::clinical().await;
+    bench.edit("clinical-v2.yaml", "  content:\n", "  content:\n    method: Auto\n");
+    bench.apply(&[]).ended_with(0);
+    let copies = bench
+        .ask("SELECT dashboard_id FROM dashboard_model WHERE model_version_id = 2 AND dashboard_slug = 'patient-summary'")
+        .await;
+    let permissions = format!("/api/v1/documents/{}/permissions", copies[0]);
+    let shut = json!({"role": "NO_ACCESS", "userGroupIds": ["aN3pT9sL"]});
+    call(&bench, "POST", &permissions, Some(shut)).await;
+    bench.write("clinical-v3.yaml", THIRD);
+    let plan = held(&bench);
+    assert_eq!(plan["versions"][2]["stops"], Value::Null);
+    assert_eq!(to(&plan, 2, "POST", "/v2/documents"), 3);
+}
+
+/// Its source was only tried, by either way, and so was its source's.
+#[tokio::test(flavor = "multi_thread")]
+async fn versions_that_are_cut_from_one_that_is_not_there_yet_are_planned_too() {
+    let bench = Bench::clinical().await;
+    bench.write("clinical-v3.yaml", THIRD);
+    let fourth = "apiVersion: wavepin.dev/v1alpha1\nkind: ModelVersion\nmetadata: {name: clinical-v4}\nspec:\n  \
+                  instanceRef: {name: clinical}\n  version: 4\n  source: {fromVersion: 3}\n  \
+                  model: {name: clinical v4, rolesFrom: Source}\n  \
+                  content: {method: Auto, folder: {name: v4, parentPath: clinical}}\n";
+    bench.write("clinical-v4.yaml", fourth);
+    let told = bench
+        .look("plan", &["-o", "json", "--budget-window", "1s"])
+        .ended_with(0)
+        .stdout;
+    let plan: Value = serde_json::from_str(&told).expect("it is JSON");
+    for (at, created) in [(1, 0), (2, 3), (3, 3)] {
+        assert_eq!(plan["versions"][at]["stops"], Value::Null, "{at}");
+        assert_eq!(to(&plan, at, "POST", "/v2/documents"), created, "{at}");
+    }
+    let before = bench.simulator.requests().len();
+    bench.apply(&[]).ended_with(0);
+    // Reads mix, since who waits for a source looks again.
+    let mut made = BTreeMap::new();
+    for request in &bench.simulator.requests()[before..] {
+        *made.entry(kind(&request.method, &request.path)).or_insert(0) += 1;
+    }
+    let mut planned = BTreeMap::new();
+    let calls = (0..4).flat_map(|at| plan["versions"][at]["calls"].as_array().unwrap());
+    for call in calls {
+        let text = |name: &str| call[name].as_str().unwrap();
+        *planned.entry(kind(text("method"), text("path"))).or_insert(0) += 1;
+    }
+    for calls in [&mut made, &mut planned] {
+        calls.retain(|kind, _| !kind.starts_with("GET "));
+    }
+    assert_eq!(planned, made);
+}
+
+/// A call without the ids in its path.
+fn kind(method: &str, path: &str) -> String {
+    let words = [
+        "api",
+        "v1",
+        "v2",
+        "unstable",
+        "models",
+        "documents",
+        "folders",
+        "branch",
+    ];
+    let last = path.rsplit('/').next().unwrap();
+    let kept = path.split('/').filter(|part| words.contains(part) || *part == last);
+    format!("{method} {}", kept.collect::<Vec<_>>().join("/"))
+}
+
 /// What would stop the cut stops the rehearsal, before anything was written.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_would_stop_a_cut_stops_its_rehearsal() {

@@ -156,6 +156,18 @@ pub fn decide(desired: &Desired, seen: &Observed, now: Timestamp, request_timeou
     step.unwrap_or(Step::End(Ending::Complete))
 }
 
+/// Where links of the version's copies lead, and what has another name there; nothing where it is not cut.
+#[must_use]
+pub fn rebound(desired: &Desired, seen: &Observed) -> Option<(LinkMap, Renames)> {
+    let view = View {
+        desired,
+        seen,
+        now: Timestamp::UNIX_EPOCH,
+        request_timeout: Duration::ZERO,
+    };
+    view.cut().map(|cut| (view.links(cut), view.renames(cut)))
+}
+
 impl<'a> View<'a> {
     pub(super) fn record(self) -> Option<&'a VersionRecord> {
         self.seen.versions.get(&self.desired.version)

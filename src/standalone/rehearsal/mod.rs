@@ -20,7 +20,7 @@ use jiff::Timestamp;
 pub use organization::CallAhead;
 
 use self::ledger::Ledger;
-use self::organization::Organization;
+use self::organization::{Expected, Organization};
 use self::pace::Pace;
 use self::repository::Repository;
 use super::catalog::{Catalog, Id, id_of};
@@ -144,8 +144,7 @@ pub async fn rehearse(
     versions.sort_by_key(|it| depth(catalog, it));
     for version in versions {
         tell(&format!("rehearsing version {}", version.spec.version));
-        let queries = version.spec.validation.as_ref().and_then(|it| it.queries.clone());
-        stage.organization.expect(queries);
+        stage.organization.expect(expected(&world, version).await);
         if let Ok((mapping, _)) = world.mapping(instance).await {
             let records = mapping.versions().await.unwrap_or_default();
             for record in records.into_values() {
@@ -157,6 +156,18 @@ pub async fn rehearse(
         rehearsed.versions.insert(id_of(version), told(report, calls));
     }
     rehearsed
+}
+
+/// What is known of a version by its object and by what the ledger would hold. What keeps it from being known keeps its
+/// passes too, and they say so.
+async fn expected(world: &World, version: &Object<ModelVersionSpec>) -> Expected {
+    let rebound = model_version::rebound(world, version).await.ok().flatten();
+    let (links, renames) = rebound.unwrap_or_default();
+    Expected {
+        queries: version.spec.validation.as_ref().and_then(|it| it.queries.clone()),
+        links,
+        renames,
+    }
 }
 
 /// Passes over a version until it waits or rests.

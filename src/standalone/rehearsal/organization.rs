@@ -9,6 +9,7 @@ mod documents;
 mod folders;
 mod git;
 mod models;
+mod published;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,11 +20,15 @@ use self::documents::{Document, Moved};
 use self::folders::Place;
 use self::models::Model;
 use super::pace::Pace;
+use crate::model_version::content::links::LinkMap;
+use crate::model_version::content::renames::Renames;
 use crate::ports::{Met, OmniErrorKind, Rehearsal, Request};
 use crate::resources::QueryValidation;
 
 /// What stands for a time that only Omni will tell.
 const LATER: &str = "later";
+/// The status of what is not there.
+const NOT_FOUND: u16 = 404;
 
 /// One call, as it would be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +72,17 @@ impl CallAhead {
     }
 }
 
+/// What is known of a version before it is rehearsed.
+#[derive(Default)]
+pub(super) struct Expected {
+    /// How its queries are validated.
+    pub(super) queries: Option<QueryValidation>,
+    /// Where links of its copies lead: the identifiers of its sources, each with its copy's.
+    pub(super) links: LinkMap,
+    /// What has another name in its copies.
+    pub(super) renames: Renames,
+}
+
 /// An answer, or what Omni would refuse with.
 type Answer = Result<Value, OmniErrorKind>;
 
@@ -79,10 +95,10 @@ pub(super) struct Organization {
 #[derive(Default)]
 struct State {
     asked: Vec<CallAhead>,
-    /// What Omni answered, by what was asked; without a text where nothing is there.
-    read: BTreeMap<String, Result<Value, String>>,
-    /// How queries are validated that are asked now.
-    queries: Option<QueryValidation>,
+    /// What Omni answered, by what was asked; or the status and the words that it was refused with.
+    read: BTreeMap<String, Result<Value, (u16, String)>>,
+    /// Of the version that is rehearsed.
+    expected: Expected,
     models: Vec<Model>,
     /// Branches that were made, by their shared model: name and id.
     branches: BTreeMap<String, Vec<(String, String)>>,
@@ -142,9 +158,9 @@ impl Organization {
         self.state().directories.insert(path.to_owned(), tree.to_owned());
     }
 
-    /// How the queries are validated that are asked from now on.
-    pub(super) fn expect(&self, queries: Option<QueryValidation>) {
-        self.state().queries = queries;
+    /// The version that is rehearsed from now on.
+    pub(super) fn expect(&self, expected: Expected) {
+        self.state().expected = expected;
     }
 }
 
@@ -165,7 +181,10 @@ impl Rehearsal for Organization {
         let elsewhere = state.elsewhere(request);
         match state.read.get(&name(request, elsewhere.as_deref())).cloned() {
             Some(known) => {
-                let known = known.map_err(|detail| OmniErrorKind::NotFound { detail });
+                let known = known.map_err(|(status, detail)| match status {
+                    NOT_FOUND => OmniErrorKind::NotFound { detail },
+                    _ => OmniErrorKind::Refused { status, detail },
+                });
                 Met::Answered(state.amended(request, known))
             }
             None => Met::Read(elsewhere),
@@ -177,7 +196,10 @@ impl Rehearsal for Organization {
         let name = name(request, state.elsewhere(request).as_deref());
         match &answer {
             Ok(body) => drop(state.read.insert(name, Ok(body.clone()))),
-            Err(OmniErrorKind::NotFound { detail }) => drop(state.read.insert(name, Err(detail.clone()))),
+            Err(OmniErrorKind::NotFound { detail }) => drop(state.read.insert(name, Err((NOT_FOUND, detail.clone())))),
+            Err(OmniErrorKind::Refused { status, detail }) => {
+                drop(state.read.insert(name, Err((*status, detail.clone()))));
+            }
             Err(_) => {}
         }
         state.amended(request, answer)
@@ -250,7 +272,7 @@ impl State {
             }
             "GET /v1/documents/{identifier}/permissions" => self.settings(request).map(Ok),
             "PUT /v1/documents/{identifier}/permissions" => Some(Ok(self.set_on_document(segment(request, 0), body))),
-            "POST /v2/documents" => Some(access::unknown_document()),
+            "POST /v2/documents" => Some(self.create_document(body)),
             "POST /v1/query/run" => Some(self.query(parameter(request, "userId"))),
             operation if operation.starts_with("GET ") => None,
             operation => Some(Err(OmniErrorKind::Refused {
@@ -264,6 +286,11 @@ impl State {
     fn elsewhere(&self, request: &Request<'_>) -> Option<Vec<String>> {
         match request.operation {
             "GET /v1/folders/{id}/permissions" => self.above_what_is_new(segment(request, 0)),
+            "GET /v2/documents/{identifier}" => self.original(segment(request, 0)),
+            "GET /v1/models/{id}/yaml" => {
+                let from = self.files_from(segment(request, 0));
+                (from != segment(request, 0)).then(|| vec![from.to_owned()])
+            }
             _ => None,
         }
     }
@@ -280,6 +307,7 @@ impl State {
             "GET /v1/folders/{id}/permissions" => self.amend_permits(segment(request, 0), &mut body),
             "GET /v1/documents" => self.amend_documents(request, &mut body),
             "GET /unstable/documents/{identifier}/export" => self.amend_export(segment(request, 0), &mut body),
+            "GET /v2/documents/{identifier}" => self.amend_published(segment(request, 0), &mut body),
             _ => {}
         }
         Ok(body)
@@ -287,7 +315,7 @@ impl State {
 
     /// Every query is found right: who must get nothing is refused, and a tenant's reads the tenant's schema.
     fn query(&self, user: Option<&str>) -> Answer {
-        let asked = self.queries.as_ref();
+        let asked = self.expected.queries.as_ref();
         if asked.is_some_and(|it| it.denied_to.iter().any(|denied| Some(denied.as_str()) == user)) {
             return Err(OmniErrorKind::Refused {
                 status: 403,

@@ -1,9 +1,9 @@
-//! Permits and settings of documents that were imported.
+//! Permits and settings of documents that were made.
 
 use serde_json::{Value, json};
 
-use super::{Answer, State, segment, text};
-use crate::ports::{OmniErrorKind, Request};
+use super::{State, segment, text};
+use crate::ports::Request;
 
 /// The settings of a document that nobody set, as Omni has them.
 const UNSET: [(&str, bool); 6] = [
@@ -15,7 +15,7 @@ const UNSET: [(&str, bool); 6] = [
     ("canViewWorkbook", true),
 ];
 
-/// What a document that was imported was given of its own.
+/// What a document that was made was given of its own.
 #[derive(Default)]
 pub(super) struct Access {
     /// Role by grantee, whose kind stands before the id.
@@ -67,14 +67,4 @@ impl State {
         }
         json!({"success": true})
     }
-}
-
-/// What the documents API makes of a dashboard can be read only once it is made. Told so that nothing takes another way
-/// for it.
-pub(super) fn unknown_document() -> Answer {
-    Err(OmniErrorKind::Unrecognized {
-        why: "what the documents API makes of a dashboard is not known before it is made, so that the plan ends here. \
-              `wavepin plan --ledger-only` counts the calls"
-            .to_owned(),
-    })
 }

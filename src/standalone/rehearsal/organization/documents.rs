@@ -1,4 +1,5 @@
-//! Documents: imported, exported again as Omni gives them back, moved, labelled, listed.
+//! Documents: imported, exported again as Omni gives them back, moved, labelled, listed. Those of the newer documents API
+//! are in [`super::published`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,10 +15,16 @@ use crate::ports::Request;
 /// How many documents Omni lists a page.
 const PAGE: usize = 100;
 
-/// A document that was imported.
+/// A document that was imported, or created.
 pub(super) struct Document {
+    /// The identifier of what it is a copy of.
+    pub(super) source: String,
+    /// The model of its source's workbook.
+    pub(super) source_workbook: String,
+    /// Its own workbook's model is empty until files are written to it: no import made it.
+    pub(super) created: bool,
     name: String,
-    model: String,
+    pub(super) model: String,
     folder: String,
     labels: BTreeSet<String>,
     pub(super) access: Access,
@@ -44,16 +51,32 @@ const OF_WORKBOOK: [&str; 4] = [
     "/workbookModel/id",
 ];
 
+/// What a local model holds, as an export shows it.
+const LOCAL: [&str; 3] = ["views", "topics", "relationships"];
+
+/// The id of the model of a document's workbook.
+pub(super) fn workbook_model(identifier: &str) -> String {
+    format!("{{workbook model of {identifier}}}")
+}
+
+/// Takes everything out of a local model as an export shows it.
+fn empty(model: &mut Value) {
+    for list in LOCAL {
+        model[list] = json!([]);
+    }
+}
+
 impl State {
     /// Everything gets ids of its own but tiles, which are told by their places.
     pub(super) fn import(&mut self, body: &Value) -> Value {
         let identifier = text(body, "identifier").to_owned();
         let named = |what: &str| format!("{{{what} {identifier}}}");
+        let source = text(&body["document"], "identifier").to_owned();
         let mut ids = BTreeMap::new();
         for (paths, id) in [
             (OF_DOCUMENT.as_slice(), named("document")),
             (OF_DASHBOARD.as_slice(), named("dashboard")),
-            (OF_WORKBOOK.as_slice(), named("workbook model of")),
+            (OF_WORKBOOK.as_slice(), workbook_model(&identifier)),
         ] {
             for old in paths.iter().filter_map(|path| body.pointer(path)?.as_str()) {
                 ids.entry(old.to_owned()).or_insert_with(|| id.clone());
@@ -81,7 +104,7 @@ impl State {
             ("documentId", json!(named("document"))),
             ("workbookId", json!(named("document"))),
             ("dashboardId", json!(named("dashboard"))),
-            ("modelId", json!(named("workbook model of"))),
+            ("modelId", json!(workbook_model(&identifier))),
             ("sharedModelId", json!(model)),
             ("sharedModel", json!({"id": model})),
             ("updatedAt", json!(LATER)),
@@ -90,6 +113,9 @@ impl State {
         }
         let answer = json!({"documentId": named("document"), "identifier": identifier});
         let document = Document {
+            source,
+            source_workbook: text(&body["workbookModel"], "id").to_owned(),
+            created: false,
             name: text(&body["document"], "name").to_owned(),
             model: model.to_owned(),
             folder: folder.to_owned(),
@@ -102,7 +128,7 @@ impl State {
         answer
     }
 
-    /// The models of its tabs come back empty until their files are written.
+    /// The models of its tabs come back empty until their files are written, and that of its workbook where it was created.
     pub(super) fn export(&self, identifier: &str) -> Option<Value> {
         let document = self.documents.get(identifier)?;
         let mut export = document.body.clone();
@@ -118,10 +144,11 @@ impl State {
                     .collect();
                 Aliases::of(&files).rewrite_model(model);
             } else {
-                for list in ["views", "topics", "relationships"] {
-                    model[list] = json!([]);
-                }
+                empty(model);
             }
+        }
+        if document.created && !self.has_files_of(&document.source_workbook, &workbook_model(identifier)) {
+            empty(&mut export["workbookModel"]);
         }
         Some(export)
     }

@@ -82,7 +82,7 @@ impl State {
     /// The files of a model or a branch that was read before, or made.
     pub(super) fn files(&self, request: &Request<'_>) -> Option<Value> {
         let key = (
-            segment(request, 0).to_owned(),
+            self.files_from(segment(request, 0)).to_owned(),
             parameter(request, "branchId").map(ToOwned::to_owned),
         );
         let is_authored = parameter(request, "mode") == Some("extension");
@@ -94,8 +94,8 @@ impl State {
     pub(super) fn keep_files(&mut self, request: &Request<'_>, answer: &Value) {
         if parameter(request, "mode") == Some("extension") {
             let branch = parameter(request, "branchId").map(ToOwned::to_owned);
-            self.files
-                .insert((segment(request, 0).to_owned(), branch), answer.clone());
+            let model = self.files_from(segment(request, 0)).to_owned();
+            self.files.insert((model, branch), answer.clone());
         }
     }
 
