@@ -5,6 +5,7 @@ pub(crate) mod at_rest;
 mod available;
 mod bad_input;
 pub(crate) mod bed;
+mod by_git;
 mod copies;
 mod edits;
 mod frozen;

@@ -1,35 +1,24 @@
 //! A model that comes by its repository, with the credential of a Secret, over HTTPS and over SSH.
 
 use serde_json::json;
+use wavepin::simulator::DEFAULT_API_KEY;
 
 use super::bench::{Bench, Ran};
 use super::rehearsal::held;
-use crate::parts::git::{GitServer, Repository, file};
-
-const CLINICAL: &str = "3fb59130-54fc-4848-832f-d22f61933485";
+use crate::cut::git::{kept_at, with};
+use crate::parts::git::{GitServer, Repository};
 
 /// The example, its first model in a repository at the address.
 async fn bench(address: fn(&Repository) -> String, method: &str) -> (Bench, Repository) {
     let bench = Bench::clinical().await;
-    let repository = GitServer::shared().repository("standalone");
-    repository.commit("main", "Start", &[file("README.md", "Models of acme")]);
-    let known = json!({"action": "add_repository", "clone_url": address(&repository), "path": repository.path()});
-    bench.simulator.play(&known).expect("the repository is there");
-    let url = format!("{}/api/v1/models/{CLINICAL}/git", bench.simulator.base_url());
-    let mut settings = json!({"cloneUrl": address(&repository), "authMethod": method, "modelPath": "clinical-v1"});
+    let mut settings = json!({"authMethod": method});
     if method == "https_token" {
         settings["token"] = json!(GitServer::shared().token());
     }
-    for (path, body) in [("", settings), ("/sync", json!({}))] {
-        let sent = reqwest::Client::new().post(format!("{url}{path}"));
-        let sent = sent.bearer_auth(wavepin::simulator::DEFAULT_API_KEY).json(&body);
-        assert!(sent.send().await.expect("it answers").status().is_success());
-    }
-    bench.edit(
-        "clinical-v2.yaml",
-        "    name: clinical v2\n",
-        "    name: clinical v2\n    copy: Git\n    git: {directory: \"omni/clinical-v{version}\"}\n",
-    );
+    let repository = kept_at(&bench.simulator, DEFAULT_API_KEY, address, &settings).await;
+    let text = std::fs::read_to_string(bench.file("clinical-v2.yaml")).expect("it is there");
+    let by_git = "    copy: Git\n    git: {directory: \"omni/clinical-v{version}\"}\n";
+    bench.write("clinical-v2.yaml", &with(by_git)("clinical-v2.yaml", text));
     (bench, repository)
 }
 
@@ -93,7 +82,7 @@ async fn over_https_with_the_token_of_a_secret() {
     apply(&bench, 0);
     assert_eq!(
         repository.git(&["log", "--format=%s", "main"]),
-        "Version 2 by Wavepin\nCut model version 2 from version 1\nSync by Omni\nStart"
+        "Version 2 by Wavepin\nCut model version 2 from version 1\nSync\nStart"
     );
     let linked = bench.simulator.exchanges();
     let linked = linked
@@ -127,7 +116,7 @@ async fn over_ssh_with_the_key_of_a_secret() {
     apply(&bench, 0);
     assert_eq!(
         repository.git(&["log", "--format=%s", "main"]),
-        "Version 2 by Wavepin\nCut model version 2 from version 1\nSync by Omni\nStart"
+        "Version 2 by Wavepin\nCut model version 2 from version 1\nSync\nStart"
     );
 }
 

@@ -5,6 +5,7 @@ mod refusals;
 mod ways;
 
 use serde_json::{Value, json};
+use wavepin::simulator::{DEFAULT_API_KEY, Simulator};
 
 use super::bench::Bench;
 use crate::parts::git::{GitServer, Repository, file};
@@ -66,22 +67,39 @@ const CLINICAL: &str = "3fb59130-54fc-4848-832f-d22f61933485";
 
 /// A repository with something in it that is none of Omni's, which the model of version 1 is linked to and written to.
 pub(crate) async fn kept_in_git(bench: &Bench, making: Making) {
-    let repository = GitServer::shared().repository("cut");
-    repository.commit("main", "Start", &[file("README.md", "Models of acme")]);
-    let address = making.address(&repository);
-    let known = json!({"action": "add_repository", "clone_url": address, "path": repository.path()});
-    bench.simulator.play(&known).unwrap();
-    let path = format!("/api/v1/models/{CLINICAL}/git");
-    let settings = json!({"cloneUrl": address, "modelPath": "clinical-v1", "requirePullRequest": "users-only"});
-    call(bench, "POST", &path, &settings).await;
-    call(
-        bench,
-        "POST",
-        &format!("{path}/sync"),
-        &json!({"commitMessage": "Sync"}),
+    let at = kept_at(
+        &bench.simulator,
+        DEFAULT_API_KEY,
+        |it| making.address(it),
+        &json!({"requirePullRequest": "users-only"}),
     )
     .await;
-    assert!(bench.repository.set(repository).is_ok(), "one repository a bench");
+    assert!(bench.repository.set(at).is_ok(), "one repository a bench");
+}
+
+/// Likewise for any organisation, by its key: the repository as Omni knows it by an address, with more Git settings.
+pub(crate) async fn kept_at(
+    simulator: &Simulator,
+    key: &str,
+    address: impl Fn(&Repository) -> String,
+    more: &Value,
+) -> Repository {
+    let repository = GitServer::shared().repository("cut");
+    repository.commit("main", "Start", &[file("README.md", "Models of acme")]);
+    let address = address(&repository);
+    let known = json!({"action": "add_repository", "clone_url": address, "path": repository.path()});
+    simulator.play(&known).expect("the repository is there");
+    let mut settings = json!({"cloneUrl": address, "modelPath": "clinical-v1"});
+    for (name, value) in more.as_object().into_iter().flatten() {
+        settings[name] = value.clone();
+    }
+    let url = format!("{}/api/v1/models/{CLINICAL}/git", simulator.base_url());
+    for (path, body) in [("", settings), ("/sync", json!({"commitMessage": "Sync"}))] {
+        let sent = reqwest::Client::new().post(format!("{url}{path}"));
+        let answer = sent.bearer_auth(key).json(&body).send().await.expect("it answers");
+        assert!(answer.status().is_success(), "{path}: {}", answer.text().await.unwrap());
+    }
+    repository
 }
 
 /// A call that a person's script would make; without a body where that is null.
