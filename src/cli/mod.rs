@@ -13,6 +13,7 @@ mod demo;
 mod diff;
 mod folder;
 mod plan;
+mod question;
 mod simulator;
 mod validate;
 

@@ -1,16 +1,12 @@
 //! `wavepin validate`: what is found in a version as it is now.
 
 use std::io::Write as _;
-use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
 use super::Exit;
-use super::apply::{Pace, world_of};
-use super::folder::Folder;
-use crate::clients::ClientOptions;
-use crate::resources::conditions::Reason;
-use crate::standalone::{self, Catalog, Declared, Unanswered};
+use super::question::{Asked, Question, unanswered, wrong};
+use crate::standalone;
 
 /// Which version to validate.
 #[derive(Debug, Args)]
@@ -19,15 +15,10 @@ pub(super) struct ValidateArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..))]
     version: i32,
     #[command(flatten)]
-    folder: Folder,
-    /// The OmniInstance whose version it is, where the files declare more than one: NAME or NAMESPACE/NAME.
-    #[arg(long, value_name = "NAME")]
-    instance: Option<String>,
+    question: Question,
     /// How to print it.
     #[arg(long, short = 'o', value_enum, default_value = "text")]
     output: Shape,
-    #[command(flatten)]
-    pace: Pace,
 }
 
 /// The shape of what is printed.
@@ -45,43 +36,19 @@ enum Shape {
 
 /// Validates, and prints what was found.
 pub(super) async fn run(args: ValidateArgs) -> Exit {
-    let wrong = |why: &dyn std::fmt::Display| {
-        eprintln!("wavepin: {why}");
-        Exit::Usage
+    let asked = match args.question.put() {
+        Ok(asked) => asked,
+        Err(exit) => return exit,
     };
-    let catalog = match args.folder.load(&Catalog::default(), false) {
-        Ok(catalog) => catalog,
-        Err(error) => return wrong(&error),
-    };
-    let instance = match standalone::instance(&catalog, args.instance.as_deref()) {
-        Ok(instance) => instance,
-        Err(why) => return wrong(&why),
-    };
-    let version = match standalone::version(&catalog, &instance, args.version) {
+    let Asked { instance, world, .. } = &asked;
+    let version = match standalone::version(&asked.catalog, instance, args.version) {
         Ok(version) => version,
         Err(why) => return wrong(&why),
     };
-    let refused = !catalog.refusals().is_empty();
-    let options = ClientOptions {
-        default_database: Some(args.folder.database_url.clone()),
-        read_only: true,
-        takes_places: true,
-        ..args.pace.options()
-    };
-    let (world, _) = world_of(&Arc::new(Declared::new(catalog)), options);
     let tell = |step: &str| eprintln!("{step}");
-    let validated = match standalone::validate(&world, &instance, &version, &tell).await {
+    let validated = match standalone::validate(world, instance, &version, &tell).await {
         Ok(validated) => validated,
-        Err(Unanswered::NotThere(why)) => return wrong(&why),
-        Err(Unanswered::Failed(failure)) => {
-            eprintln!("wavepin: {}: {}", failure.reason.as_str(), failure.message);
-            return match failure.reason {
-                Reason::ContractDrift => Exit::ContractDrift,
-                Reason::Suspended => Exit::Waiting,
-                Reason::Invalid | Reason::EditRefused => Exit::Usage,
-                _ => Exit::Failed,
-            };
-        }
+        Err(why) => return unanswered(&why),
     };
     let text = match args.output {
         Shape::Text => validated.text(),
@@ -93,7 +60,7 @@ pub(super) async fn run(args: ValidateArgs) -> Exit {
     let _ = std::io::stdout().write_all(text.as_bytes());
     match () {
         () if validated.blocking().count() > 0 => Exit::Failed,
-        () if refused => Exit::Usage,
+        () if asked.refused => Exit::Usage,
         () => Exit::Done,
     }
 }

@@ -22,19 +22,14 @@ impl OmniClient {
         Ok(permits.into_iter().flatten().flatten().collect())
     }
 
-    /// The boost is left out: that it lets people see more than the model's topics is for a person to say of each copy.
     pub(super) async fn post_document_permits(
         &self,
         identifier: &str,
         grantees: &BTreeSet<Grantee>,
         role: &str,
     ) -> Result<(), OmniError> {
-        let call = Call::new(
-            "POST /v1/documents/{identifier}/permissions",
-            format!("{role} on document {identifier}"),
-        );
-        let call = call.segment(identifier).body(permit_body(grantees, role));
-        self.send(&call).await.map(drop)
+        let operation = "POST /v1/documents/{identifier}/permissions";
+        self.send_document_permits(operation, identifier, grantees, role).await
     }
 
     pub(super) async fn patch_document_permits(
@@ -43,10 +38,19 @@ impl OmniClient {
         grantees: &BTreeSet<Grantee>,
         role: &str,
     ) -> Result<(), OmniError> {
-        let call = Call::new(
-            "PATCH /v1/documents/{identifier}/permissions",
-            format!("{role} on document {identifier}"),
-        );
+        let operation = "PATCH /v1/documents/{identifier}/permissions";
+        self.send_document_permits(operation, identifier, grantees, role).await
+    }
+
+    /// The boost is left out: that it lets people see more than the model's topics is for a person to say of each copy.
+    async fn send_document_permits(
+        &self,
+        operation: &'static str,
+        identifier: &str,
+        grantees: &BTreeSet<Grantee>,
+        role: &str,
+    ) -> Result<(), OmniError> {
+        let call = Call::new(operation, format!("{role} on document {identifier}"));
         let call = call.segment(identifier).body(permit_body(grantees, role));
         self.send(&call).await.map(drop)
     }

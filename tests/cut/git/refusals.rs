@@ -150,35 +150,33 @@ async fn what_is_in_the_repository_and_does_not_fit_is_refused_by_name() {
     assert_eq!(history(repository).0.len(), 4, "one commit of ours, one of Omni's");
 }
 
+/// The id of a model of version 2's name that somebody made and linked to a directory of the repository.
+async fn made_and_linked(bench: &Bench, directory: &str) -> String {
+    let made = json!({"action": "create_model", "name": "clinical v2"});
+    bench.simulator.play(&made).unwrap();
+    let state = bench.simulator.state();
+    let models = state["models"].as_array().unwrap();
+    let model = models.iter().find(|it| it["name"] == "clinical v2").unwrap();
+    let id = model["id"].as_str().unwrap();
+    let settings = json!({"cloneUrl": bench.repository.get().unwrap().https(), "modelPath": directory});
+    call(bench, "POST", &format!("/api/v1/models/{id}/git"), &settings).await;
+    id.to_owned()
+}
+
+/// The example whose version 2 says this of its model, and may have the one that is there.
+fn adopting(spec: &str, id: &str) -> impl Fn(&str, String) -> String {
+    let annotated = format!("metadata:\n  name: clinical-v2\n  annotations: {{wavepin.dev/adopt-model: {id}}}\n");
+    let with_spec = with(spec);
+    move |file, text| with_spec(file, text).replace("metadata:\n  name: clinical-v2\n", &annotated)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_model_that_is_linked_elsewhere_is_left_to_a_person() {
     let bench = bench(GIT).await;
     let repository = bench.repository.get().unwrap();
-    // Somebody made the model, linked it, and lets this version have it.
-    bench
-        .simulator
-        .play(&json!({"action": "create_model", "name": "clinical v2"}))
-        .unwrap();
-    let state = bench.simulator.state();
-    let models = state["models"].as_array().unwrap();
-    let model = models.iter().find(|it| it["name"] == "clinical v2").unwrap();
-    let id = model["id"].as_str().unwrap().to_owned();
+    let id = made_and_linked(&bench, "another").await;
     let path = format!("/api/v1/models/{id}/git");
-    call(
-        &bench,
-        "POST",
-        &path,
-        &json!({"cloneUrl": repository.https(), "modelPath": "another"}),
-    )
-    .await;
-    let adopting = |file: &str, text: String| {
-        let text = with(GIT)(file, text);
-        text.replace(
-            "metadata:\n  name: clinical-v2\n",
-            &format!("metadata:\n  name: clinical-v2\n  annotations: {{wavepin.dev/adopt-model: {id}}}\n"),
-        )
-    };
-    bench.declare(adopting);
+    bench.declare(adopting(GIT, &id));
     let told = stalled(&cut(&bench).await);
     says(&told, &["GitUnfit", &id, "\"omni/another\"", "unlink it"]);
     call(&bench, "DELETE", &path, &Value::Null).await;
@@ -213,32 +211,8 @@ async fn a_migration_that_brings_something_else_is_not_taken() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_target_with_git_takes_its_migration_on_the_branch() {
     let bench = bench("    copy: Migrate\n").await;
-    let repository = bench.repository.get().unwrap();
-    bench
-        .simulator
-        .play(&json!({"action": "create_model", "name": "clinical v2"}))
-        .unwrap();
-    let state = bench.simulator.state();
-    let models = state["models"].as_array().unwrap();
-    let id = models.iter().find(|it| it["name"] == "clinical v2").unwrap()["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    let path = format!("/api/v1/models/{id}/git");
-    call(
-        &bench,
-        "POST",
-        &path,
-        &json!({"cloneUrl": repository.https(), "modelPath": "clinical-v2"}),
-    )
-    .await;
-    bench.declare(|file, text| {
-        let text = with("    copy: Migrate\n")(file, text);
-        text.replace(
-            "metadata:\n  name: clinical-v2\n",
-            &format!("metadata:\n  name: clinical-v2\n  annotations: {{wavepin.dev/adopt-model: {id}}}\n"),
-        )
-    });
+    let id = made_and_linked(&bench, "clinical-v2").await;
+    bench.declare(adopting("    copy: Migrate\n", &id));
     ready(&cut(&bench).await);
     let sent = Bench::new(with("")).await;
     ready(&sent.both().await.1);
