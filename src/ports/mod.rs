@@ -18,6 +18,7 @@ mod git_settings;
 mod mapping;
 mod objects;
 mod omni;
+mod omni_records;
 mod rehearsal;
 mod repository;
 mod rollout;
@@ -39,10 +40,11 @@ pub use mapping::{
     Organization, PinEvent, PinEventKind, RowRemoval, Shape, SourceStamp, VersionChange, VersionRecord,
 };
 pub use objects::{Absence, Lookup, Object, Objects};
-pub use omni::{
+pub use omni::{Omni, OmniError, OmniErrorKind, Reservation};
+pub use omni_records::{
     Branch, Connection, DocumentPermit, DocumentRecord, DocumentRequest, Exported, FolderPermit, FolderRecord, Grantee,
-    Identity, ImportRequest, Imported, KeyScope, Merge, ModelFile, ModelFiles, ModelKind, ModelRecord, NewModel, Omni,
-    OmniError, OmniErrorKind, PublishedDocument, PublishedRead, Reservation, RoleGrant, Scheduled,
+    Identity, ImportRequest, Imported, KeyScope, Merge, ModelFile, ModelFiles, ModelKind, ModelRecord, NewModel,
+    PublishedDocument, PublishedRead, RoleGrant, Scheduled,
 };
 pub use rehearsal::{Met, Rehearsal, Request, Stages};
 pub use repository::{

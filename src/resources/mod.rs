@@ -9,6 +9,7 @@
 
 mod base_url;
 pub mod conditions;
+mod content;
 pub mod definitions;
 mod duration;
 mod edits_from;
@@ -23,13 +24,16 @@ mod validation;
 mod version_rollout;
 
 pub use base_url::BaseUrl;
+pub use content::{
+    AddedDashboard, Content, ContentMethod, Dashboards, DriftPolicy, Folder, FolderPermission, FolderRole,
+    PermissionsFrom, Rename, RenameKind,
+};
 pub use duration::HumanDuration;
 pub use edits_from::{EditsFrom, EditsRef};
 pub use git::{GitAccess, GitAuthor, GitFallback, Migrate, ModelGit, SecretRef};
 pub use model_version::{
-    AccessBy, AddedDashboard, Adopt, AdoptedDashboard, Content, ContentMethod, CopiedBy, Dashboards, DashboardsStatus,
-    DeletionPolicy, DriftPolicy, Edit, Folder, FolderPermission, FolderRole, InstanceRef, Model, ModelCopy, ModelRole,
-    ModelVersion, ModelVersionSpec, ModelVersionStatus, PermissionsFrom, Rename, RenameKind, RolesFrom, Source,
+    AccessBy, Adopt, AdoptedDashboard, CopiedBy, DashboardsStatus, DeletionPolicy, Edit, InstanceRef, Model, ModelCopy,
+    ModelRole, ModelVersion, ModelVersionSpec, ModelVersionStatus, RolesFrom, Source,
 };
 pub use omni_instance::{
     DashboardIdHolds, Management, MappingSpec, OmniInstance, OmniInstanceSpec, OmniInstanceStatus, SecretKeyRef,
