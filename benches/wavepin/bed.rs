@@ -45,12 +45,30 @@ impl Bed {
             ..SimulatorOptions::default()
         };
         let simulator = Simulator::start(options).await.expect("the loopback has a free port");
+        Self::of(simulator, name, cuts, budget)
+    }
+
+    /// Likewise on an organisation as it is.
+    pub(crate) fn of(simulator: Simulator, name: &str, cuts: usize, budget: Budget) -> Self {
         Self {
-            declared: Arc::new(Declared::new(catalog(&simulator, budget, cuts))),
+            declared: Arc::new(Declared::new(catalog(
+                &simulator,
+                budget,
+                cuts,
+                &VERSIONS,
+                |_, text| text,
+            ))),
             database: Postgres::shared().database(name),
             simulator,
             budget,
         }
+    }
+
+    /// Declares the pins too, and changes the text of a file.
+    pub(crate) fn declare(&self, change: impl Fn(&str, String) -> String) {
+        let files = [&VERSIONS[..], &["pins.yaml"]].concat();
+        self.declared
+            .replace(catalog(&self.simulator, self.budget, 1, &files, change));
     }
 
     /// A process that knows nothing of an earlier one, and that has seen whose organisation it is.
@@ -90,11 +108,20 @@ impl Bed {
     }
 }
 
-/// The example with every dashboard of the seed adopted, and its cut so many times under names of its own.
-fn catalog(simulator: &Simulator, budget: Budget, cuts: usize) -> Catalog {
+/// The files of the example that declare the instance and its versions.
+const VERSIONS: [&str; 3] = ["clinical-v1.yaml", "clinical-v2.yaml", "instance.yaml"];
+
+/// These files of the example with every dashboard of the seed adopted, and its cut so many times under names of its own.
+fn catalog(
+    simulator: &Simulator,
+    budget: Budget,
+    cuts: usize,
+    files: &[&str],
+    change: impl Fn(&str, String) -> String,
+) -> Catalog {
     let mut reading = Reading::default();
-    for file in ["clinical-v1.yaml", "clinical-v2.yaml", "instance.yaml"] {
-        let text = example(file, simulator.base_url());
+    for file in files.iter().copied() {
+        let text = change(file, example(file, simulator.base_url()));
         let text = match file {
             "clinical-v1.yaml" => adopting(&text, &simulator.state()),
             "instance.yaml" => text.replace(

@@ -6,6 +6,7 @@ mod git;
 mod idle;
 mod many;
 mod pins;
+mod queries;
 mod rest;
 mod table;
 mod waves;
@@ -92,6 +93,11 @@ async fn main() {
     if wanted("waves") {
         eprintln!("a wave of {} tenants, {} times", waves::TENANTS, waves::ROUNDS);
         waves::measure().await.tell(&mut table);
+    }
+    if wanted("queries") {
+        let (dashboards, tiles, tenants) = (queries::DASHBOARDS, queries::TILES, queries::TENANTS);
+        eprintln!("{dashboards} dashboards of {tiles} tiles, validated as {tenants} tenants");
+        queries::measure().await.tell(&mut table);
     }
     println!("{table}");
 }
