@@ -354,7 +354,12 @@ impl Bridge {
         // Some hosts of repositories have protocol 0 alone.
         let (path, old) = path.strip_prefix("/old").map_or((path, false), |path| (path, true));
         command.env("PATH_INFO", path);
-        let variables = [("content-type", "CONTENT_TYPE"), ("git-protocol", "GIT_PROTOCOL")];
+        let variables = [
+            ("content-type", "CONTENT_TYPE"),
+            // The git program zips what is long.
+            ("content-encoding", "HTTP_CONTENT_ENCODING"),
+            ("git-protocol", "GIT_PROTOCOL"),
+        ];
         for (name, variable) in variables
             .into_iter()
             .filter(|(name, _)| !old || *name != "git-protocol")
