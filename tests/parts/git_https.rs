@@ -266,7 +266,9 @@ async fn answer(State(bridge): State<Arc<Bridge>>, request: Request) -> Response
     if given != Some(&bridge.authorization) {
         // A server may well repeat what it was given.
         let said = format!("no repository for {}", given.unwrap_or("nobody"));
-        return (StatusCode::UNAUTHORIZED, said).into_response();
+        // Without this the git program does not show what it has.
+        let ask = [(header::WWW_AUTHENTICATE, "Basic realm=\"models\"")];
+        return (StatusCode::UNAUTHORIZED, ask, said).into_response();
     }
     if let Some(rest) = request.uri().path().strip_prefix("/moved/") {
         let to = format!("https://localhost:1/{rest}");
@@ -352,7 +354,12 @@ impl Bridge {
         // Some hosts of repositories have protocol 0 alone.
         let (path, old) = path.strip_prefix("/old").map_or((path, false), |path| (path, true));
         command.env("PATH_INFO", path);
-        let variables = [("content-type", "CONTENT_TYPE"), ("git-protocol", "GIT_PROTOCOL")];
+        let variables = [
+            ("content-type", "CONTENT_TYPE"),
+            // The git program zips what is long.
+            ("content-encoding", "HTTP_CONTENT_ENCODING"),
+            ("git-protocol", "GIT_PROTOCOL"),
+        ];
         for (name, variable) in variables
             .into_iter()
             .filter(|(name, _)| !old || *name != "git-protocol")
