@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::EnvironmentKey;
 use super::decide::{Decision, Plan, Standing, decide};
 use super::observe::{Holder, Observed};
-use crate::ports::{Claim, EnvironmentView, Evidence, Object, PinEvent, PinEventKind, Sampled, VersionRecord};
+use crate::ports::{Claim, EnvironmentView, Evidence, Flip, Object, PinEvent, PinEventKind, Sampled, VersionRecord};
 use crate::resources::{
     Hold, HumanDuration, InstanceRef, PinDeletionPolicy, Requires, TenantPinSpec, VersionRolloutSpec, annotations,
 };
@@ -327,12 +327,7 @@ impl Scene {
             view.rollouts.take_in(event, now);
         }
         for flip in &plan.flips {
-            if let Some(of) = &flip.wave {
-                let attempt = view.rollouts.attempt.as_mut().expect("a wave of an attempt");
-                assert_eq!(of.attempt, attempt.number, "{flip:?}");
-                let wave = attempt.waves.get_mut(&of.wave).expect("a wave that has opened");
-                wave.last_flip_at = Some(now);
-            }
+            note_batch(view, flip);
             let target = &self.0.versions[&flip.version];
             assert!(target.complete_at.is_some() && target.retired_at.is_none(), "{flip:?}");
             for one in &flip.moves {
@@ -348,6 +343,16 @@ impl Scene {
                 );
             }
         }
+    }
+}
+
+/// Puts on record of which wave a flip is a batch, which must have opened.
+fn note_batch(view: &mut EnvironmentView, flip: &Flip) {
+    if let Some(of) = &flip.wave {
+        let attempt = view.rollouts.attempt.as_ref().expect("a wave of an attempt");
+        assert_eq!(of.attempt, attempt.number, "{flip:?}");
+        assert!(attempt.waves.contains_key(&of.wave), "it has not opened: {flip:?}");
+        view.rollouts.moved(of.attempt, &of.wave, flip.version, view.now);
     }
 }
 

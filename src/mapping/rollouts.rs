@@ -74,16 +74,9 @@ pub(super) fn add_up(
         let at = time(line.at)?;
         rollouts.take_in(&line.event()?, at);
     }
-    let Some(attempt) = &mut rollouts.attempt else {
-        return Ok(rollouts);
-    };
-    let here = |batch: &&EventBatch| batch.environment == environment && batch.attempt == Some(attempt.number);
-    let moved: Vec<&EventBatch> = moved.iter().filter(here).collect();
-    for batch in moved {
-        let wave = batch.wave.as_ref().and_then(|wave| attempt.waves.get_mut(wave));
-        if let Some(wave) = wave {
-            let at = time(batch.at)?;
-            wave.last_flip_at = Some(wave.last_flip_at.map_or(at, |last| last.max(at)));
+    for batch in moved.iter().filter(|batch| batch.environment == environment) {
+        if let (Some(number), Some(wave), Some(to)) = (batch.attempt, &batch.wave, batch.to) {
+            rollouts.moved(number, wave, to, time(batch.at)?);
         }
     }
     Ok(rollouts)

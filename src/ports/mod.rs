@@ -10,6 +10,7 @@ mod clients;
 mod clock;
 mod config_maps;
 mod contract;
+mod evidence;
 mod failure;
 #[cfg(test)]
 pub(crate) mod fakes;
@@ -31,6 +32,7 @@ pub use clients::{Clients, ConnectError};
 pub use clock::{Clock, SystemClock};
 pub use config_maps::{ConfigMapError, ConfigMapRecord, ConfigMaps};
 pub use contract::{Contract, Difference};
+pub use evidence::{Evidence, Sampled, Unproved};
 pub use failure::{CREDENTIAL_PACE, Failure, LOOK_AGAIN, SECRET_PACE, newer_release};
 pub use findings::{
     ContentIssue, DocumentFindings, FoundLine, FoundReport, FoundSummary, QueryAnswer, QueryAsk, ValidationIssue,
@@ -38,9 +40,8 @@ pub use findings::{
 pub use git_settings::{GitLink, GitSettings, GitSync, Migration};
 pub use mapping::{
     AskedRename, Claim, CompleteVersion, DashboardIds, DashboardRecord, DashboardRow, DocumentState, EnvironmentView,
-    Evidence, Flip, FlipOutcome, Intent, IntentStep, Mapping, MappingError, MappingErrorKind, ModelState, Move,
-    Organization, PinEvent, PinEventKind, RowRemoval, Sampled, Shape, SourceStamp, Unproved, VersionChange,
-    VersionRecord,
+    Flip, FlipOutcome, Intent, IntentStep, Mapping, MappingError, MappingErrorKind, ModelState, Move, Organization,
+    PinEvent, PinEventKind, RowRemoval, Shape, SourceStamp, VersionChange, VersionRecord,
 };
 pub use objects::{Absence, Lookup, Object, Objects};
 pub use omni::{Omni, OmniError, OmniErrorKind, Reservation};

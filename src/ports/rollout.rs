@@ -13,6 +13,9 @@ pub struct Rollouts {
     pub baseline: Option<i32>,
     /// The targets of all attempts that were completed: to start one of them again is to go back.
     pub completed: BTreeSet<i32>,
+    /// When tenants last moved forward, by the version that they moved to and the wave's name, in whatever attempt: batches
+    /// keep their distance also where the waves were edited in between.
+    pub last_batches: BTreeMap<(i32, String), Timestamp>,
 }
 
 /// One rollout of one target by one plan. Another target or plan is another attempt.
@@ -91,6 +94,16 @@ pub struct WaveOfFlip {
 }
 
 impl Rollouts {
+    /// Takes in that tenants moved forward in a wave of an attempt.
+    pub fn moved(&mut self, attempt: i32, wave: &str, to: i32, at: Timestamp) {
+        let last = self.last_batches.entry((to, wave.to_owned())).or_insert(at);
+        *last = at.max(*last);
+        let newest = self.attempt.as_mut().filter(|it| it.number == attempt);
+        if let Some(record) = newest.and_then(|it| it.waves.get_mut(wave)) {
+            record.last_flip_at = Some(record.last_flip_at.map_or(at, |last| last.max(at)));
+        }
+    }
+
     /// Takes in one event of the newest attempt, or the first of the next.
     pub fn take_in(&mut self, event: &RolloutEvent, at: Timestamp) {
         if event.step == RolloutStep::Started {

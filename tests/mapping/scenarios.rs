@@ -664,6 +664,8 @@ pub(crate) async fn what_happens_to_a_rollout_adds_up_and_happens_once(bed: Bed)
     let moved = look().await.attempt.unwrap().waves[&wave];
     let events = mapping.environment("production", &[]).await.unwrap().events;
     assert_eq!(moved.last_flip_at, Some(events["a"][0].at));
+    let last = look().await.last_batches;
+    assert_eq!(last.get(&(1, wave.clone())), moved.last_flip_at.as_ref());
     let history = format!(
         "SELECT tenant || ' ' || CAST(attempt AS text) || ' ' || wave FROM {} WHERE environment = 'production' ORDER BY tenant",
         bed.ledger("pin_history")

@@ -15,130 +15,21 @@
 //! | ends | when all of its tenants that may move have, at least one of them is on the target, and it has soaked |
 //! | without tenants | is passed |
 
+mod follower;
+mod told;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::observe::Observed;
 use super::row::Row;
-use super::{BY_BASELINE, BY_RESTORE, BY_ROLLOUT, BY_WAY_BACK, Flips, Kept, Lacking, Standing, later};
-use crate::ports::{Object, RolloutEvent, RolloutStep, Rollouts, Unproved, WaveOfFlip, WaveRecord};
+use super::{Kept, Lacking, Standing, later};
+use crate::ports::{Object, RolloutEvent, RolloutStep, Rollouts, WaveOfFlip, WaveRecord};
 use crate::resources::{
-    Freeze, TenantPinSpec, VersionRolloutSpec, Wave, WavePhase, WaveSelector, rollout_plan, rollout_refusal,
+    TenantPinSpec, VersionRolloutSpec, Wave, WavePhase, WaveSelector, rollout_plan, rollout_refusal,
 };
-
-/// Where one rollout stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in super::super) enum RolloutStanding {
-    /// Its spec is refused.
-    Invalid(String),
-    /// Another one, as `<namespace>/<name>`, is for this environment already.
-    Conflict(String),
-    /// It moves tenants.
-    Leads(Lead),
-}
-
-/// Where the rollout stands that moves tenants.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in super::super) struct Lead {
-    /// What it is, as one word.
-    pub(in super::super) plan: String,
-    /// Its waves in their order.
-    pub(in super::super) waves: Vec<WaveState>,
-    /// Every wave has ended.
-    pub(in super::super) complete: bool,
-    /// What the next move waits for.
-    pub(in super::super) wait: Option<Wait>,
-    /// How many tenants follow it.
-    pub(in super::super) followers: u32,
-    /// How many of them are on the target.
-    pub(in super::super) moved: u32,
-}
-
-/// How far a wave is. Times are the database's.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in super::super) struct WaveState {
-    /// Its name.
-    pub(in super::super) name: String,
-    /// Where it stands.
-    pub(in super::super) phase: WavePhase,
-    /// How many tenants are in it.
-    pub(in super::super) tenants: u32,
-    /// How many of them are on the target.
-    pub(in super::super) moved: u32,
-    /// How many of them something of their own keeps back.
-    pub(in super::super) left_out: u32,
-    /// When it opened.
-    pub(in super::super) opened_at: Option<Timestamp>,
-    /// When it ended.
-    pub(in super::super) ended_at: Option<Timestamp>,
-}
-
-/// What the next move of a rollout waits for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in super::super) enum Wait {
-    /// The target is not complete yet, or not on record at all.
-    NotComplete {
-        /// It is on record.
-        declared: bool,
-    },
-    /// The target is retired.
-    Retired,
-    /// The evidence for the target does not hold any more, or there is none for this environment yet.
-    Unproved(Unproved),
-    /// A person suspended it.
-    Suspended,
-    /// A freeze lasts.
-    Frozen(Freeze),
-    /// Rows of this wave are to be moved, and could not be yet.
-    Rows(String),
-    /// The next batch of this wave comes at this time, by the database's clock.
-    Batch(String, Timestamp),
-    /// Tenants of this wave run the target elsewhere, and have for long enough at this time, by the database's clock.
-    Requirement(String, Timestamp),
-    /// All tenants of this wave are kept back by something of their own.
-    HeldBack(String),
-    /// This wave rests until this time, by the database's clock.
-    Soak(String, Timestamp),
-}
-
-/// A pin without a version of its own.
-pub(super) struct Follower<'a> {
-    /// Its place among the pins.
-    pub(super) place: usize,
-    pin: &'a Object<TenantPinSpec>,
-    row: Row<'a>,
-    /// The place of its wave.
-    wave: Option<usize>,
-    /// Where it stands by itself, with what it and its wave require; in the end, with its place in the rollout.
-    pub(super) standing: Standing,
-    /// How it moves now.
-    pub(super) leave: Option<Leave>,
-}
-
-impl Follower<'_> {
-    /// Adds the move that it has leave for.
-    pub(super) fn add_to(&self, flips: &mut Flips, target: i32) {
-        let (version, reason, wave) = match &self.leave {
-            _ if self.standing != Standing::Moving => return,
-            None => return,
-            Some(Leave::Join(baseline)) => (*baseline, BY_BASELINE, None),
-            Some(Leave::Back) if self.row.restored() => (target, BY_RESTORE, None),
-            Some(Leave::Back) => (target, BY_WAY_BACK, None),
-            Some(Leave::Forward(wave)) => (target, BY_ROLLOUT, Some(wave.clone())),
-        };
-        flips.add(version, reason, wave, &self.row, self.pin);
-    }
-}
-
-/// Leave to move now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Leave {
-    /// Forward, with a batch of a wave.
-    Forward(WaveOfFlip),
-    /// To what it had before, or as a person confirmed.
-    Back,
-    /// To the version that newcomers get.
-    Join(i32),
-}
+pub(super) use follower::Follower;
+use follower::Leave;
+pub(in super::super) use told::{Lead, RolloutStanding, Wait, WaveState};
 
 /// The rollout that moves tenants, and what the ledger knows of it.
 pub(super) struct Course<'a> {
@@ -384,7 +275,8 @@ impl<'a> Course<'a> {
         }
         let most = match &wave.batch {
             Some(batch) if !self.is_back() => {
-                let next = record.last_flip_at.map(|last| later(last, length(batch.every.into())));
+                let last = self.ledger.last_batches.get(&(self.spec.version, wave.name.clone()));
+                let next = last.map(|last| later(*last, length(batch.every.into())));
                 if let Some(next) = next.filter(|next| self.seen.view.now < *next) {
                     self.wakes.push(next);
                     return Some(Wait::Batch(wave.name.clone(), next));
@@ -526,18 +418,6 @@ impl<'a> Course<'a> {
             .map(|at| later(self.seen.now, at.duration_since(self.seen.view.now)));
         let freezes = self.spec.freeze.iter().filter_map(|freeze| freeze.until);
         by_database.chain(freezes.filter(|until| *until > self.seen.now)).min()
-    }
-}
-
-impl Wait {
-    /// Whether it is about the target itself.
-    const fn is_of_target(&self) -> bool {
-        matches!(self, Self::NotComplete { .. } | Self::Retired | Self::Unproved(_))
-    }
-
-    /// Whether it ends without a person and without a time that is known.
-    pub(super) const fn comes_by_itself(&self) -> bool {
-        matches!(self, Self::NotComplete { .. } | Self::Unproved(_) | Self::Rows(_))
     }
 }
 

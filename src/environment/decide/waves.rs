@@ -1,16 +1,14 @@
-//! Rollouts by example, and what holds of every one of them.
+//! Rollouts by example; what holds of every one of them is in `lives`.
 
-use std::collections::BTreeMap;
+mod lives;
+
 use std::sync::Arc;
 
-use proptest::collection::vec;
-use proptest::option;
-use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::super::scene::{Scene, With, at, follower, rollout};
-use super::{BY_BASELINE, BY_ROLLOUT, BY_WAY_BACK, Kept, Lead, Plan, RolloutStanding, Standing, Wait};
-use crate::ports::{Flip, RolloutStep, Rollouts, VersionRecord};
+use super::{BY_BASELINE, BY_WAY_BACK, Kept, Lead, RolloutStanding, Standing, Wait};
+use crate::ports::VersionRecord;
 use crate::resources::{Freeze, WavePhase};
 
 /// Canaries, then half of the early ones at a time, then everybody else.
@@ -210,6 +208,29 @@ fn an_old_soak_opens_nothing_in_a_changed_rollout() {
 }
 
 #[test]
+fn batches_keep_their_distance_when_waves_are_edited_in_between() {
+    let mut scene = rolling(2);
+    scene.settle();
+    scene.pass(3600);
+    scene.settle();
+    assert_eq!(versions(&scene), [2, 2, 2, 1, 1, 1, 1]);
+    edit(&mut scene, |spec| {
+        spec.waves[0].soak = crate::resources::HumanDuration::from_secs(0);
+        spec.waves[1].soak = crate::resources::HumanDuration::from_secs(1);
+    });
+    scene.settle();
+    assert_eq!(
+        versions(&scene),
+        [2, 2, 2, 1, 1, 1, 1],
+        "the next batch comes no sooner for it"
+    );
+    assert_eq!(lead(&scene).wait, Some(Wait::Batch("early".to_owned(), at(4600 + 600))));
+    scene.pass(600);
+    scene.settle();
+    assert_eq!(versions(&scene), [2, 2, 2, 2, 2, 1, 1]);
+}
+
+#[test]
 fn nobody_moves_forward_while_frozen_or_suspended() {
     let mut scene = rolling(2);
     edit(&mut scene, |spec| {
@@ -358,218 +379,4 @@ fn of_two_rollouts_the_one_that_began_counts_and_one_without_tenants_ends() {
     edit(&mut refused, |spec| spec.waves.swap(0, 2));
     assert!(matches!(&refused.decide().rollouts[0], RolloutStanding::Invalid(why) if why.contains("waves[0] (rest)")));
     assert!(refused.settle().is_empty());
-}
-
-/// What may happen to a rollout.
-#[derive(Debug, Clone)]
-enum Act {
-    Pass(i64),
-    Target(i32),
-    Suspend(bool),
-    Freeze(Option<i64>),
-    Hold(usize, Option<i64>),
-    Release(usize),
-    Label(usize, &'static str),
-    Own(usize, Option<i32>),
-    ByHand(usize, i32),
-    Soak(usize, u64),
-}
-
-fn act() -> impl Strategy<Value = Act> {
-    let tenant = || 0_usize..7;
-    prop_oneof![
-        6 => (1_i64..4000).prop_map(Act::Pass),
-        2 => (1..=4).prop_map(Act::Target),
-        1 => any::<bool>().prop_map(Act::Suspend),
-        1 => option::of(0_i64..5000).prop_map(Act::Freeze),
-        1 => (tenant(), option::of(0_i64..5000)).prop_map(|(it, until)| Act::Hold(it, until)),
-        1 => tenant().prop_map(Act::Release),
-        1 => (tenant(), prop_oneof![Just("canary"), Just("early"), Just("late")]).prop_map(|(it, tier)| Act::Label(it, tier)),
-        1 => (tenant(), option::weighted(0.3, 1..=3)).prop_map(|(it, own)| Act::Own(it, own)),
-        1 => (tenant(), 1..=3).prop_map(|(it, version)| Act::ByHand(it, version)),
-        1 => (0_usize..3, 0_u64..4000).prop_map(|(wave, soak)| Act::Soak(wave, soak)),
-    ]
-}
-
-fn perform(scene: &mut Scene, act: &Act) {
-    let after = |scene: &Scene, seconds: i64| scene.0.now + jiff::SignedDuration::from_secs(seconds);
-    match act.clone() {
-        Act::Pass(seconds) => scene.pass(seconds),
-        Act::Target(version) => edit(scene, |spec| spec.version = version),
-        Act::Suspend(suspend) => edit(scene, |spec| spec.suspend = suspend),
-        Act::Freeze(until) => {
-            let until = until.map(|it| after(scene, it));
-            let freeze = until.map(|until| Freeze {
-                from: None,
-                until: Some(until),
-                reason: "x".to_owned(),
-            });
-            edit(scene, |spec| spec.freeze = freeze.into_iter().collect());
-        }
-        Act::Hold(it, until) => {
-            let until = until.map(|until| after(scene, until));
-            relabel(scene, it, |pin| {
-                pin.spec.hold = Some(crate::resources::Hold {
-                    reason: "x".to_owned(),
-                    until,
-                });
-            });
-        }
-        Act::Release(it) => relabel(scene, it, |pin| pin.spec.hold = None),
-        Act::Label(it, tier) => relabel(scene, it, |pin| {
-            drop(pin.labels.insert("tier".to_owned(), tier.to_owned()))
-        }),
-        Act::Own(it, own) => relabel(scene, it, |pin| pin.spec.version = own),
-        Act::ByHand(it, version) => {
-            let tenant = scene.0.pins[it].spec.tenant.clone();
-            scene.0.view.rows.insert(tenant, version);
-        }
-        Act::Soak(wave, soak) => {
-            edit(scene, |spec| {
-                spec.waves[wave].soak = crate::resources::HumanDuration::from_secs(soak)
-            });
-        }
-    }
-}
-
-/// Does what is decided until nothing more is, and holds each step to what was declared.
-fn settle_and_check(scene: &mut Scene) -> Result<(), TestCaseError> {
-    for _ in 0..100 {
-        let plan = scene.decide().plan;
-        if plan.is_empty() {
-            return Ok(());
-        }
-        check(scene, &plan)?;
-        scene.apply(&plan);
-    }
-    Err(TestCaseError::fail("it never ends"))
-}
-
-fn check(scene: &Scene, plan: &Plan) -> Result<(), TestCaseError> {
-    let mut after = scene.0.view.rollouts.clone();
-    for event in &plan.rollout {
-        check_step(scene, &after, &event.step)?;
-        after.take_in(event, scene.0.view.now);
-    }
-    let mut moved = BTreeMap::new();
-    for flip in &plan.flips {
-        for one in &flip.moves {
-            let again = moved.insert(one.tenant.clone(), flip.version);
-            prop_assert_eq!(again, None, "{} moves twice", &one.tenant);
-            check_move(scene, flip, &one.tenant)?;
-        }
-        check_batch(scene, &after, flip)?;
-    }
-    Ok(())
-}
-
-/// Whether the target was rolled out before.
-fn again(scene: &Scene) -> bool {
-    let target = scene.0.rollouts[0].spec.version;
-    scene.0.view.rollouts.completed.contains(&target)
-}
-
-fn check_step(scene: &Scene, ledger: &Rollouts, step: &RolloutStep) -> Result<(), TestCaseError> {
-    let waves = &scene.0.rollouts[0].spec.waves;
-    let Some(attempt) = &ledger.attempt else {
-        prop_assert_eq!(step, &RolloutStep::Started);
-        return Ok(());
-    };
-    match step {
-        RolloutStep::Started => {}
-        RolloutStep::Opened { wave, .. } => {
-            let place = waves.iter().position(|it| it.name == *wave).unwrap();
-            for before in &waves[..place] {
-                let ended = attempt.waves[&before.name].ended_at;
-                prop_assert!(ended.is_some(), "{wave} opened before {} ended", before.name);
-            }
-        }
-        RolloutStep::Ended { wave } => {
-            let soak = waves.iter().find(|it| it.name == *wave).unwrap().soak;
-            if let Some(last) = attempt.waves[wave].last_flip_at.filter(|_| !again(scene)) {
-                let soaked = scene.0.view.now.duration_since(last).unsigned_abs();
-                prop_assert!(soaked >= soak.0, "{wave} ended after {soaked:?} of {soak}");
-            }
-        }
-        RolloutStep::Completed => {
-            let all = waves.iter().all(|wave| attempt.waves[&wave.name].ended_at.is_some());
-            prop_assert!(all, "it ended before its waves");
-        }
-    }
-    Ok(())
-}
-
-fn check_move(scene: &Scene, flip: &Flip, tenant: &str) -> Result<(), TestCaseError> {
-    let pin = scene.0.pins.iter().find(|pin| pin.spec.tenant == tenant).unwrap();
-    let hold = pin.spec.hold.as_ref();
-    let held = hold.is_some_and(|it| it.until.is_none_or(|until| until > scene.0.now));
-    prop_assert!(!held, "a held pin moves");
-    let own = pin.spec.version;
-    let target = scene.0.rollouts[0].spec.version;
-    prop_assert_eq!(own.unwrap_or(target), flip.version);
-    prop_assert_eq!(own.is_some(), flip.wave.is_none() && flip.reason != BY_WAY_BACK);
-    if flip.reason == BY_WAY_BACK {
-        let mut events = scene.0.view.events[tenant].iter();
-        let had = events.any(|it| [it.from, it.to].contains(&Some(flip.version)));
-        prop_assert!(had, "{tenant} goes back to what it never had");
-    }
-    Ok(())
-}
-
-fn check_batch(scene: &Scene, ledger: &Rollouts, flip: &Flip) -> Result<(), TestCaseError> {
-    let spec = &scene.0.rollouts[0].spec;
-    let Some(of) = &flip.wave else { return Ok(()) };
-    prop_assert_eq!(flip.reason.as_str(), BY_ROLLOUT);
-    let frozen = spec.freeze.iter().any(|it| it.lasts_at(scene.0.now));
-    prop_assert!(!spec.suspend && !frozen, "while nobody may");
-    let record = ledger.attempt.as_ref().unwrap().waves[&of.wave];
-    let wave = spec.waves.iter().find(|it| it.name == of.wave).unwrap();
-    if let Some(batch) = wave.batch.as_ref().filter(|_| !again(scene)) {
-        let (most, moves) = (batch.size.of(record.members), flip.moves.len());
-        prop_assert!(moves <= most as usize, "{moves} of at most {most}");
-        if let Some(last) = record.last_flip_at {
-            let apart = scene.0.view.now.duration_since(last).unsigned_abs();
-            prop_assert!(apart >= batch.every.0, "too soon: {apart:?}");
-        }
-    }
-    Ok(())
-}
-
-proptest! {
-    #[test]
-    fn whatever_happens_batches_waves_and_gates_hold_and_it_ends(acts in vec(act(), 0..40)) {
-        let mut scene = rolling(2);
-        settle_and_check(&mut scene)?;
-        for act in &acts {
-            perform(&mut scene, act);
-            settle_and_check(&mut scene)?;
-        }
-        // Whoever waits for a person is freed, and time passes.
-        let target = 3;
-        edit(&mut scene, |spec| {
-            spec.version = target;
-            spec.suspend = false;
-            spec.freeze.clear();
-        });
-        for place in 0..scene.0.pins.len() {
-            relabel(&mut scene, place, |pin| {
-                pin.spec.hold = None;
-                pin.spec.version = None;
-            });
-        }
-        for _ in 0..60 {
-            settle_and_check(&mut scene)?;
-            scene.pass(2000);
-        }
-        let lead = lead(&scene);
-        // Other hands may have changed all rows of a wave: that ends by a person.
-        if matches!(lead.wait, Some(Wait::HeldBack(_))) {
-            return Ok(());
-        }
-        prop_assert!(lead.complete, "{lead:?}");
-        let outside = |it: &Standing| matches!(it, Standing::Kept(Kept::ChangedOutside { .. }));
-        for (standing, (tenant, held)) in scene.decide().standings.iter().zip(scene.held()) {
-            prop_assert!(held == target || outside(standing), "{tenant} on {held}: {standing:?}");
-        }
-    }
 }

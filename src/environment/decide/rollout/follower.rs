@@ -1,0 +1,46 @@
+//! A pin that follows a rollout, and how it moves now.
+
+use super::super::row::Row;
+use super::super::{BY_BASELINE, BY_RESTORE, BY_ROLLOUT, BY_WAY_BACK, Flips, Standing};
+use crate::ports::{Object, WaveOfFlip};
+use crate::resources::TenantPinSpec;
+
+/// A pin without a version of its own.
+pub(in crate::environment::decide) struct Follower<'a> {
+    /// Its place among the pins.
+    pub(in crate::environment::decide) place: usize,
+    pub(super) pin: &'a Object<TenantPinSpec>,
+    pub(super) row: Row<'a>,
+    /// The place of its wave.
+    pub(super) wave: Option<usize>,
+    /// Where it stands by itself, with what it and its wave require; in the end, with its place in the rollout.
+    pub(in crate::environment::decide) standing: Standing,
+    /// How it moves now.
+    pub(in crate::environment::decide) leave: Option<Leave>,
+}
+
+impl Follower<'_> {
+    /// Adds the move that it has leave for.
+    pub(in crate::environment::decide) fn add_to(&self, flips: &mut Flips, target: i32) {
+        let (version, reason, wave) = match &self.leave {
+            _ if self.standing != Standing::Moving => return,
+            None => return,
+            Some(Leave::Join(baseline)) => (*baseline, BY_BASELINE, None),
+            Some(Leave::Back) if self.row.restored() => (target, BY_RESTORE, None),
+            Some(Leave::Back) => (target, BY_WAY_BACK, None),
+            Some(Leave::Forward(wave)) => (target, BY_ROLLOUT, Some(wave.clone())),
+        };
+        flips.add(version, reason, wave, &self.row, self.pin);
+    }
+}
+
+/// Leave to move now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::environment::decide) enum Leave {
+    /// Forward, with a batch of a wave.
+    Forward(WaveOfFlip),
+    /// To what it had before, or as a person confirmed.
+    Back,
+    /// To the version that newcomers get.
+    Join(i32),
+}
