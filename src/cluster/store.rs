@@ -171,19 +171,12 @@ impl Store {
 
     /// The passes asked for by annotation on pins of this environment, by the pin's name.
     pub(super) fn requested_of_pins(&self, key: &EnvironmentKey) -> HashMap<String, String> {
-        let pins = self.pins(&key.namespace, &key.instance, &key.environment);
-        pins.iter()
-            .filter_map(|pin| Some((pin.name.clone(), requested(pin)?)))
-            .collect()
+        requested_by_name(&self.pins(&key.namespace, &key.instance, &key.environment))
     }
 
     /// The passes asked for by annotation on rollouts of this environment, by the rollout's name.
     pub(super) fn requested_of_rollouts(&self, key: &EnvironmentKey) -> HashMap<String, String> {
-        let rollouts = self.rollouts(&key.namespace, &key.instance, &key.environment);
-        rollouts
-            .iter()
-            .filter_map(|rollout| Some((rollout.name.clone(), requested(rollout)?)))
-            .collect()
+        requested_by_name(&self.rollouts(&key.namespace, &key.instance, &key.environment))
     }
 
     fn lookup<K: Stored>(&self, namespace: &str, name: &str) -> Lookup<K::Spec> {
@@ -198,6 +191,12 @@ impl Store {
 /// The pass that this object's annotation asks for.
 pub(super) fn requested<S>(object: &Object<S>) -> Option<String> {
     object.requests.get(annotations::RECONCILE_REQUESTED_AT).cloned()
+}
+
+/// The passes that these objects' annotations ask for, by name.
+fn requested_by_name<S>(objects: &[Arc<Object<S>>]) -> HashMap<String, String> {
+    let asking = objects.iter().filter_map(|it| Some((it.name.clone(), requested(it)?)));
+    asking.collect()
 }
 
 impl Objects for Store {

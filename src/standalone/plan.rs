@@ -235,34 +235,12 @@ impl Ahead {
                     let (from, to) = (version(it.from), version(it.to));
                     let _ = writeln!(text, "environment {name}: {} from {from} to {to}, no call", it.tenant);
                 }
-                for pin in &plan.pins {
-                    for finding in pin
-                        .findings
-                        .iter()
-                        .filter(|it| [WAITING, STALLED].contains(&it.condition))
-                    {
-                        let _ = writeln!(
-                            text,
-                            "TenantPin/{}: {}: {}",
-                            pin.name,
-                            finding.reason.as_str(),
-                            finding.message
-                        );
-                    }
-                }
-                for rollout in &plan.rollouts {
-                    for finding in rollout
-                        .findings
-                        .iter()
-                        .filter(|it| [WAITING, STALLED].contains(&it.condition))
-                    {
-                        let _ = writeln!(
-                            text,
-                            "VersionRollout/{}: {}: {}",
-                            rollout.name,
-                            finding.reason.as_str(),
-                            finding.message
-                        );
+                let pins = plan.pins.iter().map(|it| ("TenantPin", &it.name, &it.findings));
+                let rollouts = plan.rollouts.iter();
+                let rollouts = rollouts.map(|it| ("VersionRollout", &it.name, &it.findings));
+                for (kind, name, findings) in pins.chain(rollouts) {
+                    for it in findings.iter().filter(|it| [WAITING, STALLED].contains(&it.condition)) {
+                        let _ = writeln!(text, "{kind}/{name}: {}: {}", it.reason.as_str(), it.message);
                     }
                 }
                 if plan.moves.is_empty() {

@@ -327,7 +327,7 @@ impl<'a> Course<'a> {
     }
 
     /// What keeps every forward move back.
-    fn gate(&mut self) -> Option<Wait> {
+    fn gate(&self) -> Option<Wait> {
         let target = self.seen.versions.get(&self.spec.version);
         match target {
             None => return Some(Wait::NotComplete { declared: false }),
