@@ -73,6 +73,15 @@ fn outside_the_database(source: &sqlx::Error) -> MappingErrorKind {
     }
 }
 
+/// The tables and views that migrations change, for which PostgreSQL wants their owner.
+const CHANGED: [&str; 5] = [
+    "dashboard",
+    "model_version",
+    "pin_event",
+    "pin_history",
+    "rollout_event",
+];
+
 impl PgMapping {
     /// The statements that give us every right that a call may need once the tables are there.
     pub(super) fn grants(&self) -> String {
@@ -97,8 +106,7 @@ impl PgMapping {
 
     /// A table is changed by its owner alone, and another user may have made it.
     pub(super) fn grants_to_migrate(&self) -> String {
-        let tables = ["model_version", "dashboard"];
-        let owners = tables.map(|table| format!("; ALTER TABLE IF EXISTS wavepin.{table} OWNER TO {}", self.user));
+        let owners = CHANGED.map(|table| format!("; ALTER TABLE IF EXISTS wavepin.{table} OWNER TO {}", self.user));
         format!("{}{}", self.grants_on_ledger(), owners.concat())
     }
 
@@ -126,4 +134,25 @@ impl PgMapping {
 /// A name as SQL has it.
 pub(super) fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use regex::Regex;
+
+    use super::*;
+
+    #[test]
+    fn whoever_migrates_is_told_to_own_every_table_that_migrations_change() {
+        let changes = Regex::new(r"(?:ALTER TABLE|REPLACE VIEW) wavepin\.(\w+)").unwrap();
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/postgres");
+        let mut changed = BTreeSet::new();
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let sql = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+            changed.extend(changes.captures_iter(&sql).map(|it| it[1].to_owned()));
+        }
+        assert_eq!(changed, CHANGED.map(str::to_owned).into());
+    }
 }
