@@ -111,10 +111,10 @@ async fn flip(mapping: &dyn Mapping, version: i32, from: Option<i32>, reason: &s
     let moves = (0..TENANTS).map(|at| Move {
         tenant: format!("tenant-{at:05}"),
         from,
+        to: version,
     });
     let flip = Flip {
         environment: "production".to_owned(),
-        version,
         moves: moves.collect(),
         reason: reason.to_owned(),
         wave: (reason == "rollout").then(|| WaveOfFlip {

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use tracing::Instrument as _;
 
-use super::decide::Plan;
+use super::decide::{Plan, is_of_rollout};
 use crate::ports::{Claim, Failure, Flip, Mapping, MappingError, MappingErrorKind, RowRemoval};
 
 /// How many locks a pass waits for before it leaves the rest of an effect to the next pass: enough to find two
@@ -61,7 +61,7 @@ pub(super) async fn carry_out(mapping: &dyn Mapping, environment: &str, plan: &P
     }
     let mut effects = effects(plan);
     if rollout.is_some() {
-        effects.retain(|effect| !matches!(effect, Effect::Flip(flip) if flip.wave.is_some()));
+        effects.retain(|effect| !matches!(effect, Effect::Flip(flip) if is_of_rollout(flip)));
     }
     Failed {
         tenants: write_rows(mapping, environment, effects).await,

@@ -189,7 +189,7 @@ pub async fn plan(world: &World, key: &EnvironmentKey) -> Result<EnvironmentPlan
         flip.moves.iter().map(|it| PlannedMove {
             tenant: it.tenant.clone(),
             from: it.from,
-            to: Some(flip.version),
+            to: Some(it.to),
         })
     });
     let removals = decision.plan.removals.iter().map(|it| PlannedMove {

@@ -7,10 +7,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::act::Failed;
-use super::decide::{Decision, Kept, Lacking, Row, Standing, refusal};
+use super::decide::{Decision, Kept, Lacking, NotReturned, Row, Standing, refusal};
 use super::observe::{Holder, Observed};
 use super::{Declared, EnvironmentPass, PinReport, Pins};
-use crate::ports::{Failure, LOOK_AGAIN, Next, Object, Unproved};
+use crate::ports::{Failure, LOOK_AGAIN, Next, Object, Order, Unproved};
 use crate::resources::conditions::{ACCEPTED, Finding, PINNED, READY, RECONCILING, Reason, STALLED, WAITING};
 use crate::resources::{ANNOTATION_PREFIX, OmniInstanceSpec, TenantPinSpec, annotations};
 
@@ -294,6 +294,15 @@ fn kept_back(kept: &Kept, wish: i32) -> (Reason, String) {
             );
             (Reason::UnknownCurrentVersion, text)
         }
+        Kept::Ordered(order) => {
+            let text = format!(
+                "{}; it stays so, whatever is declared, until `wavepin rollback --lift {}`",
+                taken_back(order),
+                order.number
+            );
+            (Reason::RolledBack, text)
+        }
+        Kept::NotReturned(why) => (Reason::NotReturned, not_returned(*why)),
         Kept::NotSelected { rollout } => (Reason::NotSelected, not_selected(rollout)),
         Kept::Queued { rollout, wave } => {
             let text = format!("it moves with wave {wave} of VersionRollout {rollout}, whose conditions say when");
@@ -317,6 +326,30 @@ fn kept_back(kept: &Kept, wish: i32) -> (Reason, String) {
                 format!("the tenant must first run version {wish} in {environment} for {soak} without a break: {seen}");
             (Reason::RequirementNotMet, text)
         }
+    }
+}
+
+/// Who took something back, and why.
+fn taken_back(order: &Order) -> String {
+    format!("taken back by {} at {}: {}", order.by, order.at, order.reason)
+}
+
+/// Why a tenant that is to go back does not.
+fn not_returned(why: NotReturned) -> String {
+    match why {
+        NotReturned::HadNone => {
+            "it is to go back, and had no row before it was moved, so that it would see nothing. Set \
+                                 spec.version of the pin to what it shall have"
+                .to_owned()
+        }
+        NotReturned::Retired(version) => format!(
+            "it is to go back to version {version}, which is retired for good. Set spec.version of the pin to what it \
+             shall have"
+        ),
+        NotReturned::NotComplete(version) => format!(
+            "it is to go back to version {version}, which is not on record as complete. Declare a ModelVersion with \
+             version {version} and source.adopt, or set spec.version of the pin to what it shall have"
+        ),
     }
 }
 

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::EnvironmentKey;
-use super::decide::{Decision, Plan, Standing, decide};
+use super::decide::{BY_SPEC, Decision, Plan, Standing, decide};
 use super::observe::{Holder, Observed};
-use crate::ports::{Claim, EnvironmentView, Evidence, Flip, Object, PinEvent, PinEventKind, Sampled, VersionRecord};
+use crate::ports::{
+    Cause, Claim, EnvironmentView, Evidence, Flip, Object, Order, PinEvent, PinEventKind, Sampled, Scope, VersionRecord,
+};
 use crate::resources::{
     Hold, HumanDuration, InstanceRef, PinDeletionPolicy, Requires, TenantPinSpec, VersionRolloutSpec, annotations,
 };
@@ -107,7 +109,14 @@ impl With for Object<TenantPinSpec> {
 
 /// A flip of the ledger.
 pub(super) fn flip(seconds: i64, from: Option<i32>, to: i32) -> PinEvent {
-    event(PinEventKind::Flip, seconds, from, Some(to), to)
+    let by_spec = Cause {
+        reason: BY_SPEC.to_owned(),
+        wave: None,
+    };
+    PinEvent {
+        cause: Arc::new(by_spec),
+        ..event(PinEventKind::Flip, seconds, from, Some(to), to)
+    }
 }
 
 /// A change by another hand, as the ledger has it.
@@ -122,6 +131,7 @@ fn event(kind: PinEventKind, seconds: i64, from: Option<i32>, to: Option<i32>, w
         from,
         to,
         wanted_version: wish,
+        cause: Arc::default(),
     }
 }
 
@@ -245,6 +255,18 @@ impl Scene {
         self
     }
 
+    /// A person orders tenants back.
+    pub(super) fn order(&mut self, scope: Scope) {
+        let orders = &mut self.0.view.orders;
+        orders.push(Order {
+            number: orders.last().map_or(1, |last| last.number + 1),
+            at: self.0.view.now,
+            scope,
+            by: "anna".to_owned(),
+            reason: "numbers are off".to_owned(),
+        });
+    }
+
     /// So many seconds pass, by both clocks.
     pub(super) fn pass(&mut self, seconds: i64) {
         let by = SignedDuration::from_secs(seconds);
@@ -298,6 +320,7 @@ impl Scene {
                 from,
                 to,
                 wanted_version: wish,
+                cause: Arc::default(),
             });
         };
         for (tenant, from, to, wish) in &plan.outside {
@@ -327,21 +350,30 @@ impl Scene {
             view.rollouts.take_in(event, now);
         }
         for flip in &plan.flips {
-            note_batch(view, flip);
-            let target = &self.0.versions[&flip.version];
+            self.apply_flip(flip);
+        }
+    }
+
+    fn apply_flip(&mut self, flip: &Flip) {
+        let view = &mut self.0.view;
+        note_batch(view, flip);
+        let cause = Arc::new(Cause {
+            reason: flip.reason.clone(),
+            wave: flip.wave.clone(),
+        });
+        for one in &flip.moves {
+            let target = &self.0.versions[&one.to];
             assert!(target.complete_at.is_some() && target.retired_at.is_none(), "{flip:?}");
-            for one in &flip.moves {
-                assert_eq!(view.rows.get(&one.tenant).copied(), one.from, "{flip:?}");
-                view.rows.insert(one.tenant.clone(), flip.version);
-                record(
-                    view,
-                    &one.tenant,
-                    PinEventKind::Flip,
-                    one.from,
-                    Some(flip.version),
-                    flip.version,
-                );
-            }
+            assert_eq!(view.rows.get(&one.tenant).copied(), one.from, "{flip:?}");
+            view.rows.insert(one.tenant.clone(), one.to);
+            view.events.entry(one.tenant.clone()).or_default().push(PinEvent {
+                at: view.now,
+                kind: PinEventKind::Flip,
+                from: one.from,
+                to: Some(one.to),
+                wanted_version: one.to,
+                cause: Arc::clone(&cause),
+            });
         }
     }
 }
@@ -352,7 +384,8 @@ fn note_batch(view: &mut EnvironmentView, flip: &Flip) {
         let attempt = view.rollouts.attempt.as_ref().expect("a wave of an attempt");
         assert_eq!(of.attempt, attempt.number, "{flip:?}");
         assert!(attempt.waves.contains_key(&of.wave), "it has not opened: {flip:?}");
-        view.rollouts.moved(of.attempt, &of.wave, flip.version, view.now);
+        let to = flip.moves.first().map_or(0, |one| one.to);
+        view.rollouts.moved(of.attempt, &of.wave, to, view.now);
     }
 }
 

@@ -13,7 +13,7 @@ macro_rules! calls_by_their_parts {
 
             use crate::mapping::calls::calls;
             use crate::ports::{
-                Ask, Budget, Claim, CompleteVersion, DashboardRecord, DashboardRow, EnvironmentView, Flip, FlipOutcome,
+                Ask, Budget, Claim, Command, CompleteVersion, DashboardRecord, DashboardRow, EnvironmentView, Flip, FlipOutcome,
                 FoundLine, FoundReport, Intent, IntentStep, Mapping, MappingError, Organization, Place, Return, RolloutEvent, RowRemoval, Shape,
                 Told, VersionChange, VersionRecord,
             };
@@ -85,7 +85,11 @@ macro_rules! calls_by_their_parts {
                     = write_rollout(environment, events) as write, "record the rollout of environment {environment:?}";
                 fn flip(flip: &Flip) -> FlipOutcome
                     = write_flip(flip) as write,
-                    "move tenants of environment {:?} to version {}", flip.environment, flip.version;
+                    "move tenants of environment {:?} ({})", flip.environment, flip.reason;
+                fn newest_command() -> i64
+                    = read_newest_command() as read, "look for commands";
+                fn give_command(command: &Command) -> i64
+                    = write_command(command) as write, "record a command for environment {:?}", command.environment;
                 fn remove_rows(environment: &str, rows: &[RowRemoval]) -> ()
                     = delete_rows(environment, rows) as write, "delete rows of environment {environment:?}";
             }

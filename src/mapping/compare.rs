@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 use crate::ports::{
-    Claim, CompleteVersion, DashboardRow, Evidence, Flip, MappingErrorKind, RowRemoval, VersionChange, VersionRecord,
+    Claim, CompleteVersion, DashboardRow, Evidence, Flip, MappingErrorKind, Move, RowRemoval, VersionChange,
+    VersionRecord,
 };
 
 /// How many slugs or ids a message names: enough to start with, short enough for a condition.
@@ -110,7 +111,10 @@ pub(super) fn missing_rows(
     Ok(missing)
 }
 
-/// The writes of a flip, in the order of the tenants.
+/// The writes of a flip, by the version that rows get.
+pub(super) type FlipPlans = BTreeMap<i32, FlipPlan>;
+
+/// The writes of a flip of rows that get one version, in the order of the tenants.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct FlipPlan {
     /// Tenants without a row.
@@ -142,8 +146,8 @@ fn is_as_presumed(found: Option<&Option<i32>>, from: Option<i32>) -> bool {
 
 /// Compares a flip with the rows that are there (and locked). The tenants that moved meanwhile are the error.
 /// A row that holds the version already is left alone.
-pub(super) fn plan_flip(flip: &Flip, found: &FoundRows) -> Result<FlipPlan, Vec<String>> {
-    let presumed: BTreeMap<&String, Option<i32>> = flip.moves.iter().map(|it| (&it.tenant, it.from)).collect();
+pub(super) fn plan_flip(flip: &Flip, found: &FoundRows) -> Result<FlipPlans, Vec<String>> {
+    let presumed: BTreeMap<&String, &Move> = flip.moves.iter().map(|it| (&it.tenant, it)).collect();
     let moved: BTreeSet<&String> = flip
         .moves
         .iter()
@@ -153,17 +157,20 @@ pub(super) fn plan_flip(flip: &Flip, found: &FoundRows) -> Result<FlipPlan, Vec<
     if !moved.is_empty() {
         return Err(moved.into_iter().cloned().collect());
     }
-    let mut plan = FlipPlan::default();
-    for (tenant, from) in presumed {
+    let mut plans = FlipPlans::new();
+    for (tenant, Move { from, to, .. }) in presumed {
+        if *from == Some(*to) {
+            continue;
+        }
+        let plan = plans.entry(*to).or_default();
         match from {
-            Some(version) if version == flip.version => continue,
             Some(_) => plan.updates.push(tenant.clone()),
             None => plan.inserts.push(tenant.clone()),
         }
         plan.tenants.push(tenant.clone());
-        plan.from.push(from);
+        plan.from.push(*from);
     }
-    Ok(plan)
+    Ok(plans)
 }
 
 /// Rows changed by another hand, gathered into as few events as their columns allow: by what the row holds and by
@@ -310,16 +317,16 @@ mod tests {
         let it = |tenant: &str, from| Move {
             tenant: tenant.to_owned(),
             from,
+            to: 2,
         };
         let mut flip = Flip {
             wave: None,
             environment: "production".to_owned(),
-            version: 2,
             moves: vec![it("c", None), it("b", Some(1)), it("a", Some(2))],
             reason: String::new(),
         };
         let found: FoundRows = [("a".to_owned(), Some(2)), ("b".to_owned(), Some(1))].into();
-        let plan = plan_flip(&flip, &found).unwrap();
+        let plan = plan_flip(&flip, &found).unwrap().remove(&2).unwrap();
         assert_eq!(
             (plan.inserts, plan.updates),
             (vec!["c".to_owned()], vec!["b".to_owned()])
@@ -327,6 +334,22 @@ mod tests {
         assert_eq!(
             (plan.tenants, plan.from),
             (vec!["b".to_owned(), "c".to_owned()], vec![Some(1), None])
+        );
+
+        // Rows that get different versions are written apart.
+        let back = Move {
+            to: 1,
+            ..it("a", Some(2))
+        };
+        let both = Flip {
+            moves: vec![back, it("b", Some(1))],
+            ..flip.clone()
+        };
+        let plans = plan_flip(&both, &found).unwrap();
+        let updates = plans.into_iter().map(|(version, plan)| (version, plan.updates));
+        assert_eq!(
+            updates.collect::<Vec<_>>(),
+            [(1, vec!["a".to_owned()]), (2, vec!["b".to_owned()])]
         );
 
         // A row without a version is there all the same: none may be inserted.

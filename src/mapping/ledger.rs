@@ -1,5 +1,7 @@
 //! What both dialects share: the ledger's words, and its rows as they are read.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -8,8 +10,8 @@ use sqlx::sqlite::SqliteRow;
 
 use super::lines::read_by_name;
 use crate::ports::{
-    Claim, DashboardIds, DashboardRecord, EnvironmentView, FoundLine, Intent, IntentStep, MappingErrorKind,
-    Organization, PinEvent, PinEventKind, VersionRecord,
+    Cause, Claim, DashboardIds, DashboardRecord, EnvironmentView, FoundLine, Intent, IntentStep, MappingErrorKind,
+    Organization, PinEvent, PinEventKind, VersionRecord, WaveOfFlip,
 };
 use crate::resources::PinDeletionPolicy;
 
@@ -229,6 +231,7 @@ pub(super) struct EventBatch {
     pub(super) wanted_version: i32,
     pub(super) attempt: Option<i32>,
     pub(super) wave: Option<String>,
+    pub(super) reason: String,
 }
 
 impl EnvironmentView {
@@ -248,6 +251,11 @@ impl EnvironmentView {
             let known = KINDS.iter().find(|(_, word)| *word == batch.kind);
             let (kind, _) = known.ok_or_else(|| unreadable("an event", &format!("its kind is {:?}", batch.kind)))?;
             let at = time(batch.at)?;
+            let wave = batch.attempt.zip(batch.wave);
+            let cause = Arc::new(Cause {
+                reason: batch.reason,
+                wave: wave.map(|(attempt, wave)| WaveOfFlip { attempt, wave }),
+            });
             let lists = if batch.environment == environment {
                 &mut self.events
             } else {
@@ -260,6 +268,7 @@ impl EnvironmentView {
                     from,
                     to: batch.to,
                     wanted_version: batch.wanted_version,
+                    cause: Arc::clone(&cause),
                 });
             }
         }

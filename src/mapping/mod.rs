@@ -11,6 +11,7 @@
 
 mod budget;
 mod calls;
+mod commands;
 mod compare;
 mod ledger;
 mod lines;
@@ -50,6 +51,8 @@ pub struct MappingOptions {
     /// Of what is read only, the request budgets are kept all the same, and without the fence: for who reads from Omni and
     /// writes nowhere. Its calls count, and it shuts nobody out.
     pub takes_places: bool,
+    /// Of what is read only, commands may be given all the same: whoever leads carries them out.
+    pub takes_commands: bool,
     /// Where every call to the database is told.
     pub line: Arc<DatabaseLine>,
 }
@@ -75,6 +78,7 @@ impl Default for MappingOptions {
             replaced: Arc::default(),
             read_only: false,
             takes_places: false,
+            takes_commands: false,
             line: Arc::default(),
         }
     }

@@ -5,10 +5,10 @@ use sqlx::sqlite::SqliteRow;
 
 use super::ledger::{EventBatch, time, unreadable};
 use super::lines::read_by_name;
-use crate::ports::{MappingErrorKind, RolloutEvent, RolloutStep, Rollouts};
+use crate::ports::{MappingErrorKind, RolloutEvent, RolloutStep, Rollouts, StopKind};
 
 /// The columns of a [`RolloutLine`] besides its time, in the order in which they are written.
-pub(super) const COLUMNS: &str = "environment, attempt, kind, wave, members, target, plan, holder";
+pub(super) const COLUMNS: &str = "environment, attempt, kind, wave, members, target, plan, holder, why";
 
 /// A row of the table of rollouts' events.
 #[derive(Debug)]
@@ -21,14 +21,35 @@ pub(super) struct RolloutLine {
     target: i32,
     plan: String,
     holder: String,
+    why: Option<String>,
 }
 
-read_by_name!(RolloutLine { at, attempt, kind, wave, members, target, plan, holder } from PgRow, SqliteRow);
+read_by_name!(RolloutLine { at, attempt, kind, wave, members, target, plan, holder, why } from PgRow, SqliteRow);
 
 impl RolloutLine {
+    fn stopped(self, kind: StopKind) -> RolloutStep {
+        RolloutStep::Stopped {
+            kind,
+            wave: Some(self.wave).filter(|wave| !wave.is_empty()),
+            why: self.why.unwrap_or_default(),
+        }
+    }
+
     fn event(self) -> Result<RolloutEvent, MappingErrorKind> {
+        let (attempt, target) = (self.attempt, self.target);
+        let (holder, plan) = (self.holder.clone(), self.plan.clone());
+        Ok(RolloutEvent {
+            attempt,
+            holder,
+            target,
+            plan,
+            step: self.step()?,
+        })
+    }
+
+    fn step(self) -> Result<RolloutStep, MappingErrorKind> {
         let odd = |what: String| unreadable("an event of a rollout", &what);
-        let step = match self.kind.as_str() {
+        Ok(match self.kind.as_str() {
             "Started" => RolloutStep::Started,
             "Opened" => {
                 let members = self.members.and_then(|members| u32::try_from(members).ok());
@@ -40,26 +61,53 @@ impl RolloutLine {
             }
             "Ended" => RolloutStep::Ended { wave: self.wave },
             "Completed" => RolloutStep::Completed,
+            "Paused" => self.stopped(StopKind::Paused),
+            "RolledBack" => self.stopped(StopKind::RolledBack),
+            "Ordered" => self.stopped(StopKind::Ordered),
             other => return Err(odd(format!("its kind is {other:?}"))),
-        };
-        Ok(RolloutEvent {
-            attempt: self.attempt,
-            holder: self.holder,
-            target: self.target,
-            plan: self.plan,
-            step,
         })
     }
 }
 
-/// The ledger's words for a step: its kind, its wave, and how many tenants were counted.
-pub(super) fn words(step: &RolloutStep) -> (&'static str, &str, Option<i32>) {
+/// A step as it stands in its row.
+pub(super) struct Words<'s> {
+    pub(super) kind: &'static str,
+    /// Empty for what is of no wave.
+    pub(super) wave: &'s str,
+    /// How many tenants were counted.
+    pub(super) members: Option<i32>,
+    /// Why, where it is a stop.
+    pub(super) why: Option<&'s str>,
+}
+
+/// The ledger's words for a step.
+pub(super) fn words(step: &RolloutStep) -> Words<'_> {
+    let plain = |kind, wave| Words {
+        kind,
+        wave,
+        members: None,
+        why: None,
+    };
     match step {
-        RolloutStep::Started => ("Started", "", None),
-        // No table of tenants has more rows than fit.
-        RolloutStep::Opened { wave, members } => ("Opened", wave, Some(i32::try_from(*members).unwrap_or(i32::MAX))),
-        RolloutStep::Ended { wave } => ("Ended", wave, None),
-        RolloutStep::Completed => ("Completed", "", None),
+        RolloutStep::Started => plain("Started", ""),
+        RolloutStep::Opened { wave, members } => Words {
+            // No table of tenants has more rows than fit.
+            members: Some(i32::try_from(*members).unwrap_or(i32::MAX)),
+            ..plain("Opened", wave)
+        },
+        RolloutStep::Ended { wave } => plain("Ended", wave),
+        RolloutStep::Completed => plain("Completed", ""),
+        RolloutStep::Stopped { kind, wave, why } => {
+            let kind = match kind {
+                StopKind::Paused => "Paused",
+                StopKind::RolledBack => "RolledBack",
+                StopKind::Ordered => "Ordered",
+            };
+            Words {
+                why: Some(why),
+                ..plain(kind, wave.as_deref().unwrap_or_default())
+            }
+        }
     }
 }
 

@@ -4,13 +4,16 @@
 //! is refused with [`MappingErrorKind::Contended`] and has written nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use snafu::Snafu;
 
-use super::{Evidence, FoundLine, FoundReport, FoundSummary, RolloutEvent, Rollouts, Unproved, WaveOfFlip};
+use super::{
+    Command, Evidence, FoundLine, FoundReport, FoundSummary, Order, RolloutEvent, Rollouts, Unproved, WaveOfFlip,
+};
 use crate::resources::{PinDeletionPolicy, RenameKind};
 
 /// What the tables look like, found when the mapping was prepared.
@@ -287,6 +290,17 @@ pub struct PinEvent {
     pub to: Option<i32>,
     /// The pin's `spec.version` at that time.
     pub wanted_version: i32,
+    /// Why; one for all tenants of a batch.
+    pub cause: Arc<Cause>,
+}
+
+/// Why a row was moved, as the ledger has it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cause {
+    /// In one word: `spec.version`, `rollout`.
+    pub reason: String,
+    /// The wave that it was a batch of, where it moved forward in one.
+    pub wave: Option<WaveOfFlip>,
 }
 
 /// One environment of the mapping, read in one snapshot.
@@ -304,6 +318,8 @@ pub struct EnvironmentView {
     pub evidence: BTreeMap<String, BTreeMap<String, Vec<PinEvent>>>,
     /// What the ledger knows of the rollouts here.
     pub rollouts: Rollouts,
+    /// What people ordered to be taken back, and nobody has lifted since; oldest first.
+    pub orders: Vec<Order>,
     /// Now, by the database's clock: what ages of events are measured with.
     pub now: Timestamp,
 }
@@ -315,15 +331,15 @@ pub struct Move {
     pub tenant: String,
     /// What the row must hold for the move to happen; `None`: there must be no row.
     pub from: Option<i32>,
+    /// The version that it gets.
+    pub to: i32,
 }
 
-/// A batch of rows that change to one version, whole or not at all.
+/// A batch of rows that change, whole or not at all: each to its own version, which must be complete.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Flip {
     /// The environment.
     pub environment: String,
-    /// The version.
-    pub version: i32,
     /// The rows.
     pub moves: Vec<Move>,
     /// Why, for the ledger: `spec.version`, `restore-row`, `rollout`.
@@ -339,7 +355,7 @@ pub enum FlipOutcome {
     Done,
     /// Nothing changed: these tenants' rows are not what was presumed.
     Moved(Vec<String>),
-    /// Nothing changed: the version is not complete, or retired.
+    /// Nothing changed: a version is not complete, or retired.
     NotComplete,
 }
 
@@ -516,8 +532,14 @@ pub trait Mapping: Send + Sync {
     ) -> Result<(), MappingError>;
     /// Puts on record what happens to a rollout. What is on record already is no change.
     async fn record_rollout(&self, environment: &str, events: &[RolloutEvent]) -> Result<(), MappingError>;
-    /// Moves rows to one complete version, whole or not at all.
+    /// Moves rows to complete versions, whole or not at all.
     async fn flip(&self, flip: &Flip) -> Result<FlipOutcome, MappingError>;
     /// Deletes rows that still hold what they should, and their claims; records it. Others are left as they are.
     async fn remove_rows(&self, environment: &str, rows: &[RowRemoval]) -> Result<(), MappingError>;
+
+    /// The number of the newest command that a person gave, 0 before the first: what tells that there is another.
+    async fn newest_command(&self) -> Result<i64, MappingError>;
+    /// Puts a person's command on record, and returns its number. The one call that writes without the fence: whoever
+    /// leads carries it out, and need not be asked.
+    async fn give_command(&self, command: &Command) -> Result<i64, MappingError>;
 }

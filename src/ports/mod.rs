@@ -8,6 +8,7 @@ mod access;
 mod budget;
 mod clients;
 mod clock;
+mod command;
 mod config_maps;
 mod contract;
 mod evidence;
@@ -30,6 +31,7 @@ pub mod window;
 pub use budget::{Ask, Budget, Outcome, Place, Return, Told, Urgency};
 pub use clients::{Clients, ConnectError};
 pub use clock::{Clock, SystemClock};
+pub use command::{Command, Order, Ordered, Scope};
 pub use config_maps::{ConfigMapError, ConfigMapRecord, ConfigMaps};
 pub use contract::{Contract, Difference};
 pub use evidence::{Evidence, Sampled, Unproved};
@@ -39,9 +41,9 @@ pub use findings::{
 };
 pub use git_settings::{GitLink, GitSettings, GitSync, Migration};
 pub use mapping::{
-    AskedRename, Claim, CompleteVersion, DashboardIds, DashboardRecord, DashboardRow, DocumentState, EnvironmentView,
-    Flip, FlipOutcome, Intent, IntentStep, Mapping, MappingError, MappingErrorKind, ModelState, Move, Organization,
-    PinEvent, PinEventKind, RowRemoval, Shape, SourceStamp, VersionChange, VersionRecord,
+    AskedRename, Cause, Claim, CompleteVersion, DashboardIds, DashboardRecord, DashboardRow, DocumentState,
+    EnvironmentView, Flip, FlipOutcome, Intent, IntentStep, Mapping, MappingError, MappingErrorKind, ModelState, Move,
+    Organization, PinEvent, PinEventKind, RowRemoval, Shape, SourceStamp, VersionChange, VersionRecord,
 };
 pub use objects::{Absence, Lookup, Object, Objects};
 pub use omni::{Omni, OmniError, OmniErrorKind, Reservation};
@@ -55,7 +57,7 @@ pub use repository::{
     Author, Copied, CopyRequest, Directory, ModelRepository, RepositoryError, RepositoryErrorKind, Revision,
     Whereabouts,
 };
-pub use rollout::{Attempt, RolloutEvent, RolloutStep, Rollouts, WaveOfFlip, WaveRecord};
+pub use rollout::{Attempt, RolloutEvent, RolloutStep, Rollouts, Stop, StopKind, WaveOfFlip, WaveRecord};
 pub use secrets::{SecretError, SecretRecord, Secrets};
 pub use standing::Standing;
 

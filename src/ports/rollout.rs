@@ -1,6 +1,6 @@
 //! What the ledger knows of an environment's rollouts: what happened, in order, and what that adds up to.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
@@ -9,10 +9,8 @@ use jiff::Timestamp;
 pub struct Rollouts {
     /// The newest attempt; `None` before the first.
     pub attempt: Option<Attempt>,
-    /// The target of the attempt that was last completed: what a tenant without a row gets while it waits for its wave.
-    pub baseline: Option<i32>,
-    /// The targets of all attempts that were completed: to start one of them again is to go back.
-    pub completed: BTreeSet<i32>,
+    /// Every attempt that was completed and not rolled back since, as its number and its target, oldest first.
+    pub completed: Vec<(i32, i32)>,
     /// When tenants last moved forward, by the version that they moved to and the wave's name, in whatever attempt: batches
     /// keep their distance also where the waves were edited in between.
     pub last_batches: BTreeMap<(i32, String), Timestamp>,
@@ -23,6 +21,9 @@ pub struct Rollouts {
 pub struct Attempt {
     /// Its number in the environment, from 1.
     pub number: i32,
+    /// The number of the first attempt that it goes on from: other waves were declared for the same target, or a person
+    /// retried, and nothing was completed or rolled back in between. What they all moved is what a rollback takes back.
+    pub first: i32,
     /// The object that declared it, as `<namespace>/<name>`.
     pub holder: String,
     /// The version that tenants move to.
@@ -33,6 +34,65 @@ pub struct Attempt {
     pub waves: BTreeMap<String, WaveRecord>,
     /// Since when every wave has ended.
     pub completed_at: Option<Timestamp>,
+    /// What ended it early, oldest first.
+    pub stops: Vec<Stop>,
+}
+
+/// What ended an attempt before all had moved, or took it back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stop {
+    /// When, by the database's clock.
+    pub at: Timestamp,
+    /// What becomes of those that have moved.
+    pub kind: StopKind,
+    /// The wave that is taken back; `None`: all of them.
+    pub wave: Option<String>,
+    /// Why, for people.
+    pub why: String,
+}
+
+/// What becomes of those that an attempt has moved, when it is stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StopKind {
+    /// They stay, and nobody moves forward.
+    Paused,
+    /// Each goes back to what it had.
+    RolledBack,
+    /// Likewise, since a person ordered it.
+    Ordered,
+}
+
+impl StopKind {
+    /// Whether those that have moved go back.
+    #[must_use]
+    pub const fn takes_back(self) -> bool {
+        matches!(self, Self::RolledBack | Self::Ordered)
+    }
+}
+
+impl Attempt {
+    /// What it is, as one word: the hash of what was declared, and its number. What status tells, and what a person
+    /// names to mean just this attempt.
+    #[must_use]
+    pub fn word(&self) -> String {
+        format!("{}-{}", self.plan, self.number)
+    }
+
+    /// Whether a flip of this wave belongs to what a rollback of this attempt takes back.
+    #[must_use]
+    pub fn takes_back(&self, flip: &WaveOfFlip) -> bool {
+        (self.first..=self.number).contains(&flip.attempt)
+            && self
+                .stops
+                .iter()
+                .any(|stop| stop.kind.takes_back() && stop.wave.as_ref().is_none_or(|wave| *wave == flip.wave))
+    }
+
+    /// Whether any of its tenants is to go back.
+    #[must_use]
+    pub fn is_rolled_back(&self) -> bool {
+        self.stops.iter().any(|stop| stop.kind.takes_back())
+    }
 }
 
 /// A wave that has opened. Times are the database's.
@@ -82,6 +142,15 @@ pub enum RolloutStep {
     },
     /// Every wave has ended.
     Completed,
+    /// It is stopped.
+    Stopped {
+        /// What becomes of those that have moved.
+        kind: StopKind,
+        /// The wave that is taken back; `None`: all of them.
+        wave: Option<String>,
+        /// Why, for people.
+        why: String,
+    },
 }
 
 /// The wave that a flip is a batch of.
@@ -94,6 +163,18 @@ pub struct WaveOfFlip {
 }
 
 impl Rollouts {
+    /// The target that was last rolled out to the end: what a tenant without a row gets while it waits for its wave.
+    #[must_use]
+    pub fn baseline(&self) -> Option<i32> {
+        self.completed.last().map(|(_, target)| *target)
+    }
+
+    /// Whether a target was rolled out to the end before: to start it again is to go back.
+    #[must_use]
+    pub fn was_completed(&self, target: i32) -> bool {
+        self.completed.iter().any(|(_, completed)| *completed == target)
+    }
+
     /// Takes in that tenants moved forward in a wave of an attempt.
     pub fn moved(&mut self, attempt: i32, wave: &str, to: i32, at: Timestamp) {
         let last = self.last_batches.entry((to, wave.to_owned())).or_insert(at);
@@ -107,19 +188,23 @@ impl Rollouts {
     /// Takes in one event of the newest attempt, or the first of the next.
     pub fn take_in(&mut self, event: &RolloutEvent, at: Timestamp) {
         if event.step == RolloutStep::Started {
+            let goes_on = self.attempt.as_ref().filter(|before| {
+                before.target == event.target && before.completed_at.is_none() && !before.is_rolled_back()
+            });
             self.attempt = Some(Attempt {
                 number: event.attempt,
+                first: goes_on.map_or(event.attempt, |before| before.first),
                 holder: event.holder.clone(),
                 target: event.target,
                 plan: event.plan.clone(),
                 waves: BTreeMap::new(),
                 completed_at: None,
+                stops: Vec::new(),
             });
             return;
         }
         if event.step == RolloutStep::Completed {
-            self.baseline = Some(event.target);
-            self.completed.insert(event.target);
+            self.completed.push((event.attempt, event.target));
         }
         let Some(attempt) = self.attempt.as_mut().filter(|it| it.number == event.attempt) else {
             return;
@@ -142,6 +227,18 @@ impl Rollouts {
             }
             RolloutStep::Completed => {
                 attempt.completed_at.get_or_insert(at);
+            }
+            RolloutStep::Stopped { kind, wave, why } => {
+                attempt.stops.push(Stop {
+                    at,
+                    kind: *kind,
+                    wave: wave.clone(),
+                    why: why.clone(),
+                });
+                if kind.takes_back() {
+                    attempt.completed_at = None;
+                    self.completed.retain(|(number, _)| *number < attempt.first);
+                }
             }
         }
     }

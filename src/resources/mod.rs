@@ -66,6 +66,8 @@ pub mod annotations {
     pub const VALIDATE_REQUESTED_AT: &str = "validate-requested-at";
     /// TenantPin: `<version now>-><version to restore>` confirms that a row changed by hand may be put back.
     pub const RESTORE_ROW: &str = "restore-row";
+    /// VersionRollout: the word in `status.plan` of a rollout that was stopped, which is to be tried again.
+    pub const RETRY_ROLLOUT: &str = "retry-rollout";
     /// OmniInstance: the name of the owner whose mapping this one takes over.
     pub const TAKE_MAPPING_FROM: &str = "take-mapping-from";
     /// OmniInstance: the identity, as its condition names it, of another organisation that a person takes for the right one.

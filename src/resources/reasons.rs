@@ -99,6 +99,21 @@ reasons! {
         cause: "All of its pins are on hold, were changed by another hand, or lack what they require.",
         remedy: "Free one of the pins that `status.leftOutPins` names, or take them out of the wave.",
     }
+    /// The rollout was stopped by what it found: nobody moves forward, and where it says so those that had moved go back.
+    RolloutFailed {
+        cause: "More tenants failed its checks than its budget lets pass.",
+        remedy: "Set `spec.version` to another version, or annotate it as the message says to start it again.",
+    }
+    /// A person took a rollout or a tenant back by `wavepin rollback`, which outranks what is declared.
+    RolledBack {
+        cause: "The order that the message names stands in the ledger, or the rollout was not started again since it was lifted.",
+        remedy: "Lift it with `wavepin rollback --lift` when it has served, and start the rollout again as the message says.",
+    }
+    /// The tenant is to go back to what it had, and cannot have it.
+    NotReturned {
+        cause: "It had no row before, or the version that it had is retired or not on record as complete.",
+        remedy: "Set `spec.version` of the pin to the version that it shall have.",
+    }
     /// Every wave of the rollout has ended.
     RolledOut {
         cause: "All that may move have, and each wave has soaked.",

@@ -13,14 +13,14 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::sync::Notify;
 use wavepin::ports::{
-    Ask, Budget, Claim, CompleteVersion, Connection, Contract, Copied, CopyRequest, DashboardRecord, DashboardRow,
-    Directory, DocumentFindings, DocumentPermit, DocumentRecord, DocumentRequest, EnvironmentView, Exported, Flip,
-    FlipOutcome, FolderPermit, FolderRecord, FoundLine, FoundReport, GitLink, GitSettings, GitSync, Grantee, Identity,
-    ImportRequest, Imported, Intent, IntentStep, Mapping, MappingError, MappingErrorKind, Merge, Migration, ModelFile,
-    ModelFiles, ModelRecord, ModelRepository, NewModel, Omni, OmniError, OmniErrorKind, Organization, Place,
-    PublishedRead, QueryAnswer, QueryAsk, RepositoryError, RepositoryErrorKind, Reservation, Return, Revision,
-    RoleGrant, RolloutEvent, RowRemoval, Scheduled, Shape, Standing, Told, ValidationIssue, VersionChange,
-    VersionRecord,
+    Ask, Budget, Claim, Command, CompleteVersion, Connection, Contract, Copied, CopyRequest, DashboardRecord,
+    DashboardRow, Directory, DocumentFindings, DocumentPermit, DocumentRecord, DocumentRequest, EnvironmentView,
+    Exported, Flip, FlipOutcome, FolderPermit, FolderRecord, FoundLine, FoundReport, GitLink, GitSettings, GitSync,
+    Grantee, Identity, ImportRequest, Imported, Intent, IntentStep, Mapping, MappingError, MappingErrorKind, Merge,
+    Migration, ModelFile, ModelFiles, ModelRecord, ModelRepository, NewModel, Omni, OmniError, OmniErrorKind,
+    Organization, Place, PublishedRead, QueryAnswer, QueryAsk, RepositoryError, RepositoryErrorKind, Reservation,
+    Return, Revision, RoleGrant, RolloutEvent, RowRemoval, Scheduled, Shape, Standing, Told, ValidationIssue,
+    VersionChange, VersionRecord,
 };
 
 /// Where in a call a process is stopped.
@@ -363,6 +363,8 @@ behind_a_fuse! {
     fn flip(flip: &Flip) -> Result<FlipOutcome, MappingError>;
     fn record_rollout(environment: &str, events: &[RolloutEvent]) -> Result<(), MappingError>;
     fn remove_rows(environment: &str, rows: &[RowRemoval]) -> Result<(), MappingError>;
+    fn newest_command() -> Result<i64, MappingError>;
+    fn give_command(command: &Command) -> Result<i64, MappingError>;
 }
 
 /// A place is asked for before each request. It is given back beside everything else, so that this call has no number

@@ -1,5 +1,6 @@
 //! The mapping does the same on SQLite and on PostgreSQL, and what the port promises.
 
+mod back;
 mod bed;
 mod budget;
 mod looking;
@@ -50,6 +51,17 @@ mod lookers {
         where_there_is_no_ledger_an_empty_one_is_shown_and_none_is_made
         looking_shows_what_is_there_and_shuts_nobody_out
         who_reads_from_omni_is_counted_and_shuts_nobody_out
+    }
+}
+
+mod taken_back {
+    use super::{back, bed};
+
+    on_both! {
+        back:
+        a_stopped_rollout_is_one_that_goes_on_from_nothing
+        rows_go_back_each_to_its_own_version_whole_or_not_at_all
+        orders_stand_until_they_are_lifted_and_need_no_fence
     }
 }
 

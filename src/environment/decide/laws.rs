@@ -83,6 +83,7 @@ fn ledger() -> impl Strategy<Value = Vec<PinEvent>> {
                 from,
                 to,
                 wanted_version: wish,
+                cause: Arc::default(),
             };
             from = to;
             event
@@ -203,19 +204,19 @@ proptest! {
         let plan = scene.decide().plan;
         let mut moved = Vec::new();
         for flip in &plan.flips {
-            let target = &scene.0.versions[&flip.version];
-            prop_assert!(target.complete_at.is_some() && target.retired_at.is_none());
             for one in &flip.moves {
+                let target = &scene.0.versions[&one.to];
+                prop_assert!(target.complete_at.is_some() && target.retired_at.is_none());
                 let pin = owner(&scene, &plan, &one.tenant);
-                prop_assert_eq!(pin.spec.version, Some(flip.version));
+                prop_assert_eq!(pin.spec.version, Some(one.to));
                 prop_assert!(!pin.deleting && refusal(&pin.spec).is_none());
                 let held = pin.spec.hold.as_ref().is_some_and(|hold| hold.until.is_none_or(|until| until > scene.0.now));
                 prop_assert!(!held, "a held pin moves");
                 let void = target.unproved(&scene.0.key.environment).is_some();
                 let events = scene.0.view.events.get(&one.tenant).into_iter().flatten();
-                let had = events.into_iter().any(|it| [it.from, it.to].contains(&Some(flip.version)));
+                let had = events.into_iter().any(|it| [it.from, it.to].contains(&Some(one.to)));
                 prop_assert!(!void || had || flip.reason == super::BY_RESTORE, "on void evidence: {one:?}");
-                prop_assert!(one.from != Some(flip.version), "a write without a change");
+                prop_assert!(one.from != Some(one.to), "a write without a change");
                 moved.push(&one.tenant);
             }
         }

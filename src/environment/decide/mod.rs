@@ -15,11 +15,12 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::observe::{Holder, Observed};
-use crate::ports::{Claim, Flip, Move, Object, PinEvent, RolloutEvent, RowRemoval, Unproved, WaveOfFlip};
+use crate::ports::{Claim, Flip, Move, Object, Order, PinEvent, RolloutEvent, RowRemoval, Unproved, WaveOfFlip};
 use crate::resources::{Hold, Requires, TenantPinSpec};
 
+use rollout::back::{self, Back};
 use rollout::{Course, Follower};
-pub(super) use rollout::{Lead, RolloutStanding, Wait, WaveState};
+pub(super) use rollout::{Lead, RolloutStanding, Stopped, Wait, WaveState};
 pub(super) use row::Row;
 
 /// The reason of a flip that a pin's `spec.version` asks for, as the ledger has it.
@@ -33,6 +34,11 @@ const BY_ROLLOUT: &str = "rollout";
 const BY_WAY_BACK: &str = "rollout-back";
 /// The reason of a flip by which a tenant without a row gets the version that was last rolled out to the end.
 const BY_BASELINE: &str = "rollout-baseline";
+
+/// The reason of a flip by which tenants go back to what they had, since their rollout was rolled back.
+pub(super) const BY_ROLLED_BACK: &str = "rolled-back";
+/// The reason of a flip by which a tenant goes back to what it had, since a person ordered it.
+pub(super) const BY_ORDER: &str = "ordered-back";
 
 /// What comes of a look at an environment.
 #[derive(Debug, Clone, PartialEq)]
@@ -121,6 +127,10 @@ pub(super) enum Kept {
     },
     /// It is on hold.
     Held(Hold),
+    /// A person ordered it back, and nobody has lifted that since.
+    Ordered(Order),
+    /// Its rollout was rolled back, or a person ordered it back, and it cannot have what it had.
+    NotReturned(NotReturned),
     /// It follows a rollout, and none of its waves selects it.
     NotSelected {
         /// The rollout, as `<namespace>/<name>`.
@@ -137,6 +147,17 @@ pub(super) enum Kept {
     Unproved(Unproved),
     /// The tenant has not run the version in the required environment for as long as required.
     RequirementNotMet(Requires, Lacking),
+}
+
+/// Why a tenant that is to go back cannot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NotReturned {
+    /// It had no row.
+    HadNone,
+    /// What it had is retired.
+    Retired(i32),
+    /// What it had is not on record as complete.
+    NotComplete(i32),
 }
 
 /// What the ledger lacks of the evidence for a version.
@@ -181,8 +202,13 @@ impl Plan {
     /// Takes out what happens to the rollout, and every batch of its waves: no row moves on books that are not kept.
     pub(super) fn leave_rollout(&mut self) {
         self.rollout.clear();
-        self.flips.retain(|flip| flip.wave.is_none());
+        self.flips.retain(|flip| !is_of_rollout(flip));
     }
+}
+
+/// Whether a flip rests on what is on record of the rollout.
+pub(super) fn is_of_rollout(flip: &Flip) -> bool {
+    flip.wave.is_some() || flip.reason == BY_ROLLED_BACK
 }
 
 /// Decides for all pins together.
@@ -271,17 +297,33 @@ impl<'a> Draft<'a> {
             self.followers.push(course.follower(place, pin));
             return Standing::Moving;
         };
+        if let Some(back) = back::ordered(seen, &row, pin) {
+            return self.take_back(back, &row, pin);
+        }
         let standing = row.standing();
         if standing == Standing::Moving {
             self.flips.add(version, row.reason(), None, &row, pin);
         }
         standing
     }
+
+    fn take_back(&mut self, back: Back, row: &Row<'a>, pin: &Object<TenantPinSpec>) -> Standing {
+        match back {
+            Back::To(version) => {
+                self.flips.add_return(version, BY_ORDER, row, pin);
+                Standing::Moving
+            }
+            Back::Stays(standing) => standing,
+        }
+    }
 }
 
-/// Rows to move, by version, reason and wave.
+/// Rows to move, by version, reason and wave; those that go back, each to its own version, are one batch.
 #[derive(Default)]
-struct Flips(BTreeMap<(i32, &'static str, Option<WaveOfFlip>), Vec<Move>>);
+struct Flips(BTreeMap<Batched, Vec<Move>>);
+
+/// What the rows of one flip have in common: the version that they get, but where each gets its own; the reason; the wave.
+type Batched = (Option<i32>, &'static str, Option<WaveOfFlip>);
 
 impl Flips {
     fn add(
@@ -292,16 +334,24 @@ impl Flips {
         row: &Row<'_>,
         pin: &Object<TenantPinSpec>,
     ) {
-        self.0.entry((version, reason, wave)).or_default().push(Move {
+        self.0.entry((Some(version), reason, wave)).or_default().push(Move {
             tenant: pin.spec.tenant.clone(),
             from: row.holds,
+            to: version,
+        });
+    }
+
+    fn add_return(&mut self, version: i32, reason: &'static str, row: &Row<'_>, pin: &Object<TenantPinSpec>) {
+        self.0.entry((None, reason, None)).or_default().push(Move {
+            tenant: pin.spec.tenant.clone(),
+            from: row.holds,
+            to: version,
         });
     }
 
     fn of(self, environment: &str) -> Vec<Flip> {
-        let flips = self.0.into_iter().map(|((version, reason, wave), moves)| Flip {
+        let flips = self.0.into_iter().map(|((_, reason, wave), moves)| Flip {
             environment: environment.to_owned(),
-            version,
             moves,
             reason: reason.to_owned(),
             wave,

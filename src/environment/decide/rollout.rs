@@ -15,21 +15,22 @@
 //! | ends | when all of its tenants that may move have, at least one of them is on the target, and it has soaked |
 //! | without tenants | is passed |
 
+pub(super) mod back;
 mod follower;
 mod told;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::observe::Observed;
-use super::row::Row;
+use super::row::{Row, is_made_from};
 use super::{Kept, Lacking, Standing, later};
-use crate::ports::{Object, RolloutEvent, RolloutStep, Rollouts, WaveOfFlip, WaveRecord};
+use crate::ports::{Attempt, Object, Order, RolloutEvent, RolloutStep, Rollouts, WaveOfFlip, WaveRecord};
 use crate::resources::{
     TenantPinSpec, VersionRolloutSpec, Wave, WavePhase, WaveSelector, rollout_plan, rollout_refusal,
 };
 pub(super) use follower::Follower;
 use follower::Leave;
-pub(in super::super) use told::{Lead, RolloutStanding, Wait, WaveState};
+pub(in super::super) use told::{Lead, RolloutStanding, Stopped, Wait, WaveState};
 
 /// The rollout that moves tenants, and what the ledger knows of it.
 pub(super) struct Course<'a> {
@@ -43,6 +44,8 @@ pub(super) struct Course<'a> {
     pub(super) events: Vec<RolloutEvent>,
     /// When something changes by itself, by the database's clock.
     wakes: Vec<Timestamp>,
+    /// The newest order of a person about this rollout that nobody has lifted.
+    order: Option<Order>,
     /// Every follower was on the target before this attempt moved anybody: nothing is left that a soak could keep.
     all_are_there: bool,
 }
@@ -95,23 +98,23 @@ impl<'a> Course<'a> {
             ledger,
             events: Vec::new(),
             wakes: Vec::new(),
+            order: None,
             all_are_there: false,
         };
-        let known = course.ledger.attempt.as_ref();
-        if known.is_none_or(|known| known.plan != course.plan || known.target != spec.version) {
-            course.note(RolloutStep::Started);
-        }
+        course.heed_people();
         course
     }
 
     /// Puts a step on record, and takes it for done.
     fn note(&mut self, step: RolloutStep) {
         let before = self.ledger.attempt.as_ref().map_or(0, |attempt| attempt.number);
+        // What happens to an attempt tells of it as it began, whatever is declared since.
+        let begun = self.ledger.attempt.as_ref().filter(|_| step != RolloutStep::Started);
         let event = RolloutEvent {
             attempt: before + i32::from(step == RolloutStep::Started),
             holder: self.object.key(),
-            target: self.spec.version,
-            plan: self.plan.clone(),
+            target: begun.map_or(self.spec.version, |begun| begun.target),
+            plan: begun.map_or_else(|| self.plan.clone(), |begun| begun.plan.clone()),
             step,
         };
         self.ledger.take_in(&event, self.seen.view.now);
@@ -141,11 +144,14 @@ impl<'a> Course<'a> {
     /// Lets followers move, opens and ends waves, and says what is waited for.
     pub(super) fn advance(&mut self, followers: &mut [Follower<'a>]) -> Lead {
         let gate = self.gate();
+        let rolled_back = self.order.is_some() || self.is_rolled_back();
         for follower in followers.iter_mut().filter(|it| it.standing == Standing::Moving) {
-            if !self.is_forward(&follower.row) {
+            if !rolled_back && !self.is_forward(&follower.row) {
                 follower.leave = Some(Leave::Back);
             }
         }
+        let returning = self.take_back(followers);
+        let stopped = self.stopped();
         let attempt = self.ledger.attempt.iter();
         let mut moves = attempt
             .flat_map(|it| it.waves.values())
@@ -157,7 +163,10 @@ impl<'a> Course<'a> {
         for (place, wave) in self.spec.waves.iter().enumerate() {
             let mut members: Vec<&mut Follower<'a>> =
                 followers.iter_mut().filter(|it| it.wave == Some(place)).collect();
-            let (phase, waits) = self.advance_wave(wave, &mut members, all_ended, gate.as_ref());
+            let (phase, waits) = match &stopped {
+                Some(stopped) => (self.phase_when_stopped(wave), Some(stopped.clone())),
+                None => self.advance_wave(wave, &mut members, all_ended, gate.as_ref()),
+            };
             all_ended &= phase == WavePhase::Ended;
             wait = wait.or(waits);
             waves.push(self.state(wave, phase, &members));
@@ -175,19 +184,28 @@ impl<'a> Course<'a> {
                 .as_ref()
                 .is_some_and(|it| it.completed_at.is_some())
         };
-        if all_ended && !is_complete(self) {
+        if all_ended && stopped.is_none() && !is_complete(self) {
             self.note(RolloutStep::Completed);
         }
         let moved = followers.iter().filter(|it| it.standing == Standing::Pinned);
-        let number = self.ledger.attempt.as_ref().map_or(0, |attempt| attempt.number);
         Lead {
-            plan: format!("{}-{number}", self.plan),
+            plan: self.ledger.attempt.as_ref().map(Attempt::word).unwrap_or_default(),
             waves,
             complete: is_complete(self),
             // What nobody waits for any more is no news.
             wait: wait.or_else(|| gate.filter(|_| !all_ended)),
             followers: count(followers.iter()),
             moved: count(moved),
+            returning,
+        }
+    }
+
+    /// Where a wave stands when nothing gets on.
+    fn phase_when_stopped(&self, wave: &Wave) -> WavePhase {
+        match self.record(wave) {
+            None => WavePhase::Pending,
+            Some(record) if record.ended_at.is_some() => WavePhase::Ended,
+            Some(_) => WavePhase::Open,
         }
     }
 
@@ -317,7 +335,7 @@ impl<'a> Course<'a> {
             ),
             _ => false,
         };
-        let baseline = self.ledger.baseline.filter(|baseline| *baseline != self.spec.version);
+        let baseline = self.ledger.baseline().filter(|baseline| *baseline != self.spec.version);
         if let Some(baseline) = baseline.filter(|_| target_only && follower.row.holds.is_none())
             && Row::of(self.seen, follower.pin, Some(baseline)).standing() == Standing::Moving
         {
@@ -352,9 +370,7 @@ impl<'a> Course<'a> {
         let attempt = self.ledger.attempt.as_ref();
         let done = attempt.is_some_and(|attempt| attempt.completed_at.is_some());
         let before = &self.seen.view.rollouts;
-        !done
-            && before.completed.contains(&self.spec.version)
-            && !before.baseline.is_some_and(|it| self.is_made_from(it))
+        !done && before.was_completed(self.spec.version) && !before.baseline().is_some_and(|it| self.is_made_from(it))
     }
 
     /// Whether a row moves forward, so that its wave and the gates count: to what it never had, or again to what is made
@@ -365,13 +381,7 @@ impl<'a> Course<'a> {
 
     /// Whether the target was cut from this version, or from one that was.
     fn is_made_from(&self, version: i32) -> bool {
-        let source = |of: &i32| {
-            let source = &self.seen.versions.get(of)?.source;
-            source.strip_prefix("cut:")?.parse::<i32>().ok()
-        };
-        // More steps than versions would be a circle.
-        let line = std::iter::successors(source(&self.spec.version), source);
-        line.take(self.seen.versions.len()).any(|from| from == version)
+        is_made_from(&self.seen.versions, self.spec.version, version)
     }
 
     fn record(&self, wave: &Wave) -> Option<WaveRecord> {

@@ -1,10 +1,12 @@
 //! Whether the row of one pin moves, and what keeps it.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::observe::Observed;
-use super::{BY_RESTORE, BY_SPEC, Kept, Lacking, Standing, later, oldest_first};
-use crate::ports::{Object, PinEvent, PinEventKind};
+use super::{BY_ORDER, BY_RESTORE, BY_ROLLED_BACK, BY_ROLLOUT, BY_SPEC, Kept, Lacking, Standing, later, oldest_first};
+use crate::ports::{Object, PinEvent, PinEventKind, VersionRecord};
 use crate::resources::{Hold, Requires, TenantPinSpec, annotations};
 
 /// One row, its ledger, and the pin that wishes something of it.
@@ -97,13 +99,31 @@ impl<'a> Row<'a> {
         }
     }
 
+    /// The move that made the row hold what it holds, if it went forward by a wish: what can be taken back.
+    pub(super) fn advance(&self) -> Option<&'a PinEvent> {
+        let (last, before) = self.events.split_last()?;
+        let by_wish = [BY_SPEC, BY_ROLLOUT].contains(&last.cause.reason.as_str());
+        let had = before.iter().any(|event| event.to == last.to);
+        let forward = last.cause.wave.is_some() || !had || self.is_made_from(last);
+        let flipped = last.kind == PinEventKind::Flip && last.to == self.holds;
+        (flipped && by_wish && forward).then_some(last)
+    }
+
+    /// Whether an event moved the row to a version that was made from what it held.
+    fn is_made_from(&self, event: &PinEvent) -> bool {
+        let (Some(from), Some(to)) = (event.from, event.to) else {
+            return false;
+        };
+        is_made_from(&self.seen.versions, to, from)
+    }
+
     /// Why the row is moved, for the ledger.
     pub(super) fn reason(&self) -> &'static str {
         if self.restored() { BY_RESTORE } else { BY_SPEC }
     }
 
     /// The hold that lasts, if one does. An expired one is ignored.
-    fn hold(&self) -> Option<&'a Hold> {
+    pub(super) fn hold(&self) -> Option<&'a Hold> {
         let hold = self.pin.spec.hold.as_ref()?;
         hold.until.is_none_or(|until| until > self.seen.now).then_some(hold)
     }
@@ -150,10 +170,13 @@ impl<'a> Row<'a> {
     }
 
     /// Whether the wish needs evidence. Going back to what this row has held needs none, and what a person confirmed
-    /// needs none either.
+    /// needs none either. What the row was taken back from is forward again.
     pub(super) fn is_forward(&self) -> bool {
         let wish = Some(self.wish());
+        let taken_back =
+            |last: &PinEvent| last.from == wish && [BY_ROLLED_BACK, BY_ORDER].contains(&last.cause.reason.as_str());
         let had = self.events.iter().any(|event| event.to == wish || event.from == wish);
+        let had = had && !self.events.last().is_some_and(taken_back);
         !had && !self.restored()
     }
 
@@ -187,6 +210,14 @@ impl<'a> Row<'a> {
     pub(in super::super) fn holds_complete(&self) -> bool {
         self.holds.is_some_and(|version| self.was_complete(version))
     }
+}
+
+/// Whether a version was cut from another, or from one that was.
+pub(super) fn is_made_from(versions: &BTreeMap<i32, VersionRecord>, version: i32, from: i32) -> bool {
+    let source = |of: &i32| versions.get(of)?.source.strip_prefix("cut:")?.parse::<i32>().ok();
+    // More steps than versions would be a circle.
+    let line = std::iter::successors(source(&version), source);
+    line.take(versions.len()).any(|source| source == from)
 }
 
 /// What events lack to show that a version was held for `soak` without a break, up to `now`.

@@ -1,5 +1,7 @@
 //! Each gate, each claim, by example.
 
+use std::sync::Arc;
+
 use rstest::rstest;
 
 use super::super::act::Failed;
@@ -25,7 +27,7 @@ fn flips(plan: &Plan) -> Vec<(Option<i32>, i32, &str)> {
     each.flat_map(|flip| {
         moves(flip)
             .into_iter()
-            .map(|one| (one.from, flip.version, flip.reason.as_str()))
+            .map(|one| (one.from, one.to, flip.reason.as_str()))
     })
     .collect()
 }
@@ -60,6 +62,7 @@ fn deleted(seconds: i64, from: i32) -> PinEvent {
         from: Some(from),
         to: None,
         wanted_version: from,
+        cause: Arc::default(),
     }
 }
 
@@ -520,12 +523,12 @@ fn all_moves_to_one_version_are_one_flip() {
     scene.0.view.rows.insert("b".to_owned(), 1);
     let flip = |version, moves: &[(&str, Option<i32>)]| Flip {
         environment: "production".to_owned(),
-        version,
         moves: moves
             .iter()
             .map(|(tenant, from)| Move {
                 tenant: (*tenant).to_owned(),
                 from: *from,
+                to: version,
             })
             .collect(),
         reason: BY_SPEC.to_owned(),

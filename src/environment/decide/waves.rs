@@ -1,5 +1,6 @@
 //! Rollouts by example; what holds of every one of them is in `lives`.
 
+mod back;
 mod lives;
 
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 use super::super::scene::{Scene, With, at, follower, rollout};
 use super::{BY_BASELINE, BY_WAY_BACK, Kept, Lead, RolloutStanding, Standing, Wait};
 use crate::ports::VersionRecord;
-use crate::resources::{Freeze, WavePhase};
+use crate::resources::{Freeze, WavePhase, annotations};
 
 /// Canaries, then half of the early ones at a time, then everybody else.
 fn waves() -> Value {
@@ -46,6 +47,14 @@ fn rolling(version: i32) -> Scene {
 fn edit(scene: &mut Scene, change: impl FnOnce(&mut crate::resources::VersionRolloutSpec)) {
     let mut object = (*scene.0.rollouts[0]).clone();
     change(&mut object.spec);
+    scene.0.rollouts = vec![Arc::new(object)];
+}
+
+/// Asks for the attempt to be made again.
+fn retry(scene: &mut Scene) {
+    let word = scene.0.view.rollouts.attempt.as_ref().unwrap().word();
+    let mut object = (*scene.0.rollouts[0]).clone();
+    object.requests.insert(annotations::RETRY_ROLLOUT.to_owned(), word);
     scene.0.rollouts = vec![Arc::new(object)];
 }
 
@@ -173,7 +182,7 @@ fn a_whole_rollout_is_taken_back_without_waves_and_rolled_out_again_with_them() 
     scene.settle();
     assert_eq!(versions(&scene), [2; 7]);
     assert!(lead(&scene).complete, "{:?}", lead(&scene));
-    assert_eq!(scene.0.view.rollouts.baseline, Some(2));
+    assert_eq!(scene.0.view.rollouts.baseline(), Some(2));
     edit(&mut scene, |spec| spec.version = 3);
     scene.settle();
     assert_eq!(versions(&scene), [3, 2, 2, 2, 2, 2, 2]);

@@ -1,13 +1,15 @@
 //! What a pass says of rollouts.
 
 use super::super::act::Failed;
-use super::super::decide::{Decision, Kept, Lead, RolloutStanding, Standing, Wait, WaveState};
+use super::super::decide::{Decision, Kept, Lead, RolloutStanding, Standing, Stopped, Wait, WaveState};
 use super::super::observe::Observed;
 use super::super::{RolloutProgress, RolloutReport, Rollouts};
-use super::{about, kept_back, not_proved};
-use crate::ports::{Failure, Object};
+use super::{about, kept_back, not_proved, taken_back};
+use crate::ports::{Failure, Object, Order, StopKind};
 use crate::resources::conditions::{ACCEPTED, COMPLETE, Finding, READY, RECONCILING, Reason, STALLED, WAITING};
-use crate::resources::{Freeze, VersionRolloutSpec, WavePhase, WaveStatus, rollout_refusal};
+use crate::resources::{
+    ANNOTATION_PREFIX, Freeze, VersionRolloutSpec, WavePhase, WaveStatus, annotations, rollout_refusal,
+};
 
 type Rollout = Object<VersionRolloutSpec>;
 
@@ -116,10 +118,10 @@ fn findings(rollout: &Rollout, lead: &Lead, progress: &RolloutProgress, failed: 
         }
         return findings;
     };
-    let (reason, rest) = waits(wait, rollout.spec.version);
+    let (reason, rest) = waits(wait, lead, rollout.spec.version);
     let text = format!("{now}: {rest}");
     match wait {
-        Wait::Retired => findings.extend([
+        _ if stalls(wait) => findings.extend([
             Finding::fails(READY, reason, text.clone()),
             Finding::holds(STALLED, reason, text),
         ]),
@@ -133,6 +135,15 @@ fn findings(rollout: &Rollout, lead: &Lead, progress: &RolloutProgress, failed: 
         ]),
     }
     findings
+}
+
+/// Whether nothing comes of it until a person changes something; what a person ordered is no failure.
+fn stalls(wait: &Wait) -> bool {
+    match wait {
+        Wait::Retired => true,
+        Wait::Stopped(stopped) => stopped.kind != StopKind::Ordered,
+        _ => false,
+    }
 }
 
 /// `Complete`: which wave it is at, without counts, so that it moves once a wave.
@@ -168,7 +179,7 @@ fn complete(lead: &Lead, now: &str, progress: &RolloutProgress) -> Finding {
 }
 
 /// What a rollout waits for: why, until when, and whose move it is.
-fn waits(wait: &Wait, target: i32) -> (Reason, String) {
+fn waits(wait: &Wait, lead: &Lead, target: i32) -> (Reason, String) {
     match wait {
         Wait::NotComplete { declared: true } => {
             let text = format!("version {target} is not complete yet; the rollout goes on as soon as it is");
@@ -212,10 +223,52 @@ fn waits(wait: &Wait, target: i32) -> (Reason, String) {
             );
             (Reason::HeldBack, text)
         }
+        Wait::Stopped(stopped) => failed(stopped, lead.returning),
+        Wait::Ordered(order) => ordered(order, lead.returning),
         Wait::Soak(wave, until) => {
             let text = format!("wave {wave} soaks until {until}; then the next one opens");
             (Reason::Soaking, text)
         }
+    }
+}
+
+/// What a rollout comes to that failed, or that was taken back and is not started again.
+fn failed(stopped: &Stopped, returning: u32) -> (Reason, String) {
+    let reason = match stopped.kind {
+        StopKind::Ordered => Reason::RolledBack,
+        StopKind::Paused | StopKind::RolledBack => Reason::RolloutFailed,
+    };
+    let so = match stopped.kind {
+        StopKind::Paused => "it is paused; who has moved stays, and nobody moves forward".to_owned(),
+        StopKind::RolledBack | StopKind::Ordered => {
+            format!("it is rolled back{}, and nobody moves forward", on_their_way(returning))
+        }
+    };
+    let text = format!(
+        "{}; {so}. Set spec.version to another one, or to start it again with its first wave annotate it with \
+         {ANNOTATION_PREFIX}{}: {}",
+        stopped.why,
+        annotations::RETRY_ROLLOUT,
+        stopped.retry
+    );
+    (reason, text)
+}
+
+/// What a rollout comes to that a person ordered back.
+fn ordered(order: &Order, returning: u32) -> (Reason, String) {
+    let text = format!(
+        "{}{}; nobody moves forward, whatever is declared, until `wavepin rollback --lift {}`",
+        taken_back(order),
+        on_their_way(returning),
+        order.number
+    );
+    (Reason::RolledBack, text)
+}
+
+fn on_their_way(returning: u32) -> String {
+    match returning {
+        0 => String::new(),
+        returning => format!(", {returning} tenants are on their way"),
     }
 }
 

@@ -8,6 +8,7 @@ use super::super::compare::{changed_claims, group_outside};
 use super::super::ledger::{ClaimLine, EventBatch, Failure, deletion_word, event_word, time};
 use super::super::rollouts::{COLUMNS, RolloutLine, add_up, words};
 use super::PgMapping;
+use super::commands::orders;
 use super::session::{Session, lines, statement, value};
 use crate::mapping::lines::read_by_name;
 use crate::ports::{Claim, EnvironmentView, PinEventKind, RolloutEvent, WaveOfFlip};
@@ -56,9 +57,10 @@ struct EventLine {
     wanted_version: i32,
     attempt: Option<i32>,
     wave: Option<String>,
+    reason: String,
 }
 
-read_by_name!(EventLine { at, environment, kind, tenants, from_version, to_version, wanted_version, attempt, wave } from sqlx::postgres::PgRow);
+read_by_name!(EventLine { at, environment, kind, tenants, from_version, to_version, wanted_version, attempt, wave, reason } from sqlx::postgres::PgRow);
 
 impl EventLine {
     fn batch(self) -> EventBatch {
@@ -72,6 +74,7 @@ impl EventLine {
             wanted_version: self.wanted_version,
             attempt: self.attempt,
             wave: self.wave,
+            reason: self.reason,
         }
     }
 }
@@ -104,7 +107,7 @@ impl PgMapping {
         let claims = claims(snapshot.on(), environment).await?;
         let events: Vec<EventLine> = lines(
             "SELECT (extract(epoch FROM at) * 1000000)::bigint AS at, environment, kind, tenants, from_version, \
-             to_version, wanted_version, attempt, wave FROM wavepin.pin_event WHERE environment = $1 OR environment = ANY($2) ORDER BY id",
+             to_version, wanted_version, attempt, wave, reason FROM wavepin.pin_event WHERE environment = $1 OR environment = ANY($2) ORDER BY id",
         )
         .bind(environment)
         .bind(evidence)
@@ -112,18 +115,20 @@ impl PgMapping {
         .await?;
         let rollouts: Vec<RolloutLine> = lines(AssertSqlSafe(format!(
             "SELECT (extract(epoch FROM at) * 1000000)::bigint AS at, {COLUMNS} FROM wavepin.rollout_event \
-             WHERE environment = $1 AND (kind = 'Completed' OR attempt = \
+             WHERE environment = $1 AND (kind IN ('Started', 'Completed', 'Paused', 'RolledBack', 'Ordered') OR attempt = \
              (SELECT max(attempt) FROM wavepin.rollout_event WHERE environment = $1)) ORDER BY id"
         )))
         .bind(environment)
         .fetch_all(snapshot.on())
         .await?;
+        let orders = orders(snapshot.on(), environment).await?;
         let now: i64 = value("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
             .fetch_one(snapshot.on())
             .await?;
         snapshot.rollback().await?;
         let mut view = EnvironmentView {
             claims,
+            orders,
             now: time(now)?,
             ..EnvironmentView::default()
         };
@@ -190,20 +195,21 @@ impl PgMapping {
     pub(super) async fn write_rollout(&self, environment: &str, events: &[RolloutEvent]) -> Result<(), Failure> {
         let mut session = self.transaction().await?;
         for event in events {
-            let (kind, wave, members) = words(&event.step);
+            let words = words(&event.step);
             let sql = format!(
-                "INSERT INTO wavepin.rollout_event ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
+                "INSERT INTO wavepin.rollout_event ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
                  ON CONFLICT DO NOTHING"
             );
             statement(AssertSqlSafe(sql))
                 .bind(environment.to_owned())
                 .bind(event.attempt)
-                .bind(kind)
-                .bind(wave.to_owned())
-                .bind(members)
+                .bind(words.kind)
+                .bind(words.wave.to_owned())
+                .bind(words.members)
                 .bind(event.target)
                 .bind(event.plan.clone())
                 .bind(event.holder.clone())
+                .bind(words.why.map(str::to_owned))
                 .execute(session.on())
                 .await?;
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sqlx::AssertSqlSafe;
 
-use super::super::compare::{FlipPlan, FoundRows, check_whole, found_rows, group_removed, plan_flip};
+use super::super::compare::{FlipPlan, FlipPlans, FoundRows, check_whole, found_rows, group_removed, plan_flip};
 use super::super::ledger::Failure;
 use super::environment::{NewEvent, delete_claims};
 use super::errors::is_broken_off;
@@ -29,24 +29,27 @@ impl PgMapping {
     async fn try_flip(&self, flip: &Flip) -> Result<FlipOutcome, Failure> {
         let tables = self.tables().await?;
         let mut session = self.transaction_on_rows().await?;
-        if !is_open(&mut session, &tables, flip.version).await? {
-            session.rollback().await?;
-            return Ok(FlipOutcome::NotComplete);
+        let targets: BTreeSet<i32> = flip.moves.iter().map(|it| it.to).collect();
+        for target in targets {
+            if !is_open(&mut session, &tables, target).await? {
+                session.rollback().await?;
+                return Ok(FlipOutcome::NotComplete);
+            }
         }
         let tenants = flip.moves.iter().map(|it| it.tenant.clone()).collect();
         let found = lock_rows(&mut session, &tables, &flip.environment, tenants).await?;
-        let plan = match plan_flip(flip, &found) {
-            Ok(plan) => plan,
+        let plans = match plan_flip(flip, &found) {
+            Ok(plans) => plans,
             Err(moved) => {
                 session.rollback().await?;
                 return Ok(FlipOutcome::Moved(moved));
             }
         };
-        if plan.tenants.is_empty() {
+        if plans.is_empty() {
             session.rollback().await?;
             return Ok(FlipOutcome::Done);
         }
-        let moved = write(&mut session, &tables, flip, plan).await?;
+        let moved = write(&mut session, &tables, flip, plans).await?;
         if !moved.is_empty() {
             session.rollback().await?;
             return Ok(FlipOutcome::Moved(moved));
@@ -130,7 +133,24 @@ async fn lock_rows(
 
 /// Writes the rows and the event. The answer is the tenants that got a row from another hand since we looked: a row
 /// that was not there could not be locked.
-async fn write(session: &mut Session, tables: &Tables, flip: &Flip, plan: FlipPlan) -> Result<Vec<String>, Failure> {
+async fn write(session: &mut Session, tables: &Tables, flip: &Flip, plans: FlipPlans) -> Result<Vec<String>, Failure> {
+    for (version, plan) in plans {
+        let moved = write_one(session, tables, flip, version, plan).await?;
+        if !moved.is_empty() {
+            return Ok(moved);
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// The same for the rows that get one version.
+async fn write_one(
+    session: &mut Session,
+    tables: &Tables,
+    flip: &Flip,
+    version: i32,
+    plan: FlipPlan,
+) -> Result<Vec<String>, Failure> {
     if !plan.updates.is_empty() {
         let sql = format!(
             "UPDATE {} SET model_version_id = $1, updated_at = now() \
@@ -138,7 +158,7 @@ async fn write(session: &mut Session, tables: &Tables, flip: &Flip, plan: FlipPl
             tables.tenant_version
         );
         statement(AssertSqlSafe(sql))
-            .bind(flip.version)
+            .bind(version)
             .bind(&flip.environment)
             .bind(plan.updates)
             .execute(session.on())
@@ -152,7 +172,7 @@ async fn write(session: &mut Session, tables: &Tables, flip: &Flip, plan: FlipPl
             tables.tenant_version
         );
         let inserted: Vec<String> = value(AssertSqlSafe(sql))
-            .bind(flip.version)
+            .bind(version)
             .bind(&flip.environment)
             .bind(&plan.inserts)
             .fetch_all(session.on())
@@ -167,8 +187,8 @@ async fn write(session: &mut Session, tables: &Tables, flip: &Flip, plan: FlipPl
         kind: PinEventKind::Flip,
         tenants: plan.tenants,
         from: plan.from,
-        to: Some(flip.version),
-        wanted_version: flip.version,
+        to: Some(version),
+        wanted_version: version,
         reason: &flip.reason,
         wave: flip.wave.as_ref(),
     };

@@ -5,6 +5,7 @@
 
 mod budget;
 mod columns;
+mod commands;
 mod environment;
 mod errors;
 mod flip;

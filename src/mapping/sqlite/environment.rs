@@ -10,6 +10,7 @@ use super::super::compare::{changed_claims, group_outside};
 use super::super::ledger::{ClaimLine, EventBatch, Failure, deletion_word, event_word, unreadable};
 use super::super::rollouts::{COLUMNS, RolloutLine, add_up, words};
 use super::SqliteMapping;
+use super::commands::orders;
 use crate::mapping::lines::read_by_name;
 use crate::ports::{Claim, EnvironmentView, MappingErrorKind, PinEventKind, RolloutEvent, WaveOfFlip};
 
@@ -58,9 +59,10 @@ struct EventLine {
     wanted_version: i32,
     attempt: Option<i32>,
     wave: Option<String>,
+    reason: String,
 }
 
-read_by_name!(EventLine { at, environment, kind, tenants, from_version, to_version, wanted_version, attempt, wave } from sqlx::sqlite::SqliteRow);
+read_by_name!(EventLine { at, environment, kind, tenants, from_version, to_version, wanted_version, attempt, wave, reason } from sqlx::sqlite::SqliteRow);
 
 impl EventLine {
     fn batch(self) -> Result<EventBatch, MappingErrorKind> {
@@ -74,6 +76,7 @@ impl EventLine {
             wanted_version: self.wanted_version,
             attempt: self.attempt,
             wave: self.wave,
+            reason: self.reason,
         })
     }
 }
@@ -103,7 +106,7 @@ impl SqliteMapping {
                 .fetch_all(&mut *snapshot)
                 .await?;
         let events: Vec<EventLine> = sqlx::query_as(
-            "SELECT at, environment, kind, tenants, from_version, to_version, wanted_version, attempt, wave \
+            "SELECT at, environment, kind, tenants, from_version, to_version, wanted_version, attempt, wave, reason \
              FROM wavepin_pin_event WHERE environment = ?1 OR environment IN (SELECT value FROM json_each(?2)) ORDER BY id",
         )
         .bind(environment)
@@ -111,7 +114,7 @@ impl SqliteMapping {
         .fetch_all(&mut *snapshot)
         .await?;
         let rollouts: Vec<RolloutLine> = sqlx::query_as(AssertSqlSafe(format!(
-            "SELECT at, {COLUMNS} FROM wavepin_rollout_event WHERE environment = ?1 AND (kind = 'Completed' OR attempt = \
+            "SELECT at, {COLUMNS} FROM wavepin_rollout_event WHERE environment = ?1 AND (kind IN ('Started', 'Completed', 'Paused', 'RolledBack', 'Ordered') OR attempt = \
              (SELECT max(attempt) FROM wavepin_rollout_event WHERE environment = ?1)) ORDER BY id"
         )))
         .bind(environment)
@@ -119,6 +122,7 @@ impl SqliteMapping {
         .await?;
         let mut view = EnvironmentView {
             claims: claims(&mut snapshot, environment).await?,
+            orders: orders(&mut snapshot, environment).await?,
             now: Timestamp::now(),
             ..EnvironmentView::default()
         };
@@ -196,20 +200,21 @@ impl SqliteMapping {
     pub(super) async fn write_rollout(&self, environment: &str, events: &[RolloutEvent]) -> Result<(), Failure> {
         let mut transaction = self.transaction().await?;
         for event in events {
-            let (kind, wave, members) = words(&event.step);
+            let words = words(&event.step);
             sqlx::query(AssertSqlSafe(format!(
-                "INSERT INTO wavepin_rollout_event (at, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) \
+                "INSERT INTO wavepin_rollout_event (at, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
                  ON CONFLICT DO NOTHING"
             )))
             .bind(Timestamp::now().as_microsecond())
             .bind(environment)
             .bind(event.attempt)
-            .bind(kind)
-            .bind(wave)
-            .bind(members)
+            .bind(words.kind)
+            .bind(words.wave)
+            .bind(words.members)
             .bind(event.target)
             .bind(&event.plan)
             .bind(&event.holder)
+            .bind(words.why)
             .execute(&mut *transaction)
             .await?;
         }

@@ -4,6 +4,7 @@
 //! for its turn rather than failing half-way. The file is in WAL mode, so that the application reads meanwhile.
 
 mod budget;
+mod commands;
 mod environment;
 mod flip;
 mod found;
@@ -71,7 +72,7 @@ impl SqliteMapping {
             .foreign_keys(true)
             .disable_statement_logging();
         if options.read_only {
-            connect = connect.read_only(!options.takes_places);
+            connect = connect.read_only(!options.takes_places && !options.takes_commands);
         } else if !in_memory {
             connect = connect.journal_mode(SqliteJournalMode::Wal);
         }
@@ -130,10 +131,15 @@ impl SqliteMapping {
         }
     }
 
+    /// A transaction for writing without the fence.
+    async fn unfenced(&self) -> Result<Transaction<'static, Sqlite>, Failure> {
+        Ok(self.pool.begin_with("BEGIN IMMEDIATE").await?)
+    }
+
     /// A transaction for a place in the budget: behind the fence too, but for one who writes nothing else and has none.
     async fn transaction_on_places(&self) -> Result<Transaction<'static, Sqlite>, Failure> {
         if self.options.read_only && self.options.takes_places {
-            return Ok(self.pool.begin_with("BEGIN IMMEDIATE").await?);
+            return self.unfenced().await;
         }
         self.transaction().await
     }

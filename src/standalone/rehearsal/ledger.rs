@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use tokio::sync::Mutex;
 
 use crate::ports::{
-    Claim, Clock, CompleteVersion, DashboardRecord, DashboardRow, EnvironmentView, Flip, FlipOutcome, FoundLine,
-    FoundReport, Intent, IntentStep, Mapping, MappingError, MappingErrorKind, Organization, RolloutEvent, RowRemoval,
-    Shape, VersionChange, VersionRecord,
+    Claim, Clock, Command, CompleteVersion, DashboardRecord, DashboardRow, EnvironmentView, Flip, FlipOutcome,
+    FoundLine, FoundReport, Intent, IntentStep, Mapping, MappingError, MappingErrorKind, Organization, RolloutEvent,
+    RowRemoval, Shape, VersionChange, VersionRecord,
 };
 
 /// A mapping that is read and not written.
@@ -269,5 +269,13 @@ impl Mapping for Ledger {
 
     async fn remove_rows(&self, _: &str, _: &[RowRemoval]) -> Result<(), MappingError> {
         Err(not_tried("delete rows"))
+    }
+
+    async fn newest_command(&self) -> Result<i64, MappingError> {
+        self.real.newest_command().await
+    }
+
+    async fn give_command(&self, _: &Command) -> Result<i64, MappingError> {
+        Err(not_tried("give a command"))
     }
 }

@@ -1,7 +1,7 @@
 //! A pin that follows a rollout, and how it moves now.
 
 use super::super::row::Row;
-use super::super::{BY_BASELINE, BY_RESTORE, BY_ROLLOUT, BY_WAY_BACK, Flips, Standing};
+use super::super::{BY_BASELINE, BY_ORDER, BY_RESTORE, BY_ROLLED_BACK, BY_ROLLOUT, BY_WAY_BACK, Flips, Standing};
 use crate::ports::{Object, WaveOfFlip};
 use crate::resources::TenantPinSpec;
 
@@ -22,9 +22,13 @@ pub(in crate::environment::decide) struct Follower<'a> {
 impl Follower<'_> {
     /// Adds the move that it has leave for.
     pub(in crate::environment::decide) fn add_to(&self, flips: &mut Flips, target: i32) {
+        if let Some(Leave::Return { version, ordered }) = self.leave {
+            let reason = if ordered { BY_ORDER } else { BY_ROLLED_BACK };
+            return flips.add_return(version, reason, &self.row, self.pin);
+        }
         let (version, reason, wave) = match &self.leave {
             _ if self.standing != Standing::Moving => return,
-            None => return,
+            None | Some(Leave::Return { .. }) => return,
             Some(Leave::Join(baseline)) => (*baseline, BY_BASELINE, None),
             Some(Leave::Back) if self.row.restored() => (target, BY_RESTORE, None),
             Some(Leave::Back) => (target, BY_WAY_BACK, None),
@@ -43,4 +47,11 @@ pub(in crate::environment::decide) enum Leave {
     Back,
     /// To the version that newcomers get.
     Join(i32),
+    /// To what it had before it was moved.
+    Return {
+        /// That version.
+        version: i32,
+        /// A person ordered it for this tenant.
+        ordered: bool,
+    },
 }

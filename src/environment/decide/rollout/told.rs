@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::ports::Unproved;
+use crate::ports::{Order, StopKind, Unproved};
 use crate::resources::{Freeze, WavePhase};
 
 /// Where one rollout stands.
@@ -31,6 +31,8 @@ pub(in crate::environment) struct Lead {
     pub(in crate::environment) followers: u32,
     /// How many of them are on the target.
     pub(in crate::environment) moved: u32,
+    /// How many of them go back to what they had.
+    pub(in crate::environment) returning: u32,
 }
 
 /// How far a wave is. Times are the database's.
@@ -78,6 +80,21 @@ pub(in crate::environment) enum Wait {
     HeldBack(String),
     /// This wave rests until this time, by the database's clock.
     Soak(String, Timestamp),
+    /// It was stopped.
+    Stopped(Stopped),
+    /// A person ordered it back, and nobody has lifted that since.
+    Ordered(Order),
+}
+
+/// What stopped a rollout.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::environment) struct Stopped {
+    /// What becomes of those that have moved.
+    pub(in crate::environment) kind: StopKind,
+    /// Why, for people.
+    pub(in crate::environment) why: String,
+    /// The word by which a person starts it again.
+    pub(in crate::environment) retry: String,
 }
 
 impl Wait {

@@ -7,9 +7,9 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::super::super::scene::Scene;
-use super::super::{BY_ROLLOUT, BY_WAY_BACK, Kept, Plan, Standing, Wait};
-use super::{edit, lead, relabel, rolling};
-use crate::ports::{Flip, RolloutStep, Rollouts};
+use super::super::{BY_ORDER, BY_ROLLED_BACK, BY_ROLLOUT, BY_WAY_BACK, Kept, Plan, Standing, Wait};
+use super::{edit, lead, relabel, retry, rolling};
+use crate::ports::{Flip, Move, PinEvent, RolloutEvent, RolloutStep, Rollouts, Scope, StopKind};
 use crate::resources::Freeze;
 
 /// What may happen to a rollout.
@@ -25,6 +25,10 @@ enum Act {
     Own(usize, Option<i32>),
     ByHand(usize, i32),
     Soak(usize, u64),
+    Order(Option<usize>, Option<&'static str>),
+    Lift,
+    Fail(StopKind),
+    Retry,
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -40,6 +44,10 @@ fn act() -> impl Strategy<Value = Act> {
         1 => (tenant(), option::weighted(0.3, 1..=3)).prop_map(|(it, own)| Act::Own(it, own)),
         1 => (tenant(), 1..=3).prop_map(|(it, version)| Act::ByHand(it, version)),
         1 => (0_usize..3, 0_u64..4000).prop_map(|(wave, soak)| Act::Soak(wave, soak)),
+        1 => (option::of(tenant()), option::of(Just("canary"))).prop_map(|(it, wave)| Act::Order(it, wave)),
+        1 => Just(Act::Lift),
+        1 => prop_oneof![Just(StopKind::Paused), Just(StopKind::RolledBack)].prop_map(Act::Fail),
+        1 => Just(Act::Retry),
     ]
 }
 
@@ -76,6 +84,10 @@ fn perform(scene: &mut Scene, act: &Act) {
             let tenant = scene.0.pins[it].spec.tenant.clone();
             scene.0.view.rows.insert(tenant, version);
         }
+        Act::Order(tenant, wave) => order(scene, tenant, wave),
+        Act::Lift => scene.0.view.orders.clear(),
+        Act::Fail(kind) => fail(scene, kind),
+        Act::Retry => retry(scene),
         Act::Soak(wave, soak) => {
             edit(scene, |spec| {
                 spec.waves[wave].soak = crate::resources::HumanDuration::from_secs(soak)
@@ -84,12 +96,60 @@ fn perform(scene: &mut Scene, act: &Act) {
     }
 }
 
+fn order(scene: &mut Scene, tenant: Option<usize>, wave: Option<&str>) {
+    let attempt = scene.0.view.rollouts.attempt.as_ref().unwrap().number;
+    let scope = match (tenant, wave) {
+        (Some(it), _) => Scope::Tenant(scene.0.pins[it].spec.tenant.clone()),
+        (None, Some(wave)) => Scope::Wave {
+            attempt,
+            wave: wave.to_owned(),
+        },
+        (None, None) => Scope::Rollout { attempt },
+    };
+    scene.order(scope);
+}
+
+/// What a check that fails puts on record.
+fn fail(scene: &mut Scene, kind: StopKind) {
+    let attempt = scene.0.view.rollouts.attempt.clone().unwrap();
+    let stopped = RolloutEvent {
+        attempt: attempt.number,
+        holder: attempt.holder,
+        target: attempt.target,
+        plan: attempt.plan,
+        step: RolloutStep::Stopped {
+            kind,
+            wave: None,
+            why: "a check failed".to_owned(),
+        },
+    };
+    let now = scene.0.view.now;
+    scene.0.view.rollouts.take_in(&stopped, now);
+}
+
+/// Everybody whom a rolled-back rollout had moved is where it was, but for those that a person keeps.
+fn check_returned(scene: &Scene) -> Result<(), TestCaseError> {
+    let Some(attempt) = scene.0.view.rollouts.attempt.as_ref() else {
+        return Ok(());
+    };
+    for pin in scene.0.pins.iter().filter(|pin| pin.spec.version.is_none()) {
+        let tenant = &pin.spec.tenant;
+        let last = scene.0.view.events.get(tenant).and_then(|events| events.last());
+        let moved_by_it = |it: &&PinEvent| it.cause.wave.as_ref().is_some_and(|wave| attempt.takes_back(wave));
+        if let Some(last) = last.filter(moved_by_it) {
+            let kept = pin.spec.hold.is_some() || scene.0.view.rows.get(tenant).copied() != last.to;
+            prop_assert!(kept || last.from.is_none(), "{tenant} was not taken back");
+        }
+    }
+    Ok(())
+}
+
 /// Does what is decided until nothing more is, and holds each step to what was declared.
 fn settle_and_check(scene: &mut Scene) -> Result<(), TestCaseError> {
     for _ in 0..100 {
         let plan = scene.decide().plan;
         if plan.is_empty() {
-            return Ok(());
+            return check_returned(scene);
         }
         check(scene, &plan)?;
         scene.apply(&plan);
@@ -106,9 +166,9 @@ fn check(scene: &Scene, plan: &Plan) -> Result<(), TestCaseError> {
     let mut moved = BTreeMap::new();
     for flip in &plan.flips {
         for one in &flip.moves {
-            let again = moved.insert(one.tenant.clone(), flip.version);
+            let again = moved.insert(one.tenant.clone(), one.to);
             prop_assert_eq!(again, None, "{} moves twice", &one.tenant);
-            check_move(scene, flip, &one.tenant)?;
+            check_move(scene, flip, one)?;
         }
         check_batch(scene, &after, flip)?;
     }
@@ -118,7 +178,7 @@ fn check(scene: &Scene, plan: &Plan) -> Result<(), TestCaseError> {
 /// Whether the target was rolled out before.
 fn again(scene: &Scene) -> bool {
     let target = scene.0.rollouts[0].spec.version;
-    scene.0.view.rollouts.completed.contains(&target)
+    scene.0.view.rollouts.was_completed(target)
 }
 
 fn check_step(scene: &Scene, ledger: &Rollouts, step: &RolloutStep) -> Result<(), TestCaseError> {
@@ -128,7 +188,14 @@ fn check_step(scene: &Scene, ledger: &Rollouts, step: &RolloutStep) -> Result<()
         return Ok(());
     };
     match step {
-        RolloutStep::Started => {}
+        RolloutStep::Started => {
+            let orders = &scene.0.view.orders;
+            prop_assert!(
+                orders.iter().all(|it| it.tenant().is_some()),
+                "it begins against an order"
+            );
+        }
+        RolloutStep::Stopped { kind, .. } => prop_assert_eq!(*kind, StopKind::Ordered),
         RolloutStep::Opened { wave, .. } => {
             let place = waves.iter().position(|it| it.name == *wave).unwrap();
             for before in &waves[..place] {
@@ -151,18 +218,28 @@ fn check_step(scene: &Scene, ledger: &Rollouts, step: &RolloutStep) -> Result<()
     Ok(())
 }
 
-fn check_move(scene: &Scene, flip: &Flip, tenant: &str) -> Result<(), TestCaseError> {
+fn check_move(scene: &Scene, flip: &Flip, one: &Move) -> Result<(), TestCaseError> {
+    let tenant = one.tenant.as_str();
     let pin = scene.0.pins.iter().find(|pin| pin.spec.tenant == tenant).unwrap();
     let hold = pin.spec.hold.as_ref();
     let held = hold.is_some_and(|it| it.until.is_none_or(|until| until > scene.0.now));
     prop_assert!(!held, "a held pin moves");
+    if [BY_ROLLED_BACK, BY_ORDER].contains(&flip.reason.as_str()) {
+        let last = scene.0.view.events[tenant].last().unwrap();
+        prop_assert_eq!((last.from, last.to), (Some(one.to), one.from), "exactly what it had");
+        return Ok(());
+    }
+    let orders = &scene.0.view.orders;
+    let about = orders.iter().any(|it| it.tenant().is_none_or(|about| about == tenant));
     let own = pin.spec.version;
     let target = scene.0.rollouts[0].spec.version;
-    prop_assert_eq!(own.unwrap_or(target), flip.version);
+    prop_assert_eq!(own.unwrap_or(target), one.to);
     prop_assert_eq!(own.is_some(), flip.wave.is_none() && flip.reason != BY_WAY_BACK);
+    let ordered = orders.iter().any(|it| it.tenant() == Some(tenant)) || (about && own.is_none());
+    prop_assert!(!ordered, "it moves against an order");
     if flip.reason == BY_WAY_BACK {
         let mut events = scene.0.view.events[tenant].iter();
-        let had = events.any(|it| [it.from, it.to].contains(&Some(flip.version)));
+        let had = events.any(|it| [it.from, it.to].contains(&Some(one.to)));
         prop_assert!(had, "{tenant} goes back to what it never had");
     }
     Ok(())
@@ -174,12 +251,14 @@ fn check_batch(scene: &Scene, ledger: &Rollouts, flip: &Flip) -> Result<(), Test
     prop_assert_eq!(flip.reason.as_str(), BY_ROLLOUT);
     let frozen = spec.freeze.iter().any(|it| it.lasts_at(scene.0.now));
     prop_assert!(!spec.suspend && !frozen, "while nobody may");
-    let record = ledger.attempt.as_ref().unwrap().waves[&of.wave];
+    let attempt = ledger.attempt.as_ref().unwrap();
+    prop_assert!(attempt.stops.is_empty(), "a stopped rollout goes on");
+    let record = attempt.waves[&of.wave];
     let wave = spec.waves.iter().find(|it| it.name == of.wave).unwrap();
     if let Some(batch) = wave.batch.as_ref().filter(|_| !again(scene)) {
         let (most, moves) = (batch.size.of(record.members), flip.moves.len());
         prop_assert!(moves <= most as usize, "{moves} of at most {most}");
-        if let Some(last) = ledger.last_batches.get(&(flip.version, of.wave.clone())) {
+        if let Some(last) = ledger.last_batches.get(&(spec.version, of.wave.clone())) {
             let apart = scene.0.view.now.duration_since(*last).unsigned_abs();
             prop_assert!(apart >= batch.every.0, "too soon: {apart:?}");
         }
@@ -198,6 +277,7 @@ proptest! {
         }
         // Whoever waits for a person is freed, and time passes.
         let target = 3;
+        scene.0.view.orders.clear();
         edit(&mut scene, |spec| {
             spec.version = target;
             spec.suspend = false;
@@ -211,6 +291,7 @@ proptest! {
         }
         for _ in 0..60 {
             settle_and_check(&mut scene)?;
+            retry(&mut scene);
             scene.pass(2000);
         }
         let lead = lead(&scene);

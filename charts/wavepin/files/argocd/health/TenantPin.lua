@@ -41,7 +41,8 @@ end
 if is_true("Waiting") then
   local reason = conditions.Waiting.reason
   local is_open_ended = reason == "Held" and (obj.spec.hold == nil or obj.spec.hold["until"] == nil)
-  if is_open_ended or reason == "ChangedOutside" or reason == "UnknownCurrentVersion" then
+  if is_open_ended or reason == "ChangedOutside" or reason == "UnknownCurrentVersion" or reason == "RolledBack"
+    or reason == "NotReturned" then
     return told("Suspended", conditions.Waiting)
   end
 end

@@ -1,0 +1,319 @@
+//! Rollbacks: each tenant to exactly what it had, and what starts a rollout again.
+
+use super::super::super::scene::{ACME, With, at, flip, outside, pin};
+use super::super::{BY_ORDER, BY_ROLLED_BACK, NotReturned, Stopped};
+use super::*;
+use crate::ports::{Order, RolloutEvent, RolloutStep, Scope, StopKind};
+
+/// The canary and two of the early ones are on 2; one of those was on 3 before, as a person had it.
+fn moved() -> Scene {
+    let mut scene = rolling(2);
+    scene.0.view.rows.insert("t1".to_owned(), 3);
+    scene.0.view.events.insert("t1".to_owned(), vec![flip(1, None, 3)]);
+    scene.settle();
+    scene.pass(3600);
+    scene.settle();
+    assert_eq!(versions(&scene), [2, 2, 2, 1, 1, 1, 1]);
+    scene
+}
+
+fn stop(scene: &mut Scene, kind: StopKind) {
+    let attempt = scene.0.view.rollouts.attempt.clone().unwrap();
+    let event = RolloutEvent {
+        attempt: attempt.number,
+        holder: attempt.holder,
+        target: attempt.target,
+        plan: attempt.plan,
+        step: RolloutStep::Stopped {
+            kind,
+            wave: None,
+            why: "errors: 3 of 2".to_owned(),
+        },
+    };
+    let now = scene.0.view.now;
+    scene.0.view.rollouts.take_in(&event, now);
+}
+
+fn whole(scene: &Scene) -> Scope {
+    Scope::Rollout {
+        attempt: scene.0.view.rollouts.attempt.as_ref().unwrap().number,
+    }
+}
+
+#[test]
+fn a_rolled_back_rollout_takes_each_to_what_it_had_in_one_transaction_and_is_latched() {
+    let mut scene = moved();
+    stop(&mut scene, StopKind::RolledBack);
+    let done = scene.settle();
+    assert_eq!(versions(&scene), [1, 3, 1, 1, 1, 1, 1], "also where they differed");
+    let flips: Vec<_> = done.iter().flat_map(|plan| &plan.flips).collect();
+    assert_eq!(flips.len(), 1, "in one transaction");
+    assert_eq!((flips[0].reason.as_str(), flips[0].moves.len()), (BY_ROLLED_BACK, 3));
+
+    // Neither time nor what only delays it starts it again.
+    scene.pass(1_000_000);
+    edit(&mut scene, |spec| spec.suspend = true);
+    edit(&mut scene, |spec| spec.suspend = false);
+    assert!(scene.settle().is_empty());
+    let Some(Wait::Stopped(Stopped { kind, why, retry: word })) = lead(&scene).wait else {
+        panic!("{:?}", lead(&scene));
+    };
+    assert_eq!((kind, why.as_str()), (StopKind::RolledBack, "errors: 3 of 2"));
+    assert_eq!(word, lead(&scene).plan);
+    assert!(!lead(&scene).complete && scene.decide().wake.is_none());
+
+    // A person does: with the first wave, and its soak anew.
+    retry(&mut scene);
+    scene.settle();
+    assert_eq!(versions(&scene), [2, 3, 1, 1, 1, 1, 1]);
+    assert_ne!(lead(&scene).plan, word);
+    stop(&mut scene, StopKind::RolledBack);
+    scene.settle();
+    assert_eq!(versions(&scene), [1, 3, 1, 1, 1, 1, 1]);
+    scene.pass(1_000_000);
+    assert!(
+        scene.settle().is_empty(),
+        "the word that retried once retries nothing else"
+    );
+    edit(&mut scene, |spec| spec.version = 3);
+    scene.settle();
+    assert_eq!(
+        versions(&scene),
+        [3, 3, 1, 1, 1, 1, 1],
+        "another target is another rollout"
+    );
+}
+
+#[test]
+fn a_version_without_a_line_that_was_rolled_back_goes_by_waves_again() {
+    let tiers = ["canary", "early", "late"];
+    let pins = tiers.map(|tier| follower(tier, tier));
+    let mut scene = Scene::new(pins).on(1).rolling_out(rollout(2, waves()));
+    for _ in 0..9 {
+        scene.settle();
+        scene.pass(3600);
+    }
+    assert_eq!(versions(&scene), [2; 3]);
+    assert!(lead(&scene).complete);
+    let scope = whole(&scene);
+    scene.order(scope);
+    scene.settle();
+    assert_eq!(versions(&scene), [1; 3]);
+    assert_eq!(
+        scene.0.view.rollouts.baseline(),
+        None,
+        "newcomers do not get what was taken back"
+    );
+    scene.0.view.orders.clear();
+    retry(&mut scene);
+    scene.settle();
+    assert_eq!(
+        versions(&scene),
+        [2, 1, 1],
+        "the canary first, whatever they had before"
+    );
+}
+
+#[test]
+fn a_paused_rollout_keeps_who_has_moved_and_moves_nobody_else_forward() {
+    let mut scene = moved();
+    stop(&mut scene, StopKind::Paused);
+    scene.pass(1_000_000);
+    assert!(scene.settle().is_empty());
+    assert_eq!(versions(&scene), [2, 2, 2, 1, 1, 1, 1]);
+    edit(&mut scene, |spec| spec.version = 1);
+    scene.settle();
+    assert_eq!(versions(&scene), [1, 2, 1, 1, 1, 1, 1], "who had it goes back at once");
+}
+
+#[test]
+fn what_earlier_waves_of_the_same_target_moved_goes_back_too_and_what_was_completed_stays() {
+    let mut scene = moved();
+    edit(&mut scene, |spec| {
+        spec.waves[2].soak = crate::resources::HumanDuration::from_secs(60)
+    });
+    scene.settle();
+    assert_eq!(scene.0.view.rollouts.attempt.as_ref().unwrap().number, 2);
+    stop(&mut scene, StopKind::RolledBack);
+    scene.settle();
+    assert_eq!(versions(&scene), [1, 3, 1, 1, 1, 1, 1]);
+
+    let mut scene = moved();
+    for _ in 0..9 {
+        scene.pass(3600);
+        scene.settle();
+    }
+    assert!(lead(&scene).complete);
+    // A newcomer's wave is another attempt's.
+    edit(&mut scene, |spec| {
+        spec.waves[0].soak = crate::resources::HumanDuration::from_secs(60)
+    });
+    let late = scene.0.view.events.get_mut("t6").unwrap();
+    *late = vec![flip(1, None, 1)];
+    scene.0.view.rows.insert("t6".to_owned(), 1);
+    for _ in 0..9 {
+        scene.settle();
+        scene.pass(3600);
+    }
+    assert_eq!(versions(&scene), [2; 7]);
+    stop(&mut scene, StopKind::RolledBack);
+    scene.settle();
+    assert_eq!(versions(&scene), [2, 2, 2, 2, 2, 2, 1]);
+}
+
+#[test]
+fn who_cannot_have_what_it_had_stays_and_is_told() {
+    let mut scene = moved();
+    let retired = scene.0.versions.get_mut(&3).unwrap();
+    retired.retired_at = Some(at(1500));
+    let first = &mut scene.0.view.events.get_mut("t2").unwrap();
+    first.last_mut().unwrap().from = None;
+    relabel(&mut scene, 0, |pin| {
+        pin.spec.hold = Some(crate::resources::Hold {
+            reason: "an audit".to_owned(),
+            until: None,
+        });
+    });
+    stop(&mut scene, StopKind::RolledBack);
+    assert!(scene.settle().is_empty());
+    let standings = scene.decide().standings;
+    assert!(
+        matches!(standings[0], Standing::Kept(Kept::Held(_))),
+        "{:?}",
+        standings[0]
+    );
+    assert_eq!(standings[1], Standing::Kept(Kept::NotReturned(NotReturned::Retired(3))));
+    assert_eq!(standings[2], Standing::Kept(Kept::NotReturned(NotReturned::HadNone)));
+}
+
+#[test]
+fn a_row_that_moved_on_by_another_hand_is_left_alone() {
+    let mut scene = moved();
+    scene.0.view.rows.insert("t0".to_owned(), 3);
+    stop(&mut scene, StopKind::RolledBack);
+    scene.settle();
+    assert_eq!(versions(&scene), [3, 3, 1, 1, 1, 1, 1]);
+    let standings = scene.decide().standings;
+    assert!(matches!(standings[0], Standing::Kept(Kept::ChangedOutside { .. })));
+}
+
+#[test]
+fn an_order_outranks_what_is_declared_until_it_is_lifted() {
+    let mut scene = moved();
+    let scope = whole(&scene);
+    scene.order(scope);
+    scene.settle();
+    assert_eq!(versions(&scene), [1, 3, 1, 1, 1, 1, 1]);
+    let plan = lead(&scene).plan;
+    edit(&mut scene, |spec| spec.version = 3);
+    retry(&mut scene);
+    scene.pass(1_000_000);
+    assert!(
+        scene.settle().is_empty(),
+        "neither another target nor a retry begins anything"
+    );
+    assert!(matches!(
+        lead(&scene).wait,
+        Some(Wait::Ordered(Order { number: 1, .. }))
+    ));
+    assert_eq!(lead(&scene).plan, plan);
+
+    edit(&mut scene, |spec| spec.version = 2);
+    let mut object = (*scene.0.rollouts[0]).clone();
+    object.requests.clear();
+    scene.0.rollouts = vec![Arc::new(object)];
+    scene.0.view.orders.clear();
+    assert!(scene.settle().is_empty(), "what was taken back is latched");
+    assert!(matches!(lead(&scene).wait, Some(Wait::Stopped(_))));
+    retry(&mut scene);
+    scene.settle();
+    assert_eq!(versions(&scene), [2, 3, 1, 1, 1, 1, 1]);
+}
+
+#[test]
+fn one_wave_goes_back_and_the_others_wait() {
+    let mut scene = moved();
+    let attempt = scene.0.view.rollouts.attempt.as_ref().unwrap().number;
+    scene.order(Scope::Wave {
+        attempt,
+        wave: "early".to_owned(),
+    });
+    scene.pass(1_000_000);
+    scene.settle();
+    assert_eq!(versions(&scene), [2, 3, 1, 1, 1, 1, 1], "the canary stays");
+}
+
+#[test]
+fn one_tenant_goes_back_and_stays_whatever_its_pin_or_rollout_says() {
+    let mut scene = moved();
+    scene.order(Scope::Tenant("t2".to_owned()));
+    let done = scene.settle();
+    let flips: Vec<_> = done.iter().flat_map(|plan| &plan.flips).collect();
+    let back = flips.iter().find(|flip| flip.reason == BY_ORDER).unwrap();
+    assert_eq!((back.moves.len(), back.moves[0].to), (1, 1));
+    for _ in 0..9 {
+        scene.pass(3600);
+        scene.settle();
+    }
+    assert_eq!(versions(&scene), [2, 2, 1, 2, 2, 2, 2], "the others go on");
+    assert!(matches!(scene.decide().standings[2], Standing::Kept(Kept::Ordered(_))));
+    relabel(&mut scene, 2, |pin| pin.spec.version = Some(2));
+    assert!(scene.settle().is_empty(), "nor by a version of its own");
+    scene.0.view.orders.clear();
+    scene.settle();
+    assert_eq!(versions(&scene), [2; 7]);
+}
+
+#[test]
+fn a_pin_with_its_own_version_is_ordered_back_once_and_never_forward_by_it() {
+    let acme = pin("acme-production", ACME, 2);
+    let ledger = [flip(1, None, 1), flip(2, Some(1), 2)];
+    let mut scene = Scene::new([acme])
+        .claimed("acme-production")
+        .row(Some(2))
+        .ledger(ledger);
+    scene.order(Scope::Tenant(ACME.to_owned()));
+    scene.settle();
+    assert_eq!(versions(&scene), [1]);
+    scene.order(Scope::Tenant(ACME.to_owned()));
+    assert!(
+        scene.settle().is_empty(),
+        "a second order takes nobody forward, or further back"
+    );
+
+    // What was a way back itself is no move that could be taken back.
+    let ledger = [flip(1, None, 1), flip(2, Some(1), 2), flip(3, Some(2), 1)];
+    let acme = pin("acme-production", ACME, 1);
+    let mut scene = Scene::new([acme])
+        .claimed("acme-production")
+        .row(Some(1))
+        .ledger(ledger);
+    scene.order(Scope::Tenant(ACME.to_owned()));
+    assert!(scene.settle().is_empty());
+
+    // Nor is what another hand did.
+    let ledger = [flip(1, None, 1), outside(2, Some(1), Some(3), 1)];
+    let acme = pin("acme-production", ACME, 1).restoring("no");
+    let mut scene = Scene::new([acme])
+        .claimed("acme-production")
+        .row(Some(3))
+        .ledger(ledger);
+    scene.order(Scope::Tenant(ACME.to_owned()));
+    assert!(scene.settle().is_empty());
+}
+
+#[test]
+fn what_was_taken_back_needs_evidence_to_come_again() {
+    let acme = || pin("acme-production", ACME, 2);
+    let ledger = [flip(1, None, 1), flip(2, Some(1), 2)];
+    let mut scene = Scene::new([acme()])
+        .claimed("acme-production")
+        .row(Some(2))
+        .ledger(ledger);
+    scene.order(Scope::Tenant(ACME.to_owned()));
+    scene.settle();
+    scene.0.view.orders.clear();
+    let scene = scene.void(2);
+    let standing = scene.standing("acme-production");
+    assert!(matches!(standing, Standing::Kept(Kept::Unproved(_))), "{standing:?}");
+}

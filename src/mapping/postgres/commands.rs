@@ -1,0 +1,53 @@
+//! What people order past the declared objects.
+
+use sqlx::{AssertSqlSafe, PgConnection};
+
+use super::super::commands::{COLUMNS, CommandLine, standing, words};
+use super::super::ledger::Failure;
+use super::PgMapping;
+use super::session::{lines, value};
+use crate::ports::{Command, Order};
+
+impl PgMapping {
+    pub(super) async fn read_newest_command(&self) -> Result<i64, Failure> {
+        let mut snapshot = self.snapshot().await?;
+        let newest: i64 = value("SELECT coalesce(max(id), 0) FROM wavepin.command")
+            .fetch_one(snapshot.on())
+            .await?;
+        snapshot.rollback().await?;
+        Ok(newest)
+    }
+
+    pub(super) async fn write_command(&self, command: &Command) -> Result<i64, Failure> {
+        let mut session = self.unfenced().await?;
+        let words = words(command);
+        let number: i64 = value(
+            "INSERT INTO wavepin.command (environment, kind, attempt, wave, tenant, lifts, ordered_by, reason) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id",
+        )
+        .bind(command.environment.clone())
+        .bind(words.kind)
+        .bind(words.attempt)
+        .bind(words.wave.map(str::to_owned))
+        .bind(words.tenant.map(str::to_owned))
+        .bind(words.lifts)
+        .bind(command.by.clone())
+        .bind(command.reason.clone())
+        .fetch_one(session.on())
+        .await?;
+        session.commit().await?;
+        Ok(number)
+    }
+}
+
+/// The orders of an environment that nobody has lifted, oldest first.
+pub(super) async fn orders(connection: &mut PgConnection, environment: &str) -> Result<Vec<Order>, Failure> {
+    let read: Vec<CommandLine> = lines(AssertSqlSafe(format!(
+        "SELECT (extract(epoch FROM at) * 1000000)::bigint AS at, {COLUMNS} FROM wavepin.command \
+         WHERE environment = $1 ORDER BY id"
+    )))
+    .bind(environment.to_owned())
+    .fetch_all(connection)
+    .await?;
+    Ok(standing(read)?)
+}
