@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::Exit;
 use super::folder::{Folder, Output};
 use crate::clients::{ClientOptions, ClientRegistry};
+use crate::environment::orders::PACE;
 use crate::ports::{SystemClock, World};
 use crate::resources::HumanDuration;
 use crate::resources::conditions::{READY, RECONCILING, Reason, STALLED, Transition, WAITING};
@@ -117,8 +118,12 @@ pub(super) async fn run(args: ApplyArgs) -> Exit {
             return std::future::pending().await;
         }
         let mut ticks = tokio::time::interval(Duration::from_secs(1));
+        let mut commands = tokio::time::interval(PACE);
         loop {
-            ticks.tick().await;
+            tokio::select! {
+                _ = ticks.tick() => {}
+                _ = commands.tick() => engine.look_for_commands().await,
+            }
             follow(&args, &declared, &engine, &mut seen);
             if observer.at_rest.swap(false, Ordering::Relaxed) {
                 print(&args, &declared.catalog(), &engine);
@@ -262,12 +267,13 @@ impl Observer for Lines {
 /// Whether a transition says something that no other one says too: what keeps an object back, and each part that is
 /// done. `Ready` repeats these.
 fn is_worth_a_line(transition: &Transition) -> bool {
-    const DONE: [Reason; 5] = [
+    const DONE: [Reason; 6] = [
         Reason::ModelPresent,
         Reason::ModelValid,
         Reason::ContentPresent,
         Reason::RowsWritten,
         Reason::RowWritten,
+        Reason::RolledOut,
     ];
     match transition.condition.as_str() {
         STALLED | WAITING => true,

@@ -14,6 +14,7 @@ mod diff;
 mod folder;
 mod plan;
 mod question;
+mod rollback;
 mod simulator;
 mod validate;
 
@@ -66,6 +67,15 @@ enum Command {
     /// is not made yet or cannot be read, 2 where it is not declared, 3 where the instance is suspended, 5 where Omni answers
     /// in an unknown way.
     Validate(validate::ValidateArgs),
+    /// Take a rollout, one wave of it, or one tenant back to what each had; needs the mapping database alone
+    ///
+    /// The order stands in the ledger and outranks what is declared until it is lifted: nobody whom it is about moves forward,
+    /// whatever Git says. Whoever leads carries it out within seconds, Omni or not. Who goes back is who was moved forward and
+    /// still holds that, each to the version that it had, in one transaction.
+    ///
+    /// It exits with 0 where all have gone back, 1 where nobody carried it out in time, 2 where there is nothing of that
+    /// name, 3 without --yes, or where a hold keeps somebody.
+    Rollback(rollback::RollbackArgs),
     /// Print the custom resource definitions
     Crds(crds::CrdsArgs),
     /// Tell the story of two versions and three tenants; needs nothing
@@ -116,6 +126,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Get(args) => plan::get(args).await.into(),
         Command::Diff(args) => diff::run(args).await.into(),
         Command::Validate(args) => validate::run(args).await.into(),
+        Command::Rollback(args) => rollback::run(args).await.into(),
         Command::Crds(args) => crds::run(&args).into(),
         Command::Demo(args) => demo::run(args).await.into(),
         Command::Simulator(args) => simulator::run(args).await.into(),

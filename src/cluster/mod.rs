@@ -15,6 +15,7 @@
 //!    is handed over. Losing the lead ends the process at once: another replica may be working already.
 
 mod census;
+mod commands;
 mod config_maps;
 mod definitions;
 mod events;

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::census::census;
+use super::commands;
 use super::config_maps::ClusterConfigMaps;
 use super::definitions;
 use super::events::{Publisher, events};
@@ -103,7 +104,7 @@ pub(super) async fn work(
         Arc::clone(&options.measures),
     ));
     measure(&options.measures, &store, &queues, &writer);
-    let passes = Passes {
+    let passes = Arc::new(Passes {
         world: world(&client, &store, clients, options),
         client: client.clone(),
         store: Arc::clone(&store),
@@ -112,7 +113,7 @@ pub(super) async fn work(
         measures: Arc::clone(&options.measures),
         looks: LastLooks::default(),
         stop: stop.clone(),
-    };
+    });
 
     // What always runs; dropped, and with that ended, when the lead is lost.
     let mut parts = JoinSet::new();
@@ -131,11 +132,12 @@ pub(super) async fn work(
         () = stop.cancelled() => return Ok(()),
         Some(ended) = parts.join_next() => return too_early(ended),
     }
+    parts.spawn(named("the look for commands", commands::follow(Arc::clone(&passes))));
     begin_writing(&mut parts, &writer);
     let mut telling = JoinSet::new();
     telling.spawn(Publisher::work(publisher));
     let mut passing = JoinSet::new();
-    begin(&mut passing, queues, Arc::new(passes), &stop);
+    begin(&mut passing, queues, passes, &stop);
 
     tokio::select! {
         // First: queues end by the same token.

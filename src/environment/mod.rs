@@ -6,6 +6,7 @@
 mod act;
 mod decide;
 mod observe;
+pub mod orders;
 mod report;
 #[cfg(test)]
 mod scene;

@@ -106,8 +106,13 @@ reasons! {
     }
     /// A person took a rollout or a tenant back by `wavepin rollback`, which outranks what is declared.
     RolledBack {
-        cause: "The order that the message names stands in the ledger, or the rollout was not started again since it was lifted.",
-        remedy: "Lift it with `wavepin rollback --lift` when it has served, and start the rollout again as the message says.",
+        cause: "The order that the message names stands in the ledger.",
+        remedy: "Lift it with `wavepin rollback --lift` when it has served.",
+    }
+    /// The rollout was taken back by an order that is lifted, and is not started again.
+    Latched {
+        cause: "What was taken back starts again by a person's word alone.",
+        remedy: "Set `spec.version` to another version, or annotate it as the message says to start it again.",
     }
     /// The tenant is to go back to what it had, and cannot have it.
     NotReturned {

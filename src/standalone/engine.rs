@@ -17,6 +17,7 @@ use super::declared::Declared;
 use super::lineage::{depends_on_work, depth, fingerprints};
 use super::schedule::{Due, Work};
 use super::statuses::{Key, Observer, Statuses, true_condition};
+use crate::environment::orders::Newest;
 use crate::model_version::VersionReport;
 use crate::model_version::last_look::LastLooks;
 use crate::ports::World;
@@ -47,6 +48,7 @@ pub struct Engine {
     more: Notify,
     state: Mutex<State>,
     looks: LastLooks,
+    commands: Newest,
 }
 
 #[derive(Default)]
@@ -77,6 +79,7 @@ impl Engine {
             more: Notify::new(),
             state: Mutex::default(),
             looks: LastLooks::default(),
+            commands: Newest::default(),
         };
         engine.sync();
         engine
@@ -141,6 +144,21 @@ impl Engine {
         self.state()
             .wake(|key, statuses| secrets_changed || !is_ready(key, statuses));
         self.more.notify_one();
+    }
+
+    /// Makes the environments due of each instance for which there is another command of a person.
+    pub async fn look_for_commands(&self) {
+        for instance in self.declared.catalog().instances() {
+            if instance.spec.suspend || !self.commands.moved(&*self.world.clients, instance).await {
+                continue;
+            }
+            let of_it = |key: &Key| match key {
+                Key::Environment(key) => (&key.namespace, &key.instance) == (&instance.namespace, &instance.name),
+                Key::Instance(_) | Key::Version(_) => false,
+            };
+            self.state().wake(|key, _| of_it(key));
+            self.more.notify_one();
+        }
     }
 
     /// Works until nothing more can be done, or the deadline, or `stop`. With `stay` it never ends by itself, and

@@ -3,6 +3,7 @@
 
 pub(crate) mod at_rest;
 mod available;
+pub(crate) mod back;
 mod bad_input;
 pub(crate) mod bed;
 mod by_git;

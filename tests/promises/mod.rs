@@ -16,6 +16,12 @@ async fn promise_03_no_model_folder_or_dashboard_is_made_twice() {
     crate::cut::matrix::whatever_crashes_and_whenever_the_end_is_the_same().await;
 }
 
+/// 5. Promotion and rollback need no Omni call, and work while Omni is down.
+#[tokio::test(flavor = "multi_thread")]
+async fn promise_05_promotion_and_rollback_work_while_omni_is_down() {
+    crate::journey::back::promotion_and_rollback_work_while_omni_is_down().await;
+}
+
 /// 8. No change, no write: Omni, SQL and Kubernetes all see zero writes.
 #[tokio::test(flavor = "multi_thread")]
 async fn promise_08_no_change_no_write() {

@@ -134,6 +134,25 @@ impl Bench {
         run(&mut asked)
     }
 
+    /// Runs `wavepin rollback` on the mapping, which it needs alone.
+    #[track_caller]
+    pub(super) fn rollback(&self, args: &[&str]) -> Ran {
+        let apply = self.command(&[]);
+        let mut rollback = Command::new(apply.get_program());
+        rollback.args([
+            "rollback",
+            "-e",
+            "production",
+            "--by",
+            "anna",
+            "--reason",
+            "numbers are off",
+        ]);
+        rollback.args(args).stdin(Stdio::null());
+        rollback.envs(apply.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        run(&mut rollback)
+    }
+
     /// Runs `wavepin apply` to its end, with everything logged; the key is told nowhere.
     #[track_caller]
     pub(super) fn apply(&self, more: &[&str]) -> Ran {

@@ -8,6 +8,7 @@ mod full;
 mod git;
 mod refusals;
 mod rehearsal;
+mod rollback;
 mod rollout;
 mod validate;
 mod watch;

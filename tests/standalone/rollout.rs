@@ -15,7 +15,7 @@ spec:
 ";
 
 /// The example, with its production pins following a rollout: globex is the canary.
-async fn following() -> Bench {
+pub(super) async fn following() -> Bench {
     let bench = Bench::clinical().await;
     bench.write("rollout.yaml", ROLLOUT);
     for tenant in ["acme-corp", "globex", "initech"] {

@@ -13,13 +13,13 @@ use super::bench::Bench;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running `wavepin apply --watch`; killed when dropped.
-struct Watching {
+pub(super) struct Watching {
     child: Child,
     lines: Receiver<String>,
 }
 
 impl Watching {
-    fn start(bench: &Bench, more: &[&str]) -> Self {
+    pub(super) fn start(bench: &Bench, more: &[&str]) -> Self {
         let mut child = bench
             .command(&["--watch"])
             .args(more)
@@ -40,7 +40,7 @@ impl Watching {
     }
 
     /// Waits until it says this.
-    fn says(&self, wanted: &str) {
+    pub(super) fn says(&self, wanted: &str) {
         let mut said = Vec::new();
         loop {
             let line = self
@@ -61,7 +61,7 @@ impl Watching {
     }
 
     /// Asks it to end, and gives its exit code and what it printed.
-    fn end(mut self) -> (Option<i32>, String) {
+    pub(super) fn end(mut self) -> (Option<i32>, String) {
         self.ask_to_end();
         let mut printed = String::new();
         self.child

@@ -18,10 +18,11 @@ use super::observe::{Holder, Observed};
 use crate::ports::{Claim, Flip, Move, Object, Order, PinEvent, RolloutEvent, RowRemoval, Unproved, WaveOfFlip};
 use crate::resources::{Hold, Requires, TenantPinSpec};
 
+pub(super) use rollout::back::what_it_had;
 use rollout::back::{self, Back};
 use rollout::{Course, Follower};
 pub(super) use rollout::{Lead, RolloutStanding, Stopped, Wait, WaveState};
-pub(super) use row::Row;
+pub(super) use row::{Row, advance};
 
 /// The reason of a flip that a pin's `spec.version` asks for, as the ledger has it.
 pub(super) const BY_SPEC: &str = "spec.version";

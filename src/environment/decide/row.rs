@@ -101,20 +101,7 @@ impl<'a> Row<'a> {
 
     /// The move that made the row hold what it holds, if it went forward by a wish: what can be taken back.
     pub(super) fn advance(&self) -> Option<&'a PinEvent> {
-        let (last, before) = self.events.split_last()?;
-        let by_wish = [BY_SPEC, BY_ROLLOUT].contains(&last.cause.reason.as_str());
-        let had = before.iter().any(|event| event.to == last.to);
-        let forward = last.cause.wave.is_some() || !had || self.is_made_from(last);
-        let flipped = last.kind == PinEventKind::Flip && last.to == self.holds;
-        (flipped && by_wish && forward).then_some(last)
-    }
-
-    /// Whether an event moved the row to a version that was made from what it held.
-    fn is_made_from(&self, event: &PinEvent) -> bool {
-        let (Some(from), Some(to)) = (event.from, event.to) else {
-            return false;
-        };
-        is_made_from(&self.seen.versions, to, from)
+        advance(self.events, self.holds, &self.seen.versions)
     }
 
     /// Why the row is moved, for the ledger.
@@ -210,6 +197,23 @@ impl<'a> Row<'a> {
     pub(in super::super) fn holds_complete(&self) -> bool {
         self.holds.is_some_and(|version| self.was_complete(version))
     }
+}
+
+/// The move that made a row hold what it holds, if it went forward by a wish: what can be taken back.
+pub(in super::super) fn advance<'a>(
+    events: &'a [PinEvent],
+    holds: Option<i32>,
+    versions: &BTreeMap<i32, VersionRecord>,
+) -> Option<&'a PinEvent> {
+    let (last, before) = events.split_last()?;
+    let by_wish = [BY_SPEC, BY_ROLLOUT].contains(&last.cause.reason.as_str());
+    let had = before.iter().any(|event| event.to == last.to);
+    let made_from = last
+        .from
+        .zip(last.to)
+        .is_some_and(|(from, to)| is_made_from(versions, to, from));
+    let flipped = last.kind == PinEventKind::Flip && last.to == holds;
+    (flipped && by_wish && (last.cause.wave.is_some() || !had || made_from)).then_some(last)
 }
 
 /// Whether a version was cut from another, or from one that was.

@@ -235,7 +235,7 @@ fn waits(wait: &Wait, lead: &Lead, target: i32) -> (Reason, String) {
 /// What a rollout comes to that failed, or that was taken back and is not started again.
 fn failed(stopped: &Stopped, returning: u32) -> (Reason, String) {
     let reason = match stopped.kind {
-        StopKind::Ordered => Reason::RolledBack,
+        StopKind::Ordered => Reason::Latched,
         StopKind::Paused | StopKind::RolledBack => Reason::RolloutFailed,
     };
     let so = match stopped.kind {

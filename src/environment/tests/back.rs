@@ -75,7 +75,7 @@ async fn a_rollout_that_is_ordered_back_says_who_ordered_it_and_what_ends_that()
     let pass = house.pass().await;
     assert_eq!(house.held().await, [1, 1, 1, 2]);
     let (_, reason, message) = told(&pass.rollouts[0], WAITING);
-    assert_eq!(reason, Reason::RolledBack);
+    assert_eq!(reason, Reason::Latched);
     assert!(message.contains("wavepin.dev/retry-rollout: 1-"), "{message}");
 
     let word = pass.rollouts[0].progress.as_ref().unwrap().plan.clone();

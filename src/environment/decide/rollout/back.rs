@@ -9,13 +9,15 @@
 //! A tenant goes back where its row still holds what it was moved to, to the version of the move that the ledger has: nothing
 //! of this is counted or remembered elsewhere, so that it may be broken off between any two rows.
 
+use std::collections::BTreeMap;
+
 use super::super::super::observe::Observed;
 use super::super::row::Row;
 use super::super::{Kept, NotReturned, Standing};
 use super::follower::{Follower, Leave};
 use super::told::{Stopped, Wait};
 use super::{Course, count};
-use crate::ports::{Object, Order, RolloutStep, Scope, StopKind};
+use crate::ports::{Attempt, Object, Order, RolloutStep, Scope, Stop, StopKind, VersionRecord};
 use crate::resources::{TenantPinSpec, annotations};
 
 /// What becomes of a tenant that is to go back.
@@ -58,13 +60,22 @@ fn to_what_it_had(seen: &Observed, row: &Row<'_>, had: Option<i32>) -> Back {
     if let Some(hold) = row.hold() {
         return stays(Kept::Held(hold.clone()));
     }
-    let Some(had) = had else {
-        return stays(Kept::NotReturned(NotReturned::HadNone));
-    };
-    match seen.versions.get(&had) {
-        Some(version) if version.retired_at.is_some() => stays(Kept::NotReturned(NotReturned::Retired(had))),
-        Some(version) if version.complete_at.is_some() => Back::To(had),
-        _ => stays(Kept::NotReturned(NotReturned::NotComplete(had))),
+    match what_it_had(&seen.versions, had) {
+        Ok(had) => Back::To(had),
+        Err(why) => stays(Kept::NotReturned(why)),
+    }
+}
+
+/// The version that a tenant goes back to, which must be there to go to.
+pub(in crate::environment) fn what_it_had(
+    versions: &BTreeMap<i32, VersionRecord>,
+    had: Option<i32>,
+) -> Result<i32, NotReturned> {
+    let had = had.ok_or(NotReturned::HadNone)?;
+    match versions.get(&had) {
+        Some(version) if version.retired_at.is_some() => Err(NotReturned::Retired(had)),
+        Some(version) if version.complete_at.is_some() => Ok(had),
+        _ => Err(NotReturned::NotComplete(had)),
     }
 }
 
@@ -82,7 +93,7 @@ impl<'a> Course<'a> {
                 Scope::Rollout { .. } | Scope::Tenant(_) => None,
             };
             let Some(attempt) = &self.ledger.attempt else { continue };
-            let known = |stop: &crate::ports::Stop| stop.kind == StopKind::Ordered && stop.wave == wave;
+            let known = |stop: &Stop| stop.kind == StopKind::Ordered && stop.wave == wave;
             if !attempt.stops.iter().any(known) {
                 let why = format!("{}: {}", order.by, order.reason);
                 let kind = StopKind::Ordered;
@@ -119,10 +130,7 @@ impl<'a> Course<'a> {
 
     /// Whether those that have moved go back.
     pub(super) fn is_rolled_back(&self) -> bool {
-        self.ledger
-            .attempt
-            .as_ref()
-            .is_some_and(crate::ports::Attempt::is_rolled_back)
+        self.ledger.attempt.as_ref().is_some_and(Attempt::is_rolled_back)
     }
 
     /// Sends everybody back whom this rollout has moved, or whom a person ordered back; returns how many rollouts' tenants

@@ -40,7 +40,7 @@ end
 -- thing, and shows.
 if is_true("Waiting") then
   local reason = conditions.Waiting.reason
-  if reason == "Suspended" or reason == "HeldBack" or reason == "RolledBack" then
+  if reason == "Suspended" or reason == "HeldBack" or reason == "RolledBack" or reason == "Latched" then
     return told("Suspended", conditions.Waiting)
   end
 end

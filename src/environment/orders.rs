@@ -1,0 +1,164 @@
+//! Who goes back by an order, as the ledger alone tells it: for whoever has the database, and perhaps nothing else.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+
+use super::decide::{BY_ORDER, BY_ROLLED_BACK, NotReturned, advance, what_it_had};
+use crate::ports::{
+    Clients, EnvironmentView, Flip, FlipOutcome, Mapping, MappingError, Move, Object, PinEvent, RolloutEvent,
+    RolloutStep, Scope, Stop, StopKind, VersionRecord,
+};
+use crate::resources::OmniInstanceSpec;
+
+/// How often whoever leads looks for commands: nothing tells it of them.
+pub const PACE: Duration = Duration::from_secs(5);
+
+/// The newest command of each instance's mapping that was seen.
+#[derive(Debug, Default)]
+pub struct Newest(Mutex<BTreeMap<String, i64>>);
+
+impl Newest {
+    /// Whether there is a command that was not seen before, so that the instance's environments want a pass. A mapping that
+    /// cannot be asked, or that no pass has prepared yet, is for the passes to tell of.
+    pub async fn moved(&self, clients: &dyn Clients, instance: &Object<OmniInstanceSpec>) -> bool {
+        let Ok(mapping) = clients.mapping(instance).await else {
+            return false;
+        };
+        let Ok(newest) = mapping.newest_command().await else {
+            return false;
+        };
+        let before = self.0.lock().await.insert(instance.key(), newest);
+        // Whatever was there at the first look is found by the first passes.
+        before.is_some_and(|before| before < newest)
+    }
+}
+
+/// Who would go back by an order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Preview {
+    /// Each row that would change, by tenant.
+    pub moves: Vec<Move>,
+    /// Tenants whose rows the order is about and that cannot go back, and why; by tenant.
+    pub left_out: Vec<(String, String)>,
+}
+
+/// Who would go back by an order of this scope. The hold of a pin is not known here: whoever leads heeds it.
+#[must_use]
+pub fn preview(view: &EnvironmentView, versions: &BTreeMap<i32, VersionRecord>, scope: &Scope) -> Preview {
+    let mut preview = Preview::default();
+    for (tenant, events) in &view.events {
+        let holds = view.rows.get(tenant).copied();
+        let Some(last) = advance(events, holds, versions).filter(|last| is_in(view, scope, tenant, last)) else {
+            continue;
+        };
+        match what_it_had(versions, last.from) {
+            Ok(to) => preview.moves.push(Move {
+                tenant: tenant.clone(),
+                from: holds,
+                to,
+            }),
+            Err(why) => preview.left_out.push((tenant.clone(), told(why))),
+        }
+    }
+    preview
+}
+
+/// Whether a move is one that an order of this scope takes back.
+fn is_in(view: &EnvironmentView, scope: &Scope, tenant: &str, moved: &PinEvent) -> bool {
+    let of_rollout = |only: Option<&String>| {
+        let (Some(attempt), Some(wave)) = (&view.rollouts.attempt, &moved.cause.wave) else {
+            return false;
+        };
+        (attempt.first..=attempt.number).contains(&wave.attempt) && only.is_none_or(|only| *only == wave.wave)
+    };
+    match scope {
+        Scope::Tenant(about) => about == tenant,
+        Scope::Rollout { .. } => of_rollout(None),
+        Scope::Wave { wave, .. } => of_rollout(Some(wave)),
+    }
+}
+
+fn told(why: NotReturned) -> String {
+    match why {
+        NotReturned::HadNone => "it had no row before".to_owned(),
+        NotReturned::Retired(version) => format!("version {version}, which it had, is retired"),
+        NotReturned::NotComplete(version) => format!("version {version}, which it had, is not on record as complete"),
+    }
+}
+
+/// Whether whoever leads has taken notice of an order: of a rollout it is put on record that it is stopped.
+#[must_use]
+pub fn is_heeded(view: &EnvironmentView, scope: &Scope) -> bool {
+    let wave = match scope {
+        Scope::Tenant(_) => return false,
+        Scope::Rollout { .. } => None,
+        Scope::Wave { wave, .. } => Some(wave),
+    };
+    let ordered = |stop: &Stop| stop.kind == StopKind::Ordered && stop.wave.as_ref() == wave;
+    let attempt = view.rollouts.attempt.as_ref();
+    attempt.is_some_and(|attempt| attempt.stops.iter().any(ordered))
+}
+
+/// Carries an order out in place of a leader; the mapping must be prepared, and with that the fence be ours. What was
+/// carried out already is no change. The answer is who went back.
+///
+/// 1. Look at the environment.
+/// 2. Put on record that the rollout is stopped, where the order is about one.
+/// 3. Move everybody who is to go back in one transaction. Rows that moved meanwhile are looked at again (1).
+///
+/// # Errors
+/// The database's; what was written until then stays, and the order with it.
+pub async fn carry_out(
+    mapping: &dyn Mapping,
+    environment: &str,
+    scope: &Scope,
+    why: &str,
+) -> Result<Vec<Move>, MappingError> {
+    loop {
+        let versions = mapping.versions().await?;
+        let view = mapping.environment(environment, &[]).await?;
+        if let Some(stopped) = stopped(&view, scope, why) {
+            mapping.record_rollout(environment, &[stopped]).await?;
+        }
+        let Preview { moves, .. } = preview(&view, &versions, scope);
+        if moves.is_empty() {
+            return Ok(moves);
+        }
+        let reason = match scope {
+            Scope::Tenant(_) => BY_ORDER,
+            Scope::Rollout { .. } | Scope::Wave { .. } => BY_ROLLED_BACK,
+        };
+        let flip = Flip {
+            environment: environment.to_owned(),
+            moves,
+            reason: reason.to_owned(),
+            wave: None,
+        };
+        if mapping.flip(&flip).await? == FlipOutcome::Done {
+            return Ok(flip.moves);
+        }
+    }
+}
+
+/// That the rollout is stopped, where the order is about one and that is not on record.
+fn stopped(view: &EnvironmentView, scope: &Scope, why: &str) -> Option<RolloutEvent> {
+    let wave = match scope {
+        Scope::Tenant(_) => return None,
+        Scope::Rollout { .. } => None,
+        Scope::Wave { wave, .. } => Some(wave.clone()),
+    };
+    let attempt = view.rollouts.attempt.as_ref().filter(|_| !is_heeded(view, scope))?;
+    Some(RolloutEvent {
+        attempt: attempt.number,
+        holder: attempt.holder.clone(),
+        target: attempt.target,
+        plan: attempt.plan.clone(),
+        step: RolloutStep::Stopped {
+            kind: StopKind::Ordered,
+            wave,
+            why: why.to_owned(),
+        },
+    })
+}
