@@ -2,6 +2,7 @@
 
 mod back;
 mod lives;
+mod peers;
 
 use std::sync::Arc;
 
