@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use secrecy::SecretString;
 
@@ -27,7 +27,7 @@ pub(crate) struct Declared {
     pub(crate) absence: Mutex<Option<Absence>>,
 }
 
-fn inside<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+pub(crate) fn inside<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -182,9 +182,9 @@ impl Clients for Wired {
     }
 }
 
-/// A clock that stands, and does something the next time that it is asked.
+/// A clock that stands until it is told otherwise, and does something the next time that it is asked.
 pub(crate) struct StandingClock {
-    now: Timestamp,
+    now: Mutex<Timestamp>,
     /// What happens when the time is asked for, once.
     pub(crate) then: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
@@ -195,7 +195,14 @@ impl Clock for StandingClock {
         if let Some(then) = then {
             then();
         }
-        self.now
+        *inside(&self.now)
+    }
+}
+
+impl StandingClock {
+    /// So much time passes.
+    pub(crate) fn pass(&self, by: SignedDuration) {
+        *inside(&self.now) += by;
     }
 }
 
@@ -212,7 +219,7 @@ impl Stage {
         let declared = Arc::new(declared);
         let wired = Arc::new(wired);
         let clock = Arc::new(StandingClock {
-            now,
+            now: Mutex::new(now),
             then: Mutex::default(),
         });
         let world = World {

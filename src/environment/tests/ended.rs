@@ -49,7 +49,7 @@ async fn end(house: &House, attempt: i32) -> End {
 }
 
 /// Goes on until this is waited for so often, and then no more; whether it came to its end before.
-async fn at_most(polls: usize, work: impl Future) -> bool {
+pub(super) async fn at_most(polls: usize, work: impl Future) -> bool {
     let mut work = pin!(work);
     let mut left = polls;
     std::future::poll_fn(|context| {

@@ -3,6 +3,7 @@
 mod back;
 mod claims;
 mod ended;
+mod machine;
 mod moves;
 mod rollouts;
 mod trouble;
