@@ -22,4 +22,4 @@ mod refreshed;
 mod refusals;
 mod renames;
 mod restored;
-mod whole;
+pub(crate) mod whole;

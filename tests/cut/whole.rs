@@ -55,6 +55,15 @@ async fn version_two_is_cut_from_version_one() {
     assert_eq!(second.folder.as_deref(), Some(FOLDER));
     assert_eq!(second.dashboards.as_ref().unwrap().progress, "5/5");
     assert_eq!(second.foreign_links.len(), 1, "{:?}", second.foreign_links);
+}
+
+/// What is in a version names documents of that version, or, where it must, those that no version has.
+pub(crate) async fn no_link_of_a_version_leads_into_its_source() {
+    let bench = Bench::new(as_it_is).await;
+    let (_, second) = bench.both().await;
+    ready(&second);
+    let state = bench.simulator.state();
+    let (copies, model) = (documents(&state, FOLDER), shared(&state, "clinical v2"));
     let text = Value::from(copies.iter().map(|it| it["export"].clone()).collect::<Vec<_>>()).to_string()
         + &model["files"].to_string();
     for old in ["12db1a0a", "5e07c1d2", "8a41f9b3", "c3d90e74", "f16b28a5"] {

@@ -18,6 +18,6 @@ pub(crate) mod restored;
 mod rights;
 mod rotated;
 pub(crate) mod secrets;
-mod waves;
+pub(crate) mod waves;
 mod whole;
 mod worst_order;

@@ -99,8 +99,7 @@ fn looks(bed: &Bed, done: &AtomicBool, looks: &AtomicUsize) -> Vec<String> {
     wrong
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn three_hundred_tenants_move_by_waves_and_back_and_nobody_sees_a_mix() {
+pub(crate) async fn three_hundred_tenants_move_by_waves_and_back_and_nobody_sees_a_mix() {
     let bed = Bed::new("waves").await;
     let controller = bed.controller("controller");
     for file in FILES {

@@ -1,11 +1,11 @@
 //! The mapping does the same on SQLite and on PostgreSQL, and what the port promises.
 
-mod back;
-mod bed;
+pub(crate) mod back;
+pub(crate) mod bed;
 mod budget;
 mod looking;
-mod postgres;
-mod scenarios;
+pub(crate) mod postgres;
+pub(crate) mod scenarios;
 mod sqlite;
 
 /// Runs every scenario of a module on both databases.

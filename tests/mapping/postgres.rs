@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::PgPool;
 use url::Url;
 use wavepin::mapping::connect;
-use wavepin::ports::{DashboardRow, FlipOutcome, MappingErrorKind};
+use wavepin::ports::{DashboardRow, Flip, FlipOutcome, MappingErrorKind, Move};
 use wavepin::resources::Management;
 
 use super::bed::Bed;
@@ -465,6 +465,67 @@ async fn a_lock_that_is_held_too_long_is_given_up_and_nothing_is_written() {
     assert_eq!(mapping.tenants_by_version().await.unwrap()[&1], 2);
     let again = mapping.flip(&flip(2, &[("a", Some(1)), ("b", Some(1))])).await.unwrap();
     assert_eq!(again, FlipOutcome::Done);
+}
+
+/// Rows are written, and what tells of them is not: just there the connection is killed.
+pub(crate) async fn a_batch_that_is_killed_in_the_middle_has_moved_nobody() {
+    let bed = Bed::postgres();
+    let mapping = bed.writer().await;
+    for version in 1..=3 {
+        complete(&*mapping, version).await;
+    }
+    mapping.flip(&flip(1, &[("a", None)])).await.unwrap();
+    mapping.flip(&flip(2, &[("b", None)])).await.unwrap();
+    mapping.flip(&flip(3, &[("a", Some(1)), ("b", Some(2))])).await.unwrap();
+    let to = |tenant: &str, to| Move {
+        tenant: tenant.to_owned(),
+        from: Some(3),
+        to,
+    };
+    let back = Flip {
+        environment: "production".to_owned(),
+        moves: vec![to("a", 1), to("b", 2)],
+        reason: "rolled-back".to_owned(),
+        wave: None,
+    };
+    let held = async || mapping.environment("production", &[]).await.unwrap().rows;
+
+    let hand = PgPool::connect(bed.url.expose_secret()).await.unwrap();
+    let mut open = hand.begin().await.unwrap();
+    sqlx::query("LOCK TABLE wavepin.pin_event IN EXCLUSIVE MODE")
+        .execute(&mut *open)
+        .await
+        .unwrap();
+    let flipping = {
+        let (mapping, back) = (mapping.clone(), back.clone());
+        tokio::spawn(async move { mapping.flip(&back).await })
+    };
+    until_it_waits(&hand, "INSERT INTO wavepin.pin_event").await;
+    let killed: bool = sqlx::query_scalar(
+        "SELECT bool_and(pg_terminate_backend(pid)) FROM pg_stat_activity \
+         WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE 'INSERT INTO wavepin.pin_event%'",
+    )
+    .fetch_one(&mut *open)
+    .await
+    .unwrap();
+    assert!(killed);
+    let broken = flipping.await.unwrap().unwrap_err();
+    assert!(
+        matches!(broken.kind, MappingErrorKind::Unreachable { .. }),
+        "{broken:?}"
+    );
+    open.rollback().await.unwrap();
+    assert_eq!(
+        held().await.into_values().collect::<Vec<_>>(),
+        [3, 3],
+        "neither of the two"
+    );
+    assert_eq!(mapping.flip(&back).await.unwrap(), FlipOutcome::Done);
+    assert_eq!(
+        held().await.into_values().collect::<Vec<_>>(),
+        [1, 2],
+        "each what it had"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

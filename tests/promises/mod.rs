@@ -3,6 +3,13 @@
 
 mod unknown_answer;
 
+/// 1. A tenant never sees a mix of two versions: no statement mixes them, and no link inside a version leads into another.
+#[tokio::test(flavor = "multi_thread")]
+async fn promise_01_a_tenant_never_sees_a_mix_of_two_versions() {
+    crate::journey::waves::three_hundred_tenants_move_by_waves_and_back_and_nobody_sees_a_mix().await;
+    crate::cut::whole::no_link_of_a_version_leads_into_its_source().await;
+}
+
 /// 2. A pin never moves to a version that is not complete and validated.
 #[tokio::test(flavor = "multi_thread")]
 async fn promise_02_a_pin_never_moves_to_a_version_that_is_not_validated() {
@@ -20,6 +27,16 @@ async fn promise_03_no_model_folder_or_dashboard_is_made_twice() {
 #[tokio::test(flavor = "multi_thread")]
 async fn promise_05_promotion_and_rollback_work_while_omni_is_down() {
     crate::journey::back::promotion_and_rollback_work_while_omni_is_down().await;
+}
+
+/// 6. A wave's batch flips whole or not at all; rollback restores each pin's own previous version.
+#[tokio::test(flavor = "multi_thread")]
+async fn promise_06_a_batch_flips_whole_or_not_at_all_and_each_goes_back_to_its_own() {
+    use crate::mapping::bed::Bed;
+
+    crate::mapping::postgres::a_batch_that_is_killed_in_the_middle_has_moved_nobody().await;
+    crate::mapping::scenarios::a_flip_is_whole_or_nothing(Bed::postgres()).await;
+    crate::mapping::back::rows_go_back_each_to_its_own_version_whole_or_not_at_all(Bed::postgres()).await;
 }
 
 /// 8. No change, no write: Omni, SQL and Kubernetes all see zero writes.
