@@ -23,6 +23,13 @@ async fn promise_03_no_model_folder_or_dashboard_is_made_twice() {
     crate::cut::matrix::whatever_crashes_and_whenever_the_end_is_the_same().await;
 }
 
+/// 4. No version in use is retired; nothing is deleted that Wavepin did not make. As far as rollouts go: neither the version
+/// that tenants are on nor the one that they had goes with a rollout, its pins or its versions' objects.
+#[tokio::test(flavor = "multi_thread")]
+async fn promise_04_nothing_in_use_is_retired_and_nothing_is_deleted() {
+    crate::standalone::rollback::a_rollout_that_goes_takes_nothing_with_it().await;
+}
+
 /// 5. Promotion and rollback need no Omni call, and work while Omni is down.
 #[tokio::test(flavor = "multi_thread")]
 async fn promise_05_promotion_and_rollback_work_while_omni_is_down() {

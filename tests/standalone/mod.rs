@@ -8,7 +8,7 @@ mod full;
 mod git;
 mod refusals;
 mod rehearsal;
-mod rollback;
+pub(crate) mod rollback;
 mod rollout;
 mod validate;
 mod watch;

@@ -110,3 +110,30 @@ async fn where_nobody_leads_it_waits_or_does_it_itself() {
         .await;
     assert_eq!(why, ["Ordered anna: numbers are off"]);
 }
+
+pub(crate) async fn a_rollout_that_goes_takes_nothing_with_it() {
+    let bench = rolled_out().await;
+    let (rows, state) = (bench.rows().await, bench.simulator.state());
+    let requests = bench.simulator.requests().len();
+    // It is taken back, and goes; then it and all of its pins are no longer declared.
+    bench.rollback(&["--yes", "--wait", "1s", "--take-over"]).ended_with(0);
+    bench.rollback(&["--lift", "1", "--yes"]).ended_with(0);
+    std::fs::remove_file(bench.file("rollout.yaml")).unwrap();
+    bench.apply(&["--prune"]);
+    assert_eq!(held(&bench).await, ["1", "1", "1"], "each stays where it is");
+    std::fs::remove_file(bench.file("pins.yaml")).unwrap();
+    bench.apply(&["--prune"]).ended_with(0);
+    assert_eq!(bench.rows().await.len(), rows.len(), "no tenant sees nothing");
+    for version in ["clinical-v1.yaml", "clinical-v2.yaml"] {
+        std::fs::remove_file(bench.file(version)).unwrap();
+    }
+    bench.apply(&["--prune"]).ended_with(0);
+    assert_eq!(bench.simulator.state(), state, "Omni is as it was");
+    let deletes = bench.simulator.requests()[requests..]
+        .iter()
+        .filter(|it| it.method == "DELETE")
+        .count();
+    assert_eq!(deletes, 0);
+    let retired = "SELECT count(*) FROM wavepin_model_version WHERE retired_at IS NOT NULL OR complete_at IS NULL";
+    assert_eq!(bench.ask(retired).await, ["0"], "both versions can be gone back to");
+}
