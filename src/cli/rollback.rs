@@ -251,7 +251,7 @@ impl RollbackArgs {
     async fn look(&self, mapping: &dyn Mapping) -> Result<Seen, MappingError> {
         Ok(Seen {
             versions: mapping.versions().await?,
-            view: mapping.environment(&self.environment, &[]).await?,
+            view: mapping.environment(&self.environment, &[], None).await?,
         })
     }
 

@@ -26,6 +26,9 @@ pub(super) fn changed(store: &Store, key: &EnvironmentKey, pass: &EnvironmentPas
             left.extend(held);
         }
     }
+    // Of rows without a pin no status says what they held before.
+    came.extend(&pass.moved);
+    left.extend(&pass.moved);
     if came.is_empty() && left.is_empty() {
         return Vec::new();
     }
@@ -43,7 +46,8 @@ pub(super) fn changed(store: &Store, key: &EnvironmentKey, pass: &EnvironmentPas
     names.collect()
 }
 
-/// Whether a pin holds the version: here as the pass found it, elsewhere as the statuses say.
+/// Whether a pin holds the version, or a row that takes part without one: here as the pass found it, elsewhere as the
+/// statuses say.
 fn is_held(store: &Store, key: &EnvironmentKey, pass: &EnvironmentPass, version: i32) -> bool {
     let mut others = store.environments(&ObjectName::new(&key.namespace, &key.instance));
     others.retain(|other| other != key);
@@ -54,7 +58,9 @@ fn is_held(store: &Store, key: &EnvironmentKey, pass: &EnvironmentPass, version:
             record.is_some_and(|record| record.status.version == Some(version))
         })
     };
-    pass.pins.iter().any(|report| report.version == Some(version)) || others.iter().any(holds)
+    pass.pins.iter().any(|report| report.version == Some(version))
+        || pass.held.contains(&version)
+        || others.iter().any(holds)
 }
 
 /// The versions that a pin began to wait for with this pass, since they are not validated yet as the tenants of its

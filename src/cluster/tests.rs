@@ -281,7 +281,7 @@ async fn a_version_is_looked_at_when_its_first_tenant_comes_or_its_last_one_goes
         instance: "acme".to_owned(),
         environment: "staging".to_owned(),
     };
-    let changed = |rows: &[(&str, i32)]| {
+    let changed_with = |rows: &[(&str, i32)], held: &[i32], moved: &[i32]| {
         let report = |&(name, version): &(&str, i32)| PinReport {
             name: name.to_owned(),
             spec_hash: String::new(),
@@ -294,16 +294,26 @@ async fn a_version_is_looked_at_when_its_first_tenant_comes_or_its_last_one_goes
         let pass = EnvironmentPass {
             rollouts: Vec::new(),
             pins: rows.iter().map(report).collect(),
+            held: held.iter().copied().collect(),
+            moved: moved.iter().copied().collect(),
             next: Next::Again,
         };
         let names = super::in_use::changed(&bench.store, &key, &pass);
         names.into_iter().map(|name| name.name).collect::<Vec<_>>()
     };
+    let changed = |rows: &[(&str, i32)]| changed_with(rows, &[], &[]);
     pin("one", "staging", 1);
     pin("two", "staging", 1);
     assert!(changed(&[("one", 1), ("two", 1)]).is_empty(), "nothing moved");
+    let of_rows = |held: &[i32]| changed_with(&[("one", 1), ("two", 1)], held, &[1, 2]);
+    assert_eq!(of_rows(&[2]), ["v2"], "a row without a pin began to use it");
     assert_eq!(changed(&[("one", 2), ("two", 1)]), ["v2"], "the other is still in use");
     assert_eq!(changed(&[("one", 2), ("two", 2)]), ["v1", "v2"]);
+    assert_eq!(
+        changed_with(&[("one", 2), ("two", 2)], &[1], &[]),
+        ["v2"],
+        "a row without a pin still uses it"
+    );
     pin("elsewhere", "production", 1);
     assert_eq!(changed(&[("one", 2), ("two", 2)]), ["v2"], "in use elsewhere");
 }

@@ -18,7 +18,9 @@ use std::sync::Arc;
 
 use crate::ports::{Failure, Lookup, Mapping, MappingError, Next, Object, World};
 use crate::resources::conditions::{Finding, Reason};
-use crate::resources::{OmniInstanceSpec, TenantPinSpec, VersionRolloutSpec, VersionRolloutStatus, WaveStatus};
+use crate::resources::{
+    OmniInstanceSpec, RowsStatus, TenantPinSpec, VersionRolloutSpec, VersionRolloutStatus, WaveStatus,
+};
 
 /// How often a pass looks, acts and looks again before it lets others go on. One round is the rule; a second one
 /// follows when another hand moved a row in between.
@@ -77,10 +79,13 @@ pub struct RolloutProgress {
     pub moved: (u32, u32),
     /// Its waves in their order.
     pub waves: Vec<WaveStatus>,
-    /// Tenants that follow and do not move with their wave: `<pin>: <why>`, sorted.
+    /// Tenants that follow and do not move with their wave: `<tenant>: <why>`, sorted, with the pin behind it where it has
+    /// another name.
     pub left_out: Vec<String>,
     /// How many pins have a version of their own.
     pub with_own_version: u32,
+    /// The tenants that take part without a pin, where any may.
+    pub rows: Option<RowsStatus>,
 }
 
 impl RolloutProgress {
@@ -94,8 +99,9 @@ impl RolloutProgress {
         status.progress = Some(format!("{moved}/{all}"));
         status.waves.clone_from(&self.waves);
         status.left_out = Some(u32::try_from(self.left_out.len()).unwrap_or(u32::MAX));
-        status.left_out_pins = self.left_out.iter().take(Self::NAMED).cloned().collect();
+        status.left_out_tenants = self.left_out.iter().take(Self::NAMED).cloned().collect();
         status.with_own_version = Some(self.with_own_version);
+        status.rows = self.rows;
     }
 }
 
@@ -106,6 +112,10 @@ pub struct EnvironmentPass {
     pub pins: Vec<PinReport>,
     /// One report a rollout, sorted by name.
     pub rollouts: Vec<RolloutReport>,
+    /// The versions that rows hold which take part in a rollout without a pin.
+    pub held: BTreeSet<i32>,
+    /// The versions that such rows left or came to in this pass.
+    pub moved: BTreeSet<i32>,
     /// When to look again.
     pub next: Next,
 }
@@ -240,6 +250,7 @@ async fn decide_and_write(
     mapping: &dyn Mapping,
 ) -> Result<Option<EnvironmentPass>, MappingError> {
     let mut failed = act::Failed::default();
+    let mut moved = BTreeSet::new();
     let mut round = 1;
     loop {
         let seen = observe::observe(world, key, instance, declared, mapping).await?;
@@ -250,10 +261,14 @@ async fn decide_and_write(
         failed.leave_out_of(&mut decision.plan);
         if decision.plan.is_empty() || round == ROUNDS {
             let interval = instance.spec.interval.into();
-            return Ok(Some(report::report(&seen, &decision, &failed, interval)));
+            let pass = report::report(&seen, &decision, &failed, interval);
+            return Ok(Some(EnvironmentPass { moved, ..pass }));
         }
         // A rollout that gets on is no quarrel over rows, and ends: each step happens once.
         round += usize::from(decision.plan.rollout.is_empty());
+        if !decision.rows.is_empty() {
+            moved.extend(decision.plan.versions());
+        }
         let told = |failure| world.told(instance, failure);
         failed.add(act::carry_out(mapping, &key.environment, &decision.plan).await, told);
     }

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Declared, EnvironmentKey, Pins, Rollouts};
 use crate::ports::{Absence, Claim, EnvironmentView, Lookup, Mapping, MappingError, Object, VersionRecord, World};
-use crate::resources::{MappingSpec, OmniInstanceSpec, TenantPinSpec, annotations};
+use crate::resources::{MappingSpec, OmniInstanceSpec, TenantPinSpec, TenantTable, annotations};
 
 /// Everything that a decision may rest on.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +24,10 @@ pub(super) struct Observed {
     pub(super) versions: BTreeMap<i32, VersionRecord>,
     /// Rows, claims and ledger.
     pub(super) view: EnvironmentView,
+    /// The tables of tenants that the instance declares, by name.
+    pub(super) tenant_tables: BTreeMap<String, TenantTable>,
+    /// The name of the one that was read.
+    pub(super) labels_from: Option<String>,
     /// Now, by the clock of this process, which wake-ups are set by.
     pub(super) now: Timestamp,
 }
@@ -68,7 +72,10 @@ pub(super) async fn observe(
         .collect();
     let evidence: Vec<String> = evidence.into_iter().cloned().collect();
     let versions = mapping.versions().await?;
-    let view = mapping.environment(&key.environment, &evidence).await?;
+    let tenant_tables = &instance.spec.mapping.tenant_tables;
+    let table = labels_from(rollouts, tenant_tables);
+    let asked = table.map(|(_, table)| table);
+    let view = mapping.environment(&key.environment, &evidence, asked).await?;
     Ok(Observed {
         holders: holders(world, key, instance, pins, &view),
         key: key.clone(),
@@ -76,8 +83,21 @@ pub(super) async fn observe(
         rollouts: rollouts.clone(),
         versions,
         view,
+        tenant_tables: tenant_tables.clone(),
+        labels_from: table.map(|(name, _)| name.clone()),
         now: world.clock.now(),
     })
+}
+
+/// The table that labels tenants without a pin, with its name: the first that a rollout asks for and that may be read.
+fn labels_from<'t>(
+    rollouts: &Rollouts,
+    tables: &'t BTreeMap<String, TenantTable>,
+) -> Option<(&'t String, &'t TenantTable)> {
+    let members = rollouts.iter().filter_map(|rollout| rollout.spec.members.as_ref());
+    let mut names = members.filter_map(|members| members.rows.labels_from.as_ref());
+    let fit = |(name, table): &(&String, &TenantTable)| table.refusal(name).is_none();
+    names.find_map(|name| tables.get_key_value(name).filter(fit))
 }
 
 /// What became of every claim's holder, by tenant.

@@ -118,7 +118,7 @@ pub async fn carry_out(
 ) -> Result<Vec<Move>, MappingError> {
     loop {
         let versions = mapping.versions().await?;
-        let view = mapping.environment(environment, &[]).await?;
+        let view = mapping.environment(environment, &[], None).await?;
         if let Some(stopped) = stopped(&view, scope, why) {
             mapping.record_rollout(environment, &[stopped]).await?;
         }

@@ -2,12 +2,13 @@
 
 mod rollout;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::act::Failed;
-use super::decide::{Decision, Kept, Lacking, NotReturned, Row, Standing, refusal};
+use super::decide::{Decision, Kept, Lacking, Member, NotReturned, Row, Standing, refusal};
 use super::observe::{Holder, Observed};
 use super::{Declared, EnvironmentPass, PinReport, Pins};
 use crate::ports::{Failure, LOOK_AGAIN, Next, Object, Order, Unproved};
@@ -30,6 +31,8 @@ pub(super) fn unseen(declared: &Declared, failure: &Failure) -> EnvironmentPass 
     EnvironmentPass {
         pins: blind(&declared.pins, report),
         rollouts: rollout::unseen(&declared.rollouts, failure),
+        held: BTreeSet::new(),
+        moved: BTreeSet::new(),
         next: failure.next,
     }
 }
@@ -45,6 +48,8 @@ pub(super) fn suspended(declared: &Declared, instance: &Object<OmniInstanceSpec>
     EnvironmentPass {
         pins: blind(&declared.pins, say),
         rollouts: rollout::suspended(&declared.rollouts, &text),
+        held: BTreeSet::new(),
+        moved: BTreeSet::new(),
         next: Next::After(LOOK_AGAIN),
     }
 }
@@ -73,7 +78,7 @@ fn blind(pins: &Pins, say: impl Fn(&Object<TenantPinSpec>) -> Vec<Finding>) -> V
 pub(super) fn report(seen: &Observed, decision: &Decision, failed: &Failed, interval: Duration) -> EnvironmentPass {
     let pins = seen.pins.iter().zip(&decision.standings).zip(&decision.wishes);
     let pins = pins.map(|((pin, standing), wish)| {
-        let row = Row::of(seen, pin, *wish);
+        let row = Row::of(seen, Member::of(pin), *wish);
         let made_by = row.made_by();
         PinReport {
             name: pin.name.clone(),
@@ -85,9 +90,15 @@ pub(super) fn report(seen: &Observed, decision: &Decision, failed: &Failed, inte
             since: made_by.map(|event| event.at),
         }
     });
+    let held = decision
+        .rows
+        .iter()
+        .filter_map(|(tenant, _)| seen.view.rows.get(tenant));
     EnvironmentPass {
         pins: pins.collect(),
         rollouts: rollout::report(seen, decision, failed),
+        held: held.copied().collect(),
+        moved: BTreeSet::new(),
         next: next(seen.now, decision, failed, interval),
     }
 }
@@ -303,6 +314,7 @@ fn kept_back(kept: &Kept, wish: i32) -> (Reason, String) {
             (Reason::RolledBack, text)
         }
         Kept::NotReturned(why) => (Reason::NotReturned, not_returned(*why)),
+        Kept::Unlabelled => (Reason::TenantTableUnusable, "its labels are not known".to_owned()),
         Kept::NotSelected { rollout } => (Reason::NotSelected, not_selected(rollout)),
         Kept::Queued { rollout, wave } => {
             let text = format!("it moves with wave {wave} of VersionRollout {rollout}, whose conditions say when");

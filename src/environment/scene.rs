@@ -9,7 +9,8 @@ use super::EnvironmentKey;
 use super::decide::{BY_SPEC, Decision, Plan, Standing, decide};
 use super::observe::{Holder, Observed};
 use crate::ports::{
-    Cause, Claim, EnvironmentView, Evidence, Flip, Object, Order, PinEvent, PinEventKind, Sampled, Scope, VersionRecord,
+    Cause, Claim, EnvironmentView, Evidence, Flip, Object, Order, PinEvent, PinEventKind, Sampled, Scope, TenantLine,
+    TenantLines, VersionRecord,
 };
 use crate::resources::{
     Hold, HumanDuration, InstanceRef, PinDeletionPolicy, Requires, TenantPinSpec, VersionRolloutSpec, annotations,
@@ -158,6 +159,8 @@ impl Scene {
                 now: at(1000),
                 ..EnvironmentView::default()
             },
+            tenant_tables: BTreeMap::new(),
+            labels_from: None,
             now: at(1000),
         })
     }
@@ -236,6 +239,39 @@ impl Scene {
     /// Acme's claim, held by the pin of that name.
     pub(super) fn claimed(self, name: &str) -> Self {
         self.claim(ACME, &format!("apps/{name}"), PinDeletionPolicy::Retain, Holder::Stands)
+    }
+
+    /// Tenants without a pin, each with its row, as the application inserted it, and its `tier` in the application's
+    /// table, which labels them in the rollout.
+    pub(super) fn rows(mut self, rows: &[(&str, &str, i32)]) -> Self {
+        for (tenant, tier, version) in rows {
+            self.0.view.rows.insert((*tenant).to_owned(), *version);
+            self.tier(tenant, Some(tier));
+        }
+        let table = serde_json::json!({"table": "tenants", "tenantColumn": "id", "columns": ["tier"]});
+        let table = serde_json::from_value(table).unwrap();
+        self.0.tenant_tables.insert("tenants".to_owned(), table);
+        self.0.labels_from = Some("tenants".to_owned());
+        for rollout in &mut self.0.rollouts {
+            let members = serde_json::json!({"rows": {"labelsFrom": "tenants"}});
+            Arc::make_mut(rollout).spec.members = serde_json::from_value(members).unwrap();
+        }
+        self
+    }
+
+    /// What the application's table says of a tenant from now on.
+    pub(super) fn tier(&mut self, tenant: &str, tier: Option<&str>) {
+        let lines = std::mem::take(&mut self.0.view.tenants);
+        let mut lines = match lines {
+            TenantLines::Read(lines) => lines,
+            _ => Vec::new(),
+        };
+        lines.retain(|line| line.tenant != tenant);
+        lines.push(TenantLine {
+            tenant: tenant.to_owned(),
+            values: vec![tier.map(str::to_owned)],
+        });
+        self.0.view.tenants = TenantLines::Read(lines);
     }
 
     /// What is rolled out.

@@ -17,6 +17,7 @@ macro_rules! calls_by_their_parts {
                 FoundLine, FoundReport, Intent, IntentStep, Mapping, MappingError, Organization, Place, Return, RolloutEvent, RowRemoval, Shape,
                 Told, VersionChange, VersionRecord,
             };
+            use crate::resources::TenantTable;
 
             calls! { Budget for $adapter:
                 fn take_place(ask: &Ask) -> Place
@@ -72,8 +73,8 @@ macro_rules! calls_by_their_parts {
 
                 fn claimed_environments() -> BTreeSet<String>
                     = read_claimed_environments() as read, "list the claimed environments";
-                fn environment(environment: &str, evidence: &[String]) -> EnvironmentView
-                    = read_environment(environment, evidence) as read, "read environment {environment:?}";
+                fn environment(environment: &str, evidence: &[String], tenants: Option<&TenantTable>) -> EnvironmentView
+                    = read_environment(environment, evidence, tenants) as read, "read environment {environment:?}";
                 fn set_claims(environment: &str, claims: &[Claim]) -> ()
                     = write_claims(environment, claims) as write, "set claims in environment {environment:?}";
                 fn release_claims(environment: &str, tenants: &[String]) -> ()

@@ -159,6 +159,10 @@ pub(super) fn refusal(spec: &OmniInstanceSpec) -> Option<String> {
                 .to_owned(),
         );
     }
+    let mut tables = spec.mapping.tenant_tables.iter();
+    if let Some(refusal) = tables.find_map(|(name, table)| table.refusal(name)) {
+        return Some(refusal);
+    }
     BaseUrl::parse(&spec.base_url).err()
 }
 

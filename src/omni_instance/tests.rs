@@ -272,6 +272,11 @@ async fn a_refused_spec_sends_its_credentials_nowhere() {
 #[case::too_many(|spec: &mut OmniInstanceSpec| spec.requests_per_minute = 1001, "spec.requestsPerMinute is 1001")]
 #[case::no_pause(|spec: &mut OmniInstanceSpec| spec.interval.0 = Duration::ZERO, "spec.interval is 0s")]
 #[case::no_secret(|spec: &mut OmniInstanceSpec| spec.api_key_secret_ref.key.clear(), "spec.apiKeySecretRef")]
+#[case::a_table_of_tenants_with_a_quote(
+    |spec: &mut OmniInstanceSpec| spec.mapping.tenant_tables = serde_json::from_value(serde_json::json!(
+        {"main": {"table": "a\"b", "tenantColumn": "id", "columns": ["tier"]}})).unwrap(),
+    "spec.mapping.tenantTables.main.table must be a name"
+)]
 #[case::a_schema_with_a_quote(
     |spec: &mut OmniInstanceSpec| spec.mapping.schema = Some("app\"; drop".to_owned()), "spec.mapping.schema"
 )]

@@ -12,9 +12,10 @@ use serde::{Deserialize, Serialize};
 use snafu::Snafu;
 
 use super::{
-    Command, Evidence, FoundLine, FoundReport, FoundSummary, Order, RolloutEvent, Rollouts, Unproved, WaveOfFlip,
+    Command, Evidence, FoundLine, FoundReport, FoundSummary, Order, RolloutEvent, Rollouts, TenantLines, Unproved,
+    WaveOfFlip,
 };
-use crate::resources::{PinDeletionPolicy, RenameKind};
+use crate::resources::{PinDeletionPolicy, RenameKind, TenantTable};
 
 /// What the tables look like, found when the mapping was prepared.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -320,6 +321,8 @@ pub struct EnvironmentView {
     pub rollouts: Rollouts,
     /// What people ordered to be taken back, and nobody has lifted since; oldest first.
     pub orders: Vec<Order>,
+    /// What the application's table says of the tenants that have a row here.
+    pub tenants: TenantLines,
     /// Now, by the database's clock: what ages of events are measured with.
     pub now: Timestamp,
 }
@@ -517,8 +520,14 @@ pub trait Mapping: Send + Sync {
 
     /// The environments in which any tenant is claimed: those that may need a look though no pin is declared any more.
     async fn claimed_environments(&self) -> Result<BTreeSet<String>, MappingError>;
-    /// One environment, and the events of others that serve as evidence.
-    async fn environment(&self, environment: &str, evidence: &[String]) -> Result<EnvironmentView, MappingError>;
+    /// One environment, the events of others that serve as evidence, and what the application's table says of its
+    /// tenants, where one is asked for. A table that cannot be used is no error: it is told in the view.
+    async fn environment(
+        &self,
+        environment: &str,
+        evidence: &[String],
+        tenants: Option<&TenantTable>,
+    ) -> Result<EnvironmentView, MappingError>;
     /// Sets claims, each taking its tenant over from whoever had it.
     async fn set_claims(&self, environment: &str, claims: &[Claim]) -> Result<(), MappingError>;
     /// Gives claims up.

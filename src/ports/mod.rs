@@ -26,6 +26,7 @@ mod repository;
 mod rollout;
 mod secrets;
 mod standing;
+mod tenants;
 pub mod window;
 
 pub use budget::{Ask, Budget, Outcome, Place, Return, Told, Urgency};
@@ -60,6 +61,7 @@ pub use repository::{
 pub use rollout::{Attempt, RolloutEvent, RolloutStep, Rollouts, Stop, StopKind, WaveOfFlip, WaveRecord};
 pub use secrets::{SecretError, SecretRecord, Secrets};
 pub use standing::Standing;
+pub use tenants::{TenantLine, TenantLines};
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -14,6 +14,7 @@ pub mod definitions;
 mod duration;
 mod edits_from;
 mod git;
+mod members;
 mod model_version;
 mod omni_instance;
 pub mod reasons;
@@ -31,6 +32,7 @@ pub use content::{
 pub use duration::HumanDuration;
 pub use edits_from::{EditsFrom, EditsRef};
 pub use git::{GitAccess, GitAuthor, GitFallback, Migrate, ModelGit, SecretRef};
+pub use members::{Members, RowMembers, TenantTable, is_label_value};
 pub use model_version::{
     AccessBy, Adopt, AdoptedDashboard, CopiedBy, DashboardsStatus, DeletionPolicy, Edit, InstanceRef, Model, ModelCopy,
     ModelRole, ModelVersion, ModelVersionSpec, ModelVersionStatus, RolesFrom, Source, ValidationStatus,
@@ -42,8 +44,8 @@ pub use spec_hash::spec_hash;
 pub use tenant_pin::{Hold, PinDeletionPolicy, Requires, TenantPin, TenantPinSpec, TenantPinStatus};
 pub use validation::{ContentValidation, QueryMode, QueryValidation, TenantSample, Validation};
 pub use version_rollout::{
-    Amount, Batch, Freeze, VersionRollout, VersionRolloutSpec, VersionRolloutStatus, Wave, WavePhase, WaveSelector,
-    WaveStatus, rollout_plan, rollout_refusal,
+    Amount, Batch, Freeze, RowsStatus, VersionRollout, VersionRolloutSpec, VersionRolloutStatus, Wave, WavePhase,
+    WaveSelector, WaveStatus, rollout_plan, rollout_refusal,
 };
 
 /// The API group of every kind.

@@ -1,11 +1,14 @@
 //! `OmniInstance`: one Omni organisation, its API key and its mapping database.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{GitAccess, HumanDuration};
+use super::members::MOST_TENANT_TABLES;
+use super::{GitAccess, HumanDuration, TenantTable};
 
 /// One Omni organisation: where it answers, the key to it, and the database that maps tenants to versions.
 #[derive(CustomResource, KubeSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -136,6 +139,10 @@ pub struct MappingSpec {
     /// What `dashboard_model.dashboard_id` holds. Identifier: what `/dashboards/<…>` takes; needs a text column. DashboardUuid: the dashboard's own UUID. DocumentUuid: the UUID of its document. Absent: the identifier in a text column; in a UUID column what the adopted version's rows hold, else the dashboard's UUID.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dashboard_id_holds: Option<DashboardIdHolds>,
+    /// Tables of the application, by a name of your own, that label tenants without a TenantPin: `members.rows.labelsFrom` of a VersionRollout names one. Wavepin only reads them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = MOST_TENANT_TABLES))]
+    pub tenant_tables: BTreeMap<String, TenantTable>,
 }
 
 /// Who owns the two mapping tables.

@@ -97,7 +97,17 @@ reasons! {
     /// Every tenant of an open wave is kept back by something of its own, so that it would show nothing to the next wave.
     HeldBack {
         cause: "All of its pins are on hold, were changed by another hand, or lack what they require.",
-        remedy: "Free one of the pins that `status.leftOutPins` names, or take them out of the wave.",
+        remedy: "Free one of the tenants that `status.leftOutTenants` names, or take them out of the wave.",
+    }
+    /// The rollout takes the labels of tenants without a pin from a table that the OmniInstance does not name.
+    TenantTableMissing {
+        cause: "Objects may be applied in any order; or `members.rows.labelsFrom` has a typing error.",
+        remedy: "Declare the table in `spec.mapping.tenantTables` of the OmniInstance, or correct `labelsFrom`.",
+    }
+    /// The table that labels tenants without a pin cannot be used, so that nobody moves forward by the rollout.
+    TenantTableUnusable {
+        cause: "The table or a column of it is not there, it may not be read, it has a tenant twice, or what it holds is no label.",
+        remedy: "Do what the message names: run the GRANT, correct the names or the rows, or name a view. It is read again at least every 30 seconds.",
     }
     /// The rollout was stopped by what it found: nobody moves forward, and where it says so those that had moved go back.
     RolloutFailed {

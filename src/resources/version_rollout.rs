@@ -9,7 +9,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{HumanDuration, InstanceRef, Requires, spec_hash};
+use super::{HumanDuration, InstanceRef, Members, Requires, spec_hash};
 
 /// The version that the tenants of an environment move to, wave by wave: at most one for an instance and environment, long-lived; editing `version` starts the next rollout.
 #[derive(CustomResource, KubeSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -95,9 +95,12 @@ pub struct VersionRolloutSpec {
     /// The version that tenants move to. Another one starts the next rollout, also in the middle of one. Tenants go back to a version that they had at once: only forward moves go by waves.
     #[schemars(range(min = 1))]
     pub version: i32,
-    /// The groups of tenants that move one after the other. A tenant is in the first wave that selects its TenantPin.
+    /// The groups of tenants that move one after the other. A tenant is in the first wave that selects its labels.
     #[schemars(length(min = 1, max = 32), extend("x-kubernetes-list-type" = "atomic"))]
     pub waves: Vec<Wave>,
+    /// Who takes part besides the TenantPins without a version. Absent: nobody else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub members: Option<Members>,
     /// Times in which nobody moves forward.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "atomic"))]
@@ -114,7 +117,7 @@ pub struct Wave {
     /// Its name, unique in the rollout.
     #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$"))]
     pub name: String,
-    /// The labels of the TenantPins that are in it. Absent: everybody who is in no wave before; only the last wave may be so.
+    /// The labels of the TenantPins, and of tenants without one, that are in it. Absent: everybody who is in no wave before; only the last wave may be so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selector: Option<LabelSelector>,
     /// At most so many tenants at once. Absent: all in one transaction.
@@ -295,16 +298,29 @@ pub struct VersionRolloutStatus {
     /// How many tenants follow this rollout and do not move with their wave, or are in none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left_out: Option<u32>,
-    /// The first of them by name: at most 20, as `<pin>: <why>`.
+    /// The first of them by name: at most 20, as `<tenant>: <why>`, with the TenantPin behind it where it has another name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub left_out_pins: Vec<String>,
+    pub left_out_tenants: Vec<String>,
     /// How many pins of this environment have a version of their own, and do not follow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub with_own_version: Option<u32>,
+    /// The tenants without a TenantPin that take part, where `members.rows` says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<RowsStatus>,
     /// Accepted, Complete, Ready; Waiting, Reconciling and Stalled while they are true.
     #[serde(default)]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
+}
+
+/// The tenants without a TenantPin that take part in a rollout.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RowsStatus {
+    /// How many there are.
+    pub tenants: u32,
+    /// How many of them the table of `labelsFrom` does not have, so that they have no labels.
+    pub unlabelled: u32,
 }
 
 /// How far a wave is.
@@ -344,7 +360,7 @@ pub enum WavePhase {
     Ended,
 }
 
-/// What a rollout is, as one word: a hash of its target and waves. What only delays it (`suspend`, `freeze`) is not in it,
+/// What a rollout is, as one word: a hash of its target, its waves and who takes part. What only delays it (`suspend`, `freeze`) is not in it,
 /// so that neither begins it anew. The number in front tells how it is made.
 #[must_use]
 pub fn rollout_plan(spec: &VersionRolloutSpec) -> String {
@@ -355,10 +371,12 @@ pub fn rollout_plan(spec: &VersionRolloutSpec) -> String {
         })
     });
     let waves: Vec<_> = waves.collect();
-    format!(
-        "1-{}",
-        spec_hash(&serde_json::json!({"version": spec.version, "waves": waves}))
-    )
+    let mut fields = serde_json::json!({"version": spec.version, "waves": waves});
+    // Who takes part is what an approval is of. Left out where absent, so that older plans keep their word.
+    if let Some(members) = &spec.members {
+        fields["members"] = serde_json::json!(members);
+    }
+    format!("1-{}", spec_hash(&fields))
 }
 
 /// What is wrong with a rollout's spec as it stands, if anything: files bypass the rules of the API server, and no
@@ -448,6 +466,20 @@ mod tests {
         assert!(selected(0, "canary") && !selected(0, "early"));
         assert!(!selected(1, "canary") && selected(1, "early"));
         assert!(selected(2, "whatever"));
+    }
+
+    #[test]
+    fn a_plan_keeps_its_word_from_release_to_release_and_says_who_takes_part() {
+        let waves = json!([
+            {"name": "canary", "selector": {"matchLabels": {"tier": "canary"}}, "soak": "24h"},
+            {"name": "rest", "batch": {"size": "25%", "every": "15m"}, "requires": {"environment": "staging", "soak": "24h"}},
+        ]);
+        let mut of = spec(waves);
+        assert_eq!(rollout_plan(&of), "1-6e87d98d8c506852");
+        of.members = serde_json::from_value(json!({"rows": {}})).unwrap();
+        assert_eq!(rollout_plan(&of), "1-994739a048d201b6");
+        of.members = serde_json::from_value(json!({"rows": {"labelsFrom": "tenants"}})).unwrap();
+        assert_eq!(rollout_plan(&of), "1-8efde50545062313");
     }
 
     #[test]

@@ -91,10 +91,10 @@ impl Objects for Declared {
     }
 
     fn environments(&self, namespace: &str, instance: &str) -> BTreeSet<String> {
-        self.catalog()
-            .pins()
-            .filter(|pin| pin.namespace == namespace && pin.spec.instance_ref.name == instance)
-            .map(|pin| pin.spec.environment.clone())
+        let environments = self.catalog().environments().into_iter();
+        environments
+            .filter(|key| key.namespace == namespace && key.instance == instance)
+            .map(|key| key.environment)
             .collect()
     }
 

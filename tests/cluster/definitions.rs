@@ -48,6 +48,11 @@ fn rollout() -> Value {
     })
 }
 
+/// A mapping with a table of tenants.
+fn tables(table: &str, tenant_column: &str, column: &str) -> Value {
+    json!({"tenantTables": {"main": {"table": table, "tenantColumn": tenant_column, "columns": [column]}}})
+}
+
 /// The manifest with one value set, or taken out where it is null.
 fn with(mut manifest: Value, path: &str, value: Value) -> Value {
     let (parent, last) = path.rsplit_once('/').expect("a JSON pointer");
@@ -442,6 +447,36 @@ fn what_can_be_wrong_at_first_sight_is_refused_with_the_field_and_the_reason() {
             with(rollout(), "/spec/waves/2/batch/size", json!(0)),
             "spec.waves[2].batch.size",
             "greater than or equal to 1",
+        ),
+        (
+            with(rollout(), "/spec/members", json!({})),
+            "members.rows",
+            "Required value",
+        ),
+        (
+            with(rollout(), "/spec/members", json!({"rows": {"labelsFrom": ""}})),
+            "labelsFrom",
+            "at least 1 chars",
+        ),
+        (
+            with(instance(), "/spec/mapping", tables("a b", "id", "tier")),
+            "table",
+            "should match",
+        ),
+        (
+            with(instance(), "/spec/mapping", tables("a.b.c", "id", "tier")),
+            "table",
+            "should match",
+        ),
+        (
+            with(instance(), "/spec/mapping", tables("a", "i\"d", "tier")),
+            "tenantColumn",
+            "should match",
+        ),
+        (
+            with(instance(), "/spec/mapping", tables("a", "id", "tier_")),
+            "columns[0]",
+            "should match",
         ),
         (
             with(rollout(), "/spec/freeze", json!([{"from": "2026-01-01T00:00:00Z"}])),

@@ -22,6 +22,7 @@ use wavepin::ports::{
     Return, Revision, RoleGrant, RolloutEvent, RowRemoval, Scheduled, Shape, Standing, Told, ValidationIssue,
     VersionChange, VersionRecord,
 };
+use wavepin::resources::TenantTable;
 
 /// Where in a call a process is stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -356,7 +357,7 @@ behind_a_fuse! {
     fn complete_version(complete: &CompleteVersion) -> Result<(), MappingError>;
     fn tenants_by_version() -> Result<BTreeMap<i32, u64>, MappingError>;
     fn claimed_environments() -> Result<BTreeSet<String>, MappingError>;
-    fn environment(environment: &str, evidence: &[String]) -> Result<EnvironmentView, MappingError>;
+    fn environment(environment: &str, evidence: &[String], tenants: Option<&TenantTable>) -> Result<EnvironmentView, MappingError>;
     fn set_claims(environment: &str, claims: &[Claim]) -> Result<(), MappingError>;
     fn release_claims(environment: &str, tenants: &[String]) -> Result<(), MappingError>;
     fn record_outside(environment: &str, changes: &[(String, Option<i32>, Option<i32>, i32)]) -> Result<(), MappingError>;

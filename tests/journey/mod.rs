@@ -17,6 +17,7 @@ mod owners;
 pub(crate) mod restored;
 mod rights;
 mod rotated;
+mod rows;
 pub(crate) mod secrets;
 pub(crate) mod waves;
 mod whole;

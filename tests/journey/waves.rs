@@ -159,7 +159,7 @@ fn there_and_back(bed: &Bed) {
     assert_eq!(on(bed), ["1:1", "2:299"]);
     let status = &bed.cluster.object("vro/live")["status"];
     assert_eq!(
-        (&status["leftOut"], &status["leftOutPins"]),
+        (&status["leftOut"], &status["leftOutTenants"]),
         (&json!(1), &json!(["early-7: Held"]))
     );
     assert_eq!(status["progress"], "299/300");

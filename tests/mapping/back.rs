@@ -20,7 +20,7 @@ pub(crate) async fn a_stopped_rollout_is_one_that_goes_on_from_nothing(bed: Bed)
         wave: wave.map(str::to_owned),
         why: "errors".to_owned(),
     };
-    let look = async || mapping.environment("production", &[]).await.unwrap().rollouts;
+    let look = async || mapping.environment("production", &[], None).await.unwrap().rollouts;
     let first = [
         step(1, 1, RolloutStep::Started),
         step(1, 1, RolloutStep::Completed),
@@ -100,7 +100,7 @@ pub(crate) async fn rows_go_back_each_to_its_own_version_whole_or_not_at_all(bed
     let outcome = mapping.flip(&moved).await.unwrap();
     assert_eq!(outcome, FlipOutcome::Moved(vec!["b".to_owned()]));
     let held = async || {
-        let rows = mapping.environment("production", &[]).await.unwrap().rows;
+        let rows = mapping.environment("production", &[], None).await.unwrap().rows;
         rows.into_values().collect::<Vec<_>>()
     };
     assert_eq!(held().await, [3, 3, 3], "nothing of what was refused");
@@ -108,7 +108,7 @@ pub(crate) async fn rows_go_back_each_to_its_own_version_whole_or_not_at_all(bed
     let both = back(vec![to("a", 3, 1), to("b", 3, 2)]);
     assert_eq!(mapping.flip(&both).await.unwrap(), FlipOutcome::Done);
     assert_eq!(held().await, [1, 2, 3]);
-    let events = mapping.environment("production", &[]).await.unwrap().events;
+    let events = mapping.environment("production", &[], None).await.unwrap().events;
     let last = |tenant: &str| {
         let last = events[tenant].last().unwrap();
         (last.from, last.to, last.cause.reason.clone())
@@ -146,7 +146,7 @@ pub(crate) async fn orders_stand_until_they_are_lifted_and_need_no_fence(bed: Be
         numbers.push(person.give_command(&command(Ordered::RollBack(scope))).await.unwrap());
     }
     assert_eq!(mapping.newest_command().await.unwrap(), numbers[2]);
-    let orders = async || mapping.environment("production", &[]).await.unwrap().orders;
+    let orders = async || mapping.environment("production", &[], None).await.unwrap().orders;
     let standing = orders().await;
     assert!(
         standing
@@ -158,7 +158,14 @@ pub(crate) async fn orders_stand_until_they_are_lifted_and_need_no_fence(bed: Be
         seen.collect::<Vec<_>>(),
         numbers.iter().copied().zip(scopes).collect::<Vec<_>>()
     );
-    assert!(mapping.environment("staging", &[]).await.unwrap().orders.is_empty());
+    assert!(
+        mapping
+            .environment("staging", &[], None)
+            .await
+            .unwrap()
+            .orders
+            .is_empty()
+    );
 
     person.give_command(&command(Ordered::Lift(numbers[1]))).await.unwrap();
     let left: Vec<_> = orders().await.into_iter().map(|order| order.number).collect();

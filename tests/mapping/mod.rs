@@ -7,6 +7,7 @@ mod looking;
 pub(crate) mod postgres;
 pub(crate) mod scenarios;
 mod sqlite;
+mod tenants;
 
 /// Runs every scenario of a module on both databases.
 macro_rules! on_both {
@@ -40,6 +41,18 @@ mod budgets {
         of_many_that_ask_at_once_no_more_get_a_place_than_there_are
         a_clock_that_was_set_back_is_noticed
         keys_have_nothing_to_do_with_each_other
+    }
+}
+
+mod labels {
+    use super::{bed, tenants};
+
+    on_both! {
+        tenants:
+        labels_are_read_of_those_that_have_a_row_here_and_only_where_they_are_asked_for
+        columns_of_any_type_are_read_as_their_text
+        a_table_that_cannot_be_read_is_told_and_spoils_nothing_else
+        the_current_version_is_what_was_last_rolled_out_to_the_end
     }
 }
 

@@ -272,7 +272,7 @@ async fn until_it_waits(hand: &PgPool, part: &str) {
 }
 
 /// The bed, as seen by a user who has no right but to connect.
-async fn as_nobody(bed: &Bed) -> (SecretString, String) {
+pub(super) async fn as_nobody(bed: &Bed) -> (SecretString, String) {
     let user = format!("nobody {}", &uuid::Uuid::new_v4().simple().to_string()[..8]);
     bed.by_hand(&format!(r#"CREATE ROLE "{user}" LOGIN PASSWORD 'p4ss w/rd'"#))
         .await;
@@ -342,7 +342,7 @@ async fn as_the_release_before(bed: &Bed) {
         .filter(|path| path.file_name().unwrap().to_string_lossy().starts_with('0'))
         .collect();
     numbered.sort();
-    let newest = numbered.pop().expect("there are some");
+    numbered.pop().expect("there are some");
     let table = "CREATE TABLE older AS SELECT * FROM wavepin.migration";
     let again = "DROP SCHEMA wavepin CASCADE; DROP TABLE dashboard_model, tenant_version; CREATE SCHEMA wavepin; \
                  CREATE TABLE wavepin.migration (number bigint PRIMARY KEY, at timestamptz NOT NULL DEFAULT now()); \
@@ -350,15 +350,12 @@ async fn as_the_release_before(bed: &Bed) {
                  DELETE FROM wavepin.migration WHERE number = (SELECT max(number) FROM wavepin.migration)";
     bed.by_hand(table).await;
     bed.by_hand(again).await;
-    for path in numbered {
+    for path in &numbered {
         bed.by_hand(&std::fs::read_to_string(path).unwrap()).await;
     }
     let count = bed.by_hand("SELECT max(number)::text FROM wavepin.migration").await;
-    assert!(
-        newest
-            .to_string_lossy()
-            .contains(&format!("/{:04}_", count[0].parse::<u32>().unwrap() + 1))
-    );
+    let last = numbered.last().expect("there are older ones").to_string_lossy();
+    assert!(last.contains(&format!("/{:0>4}_", count[0])), "{last}");
 }
 
 #[tokio::test]
@@ -488,7 +485,7 @@ pub(crate) async fn a_batch_that_is_killed_in_the_middle_has_moved_nobody() {
         reason: "rolled-back".to_owned(),
         wave: None,
     };
-    let held = async || mapping.environment("production", &[]).await.unwrap().rows;
+    let held = async || mapping.environment("production", &[], None).await.unwrap().rows;
 
     let hand = PgPool::connect(bed.url.expose_secret()).await.unwrap();
     let mut open = hand.begin().await.unwrap();
@@ -594,7 +591,7 @@ async fn a_raised_fence_waits_for_the_writer_before_it() {
         "what had begun is finished"
     );
     taking.await.unwrap().unwrap();
-    let view = newer.environment("production", &[]).await.unwrap();
+    let view = newer.environment("production", &[], None).await.unwrap();
     assert_eq!(view.rows["a"], 1, "the newer writer sees it");
     let refusal = older.flip(&flip(1, &[("b", None)])).await.unwrap_err();
     assert!(matches!(refusal.kind, MappingErrorKind::Contended));
@@ -628,7 +625,7 @@ async fn many_rows_change_in_one_statement_of_each_kind() {
     assert_eq!(mapping.tenants_by_version().await.unwrap()[&2], 12_000);
     let seen = "SELECT what FROM public.seen ORDER BY 1";
     assert_eq!(bed.by_hand(seen).await, ["INSERT pin_event", "UPDATE tenant_version"]);
-    let view = mapping.environment("production", &[]).await.unwrap();
+    let view = mapping.environment("production", &[], None).await.unwrap();
     assert_eq!(view.events.len(), 12_000);
     assert!(view.events.values().all(|events| events.len() == 2));
 }
@@ -644,7 +641,7 @@ async fn a_row_that_holds_no_version_is_told_apart_and_hides_no_other() {
     mapping.flip(&flip(1, &[("a", None)])).await.unwrap();
     bed.by_hand("INSERT INTO tenant_version VALUES ('huge', 'production', 3000000000), ('null', 'production', NULL)")
         .await;
-    let view = mapping.environment("production", &[]).await.unwrap();
+    let view = mapping.environment("production", &[], None).await.unwrap();
     assert_eq!(view.rows, [("a".to_owned(), 1)].into());
     let odd = [("huge".to_owned(), Some(3_000_000_000)), ("null".to_owned(), None)];
     assert_eq!(view.odd_rows, odd.into());

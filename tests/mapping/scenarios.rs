@@ -607,7 +607,7 @@ pub(crate) async fn what_happens_to_a_rollout_adds_up_and_happens_once(bed: Bed)
     complete(&*mapping, 1).await;
     let look = async || {
         mapping
-            .environment("production", &["staging".to_owned()])
+            .environment("production", &["staging".to_owned()], None)
             .await
             .unwrap()
             .rollouts
@@ -661,7 +661,7 @@ pub(crate) async fn what_happens_to_a_rollout_adds_up_and_happens_once(bed: Bed)
     };
     assert_eq!(mapping.flip(&elsewhere).await.unwrap(), FlipOutcome::Done);
     let moved = look().await.attempt.unwrap().waves[&wave];
-    let events = mapping.environment("production", &[]).await.unwrap().events;
+    let events = mapping.environment("production", &[], None).await.unwrap().events;
     assert_eq!(moved.last_flip_at, Some(events["a"][0].at));
     let last = look().await.last_batches;
     assert_eq!(last.get(&(1, wave.clone())), moved.last_flip_at.as_ref());
@@ -758,7 +758,7 @@ pub(crate) async fn an_environment_is_read_with_its_evidence(bed: Bed) {
     let mapping = bed.writer().await;
     complete(&*mapping, 1).await;
     complete(&*mapping, 2).await;
-    let empty = mapping.environment("production", &[]).await.unwrap();
+    let empty = mapping.environment("production", &[], None).await.unwrap();
     assert!(empty.claims.is_empty() && empty.rows.is_empty() && empty.events.is_empty() && empty.evidence.is_empty());
 
     let claim = |tenant: &str, holder: &str, deletion| Claim {
@@ -811,7 +811,7 @@ pub(crate) async fn an_environment_is_read_with_its_evidence(bed: Bed) {
         "where a claim stands, and nowhere else"
     );
     let view = mapping
-        .environment("production", &["staging".to_owned(), "void".to_owned()])
+        .environment("production", &["staging".to_owned(), "void".to_owned()], None)
         .await
         .unwrap();
     assert_eq!(view.claims.values().collect::<Vec<_>>(), [&taken, &first[1]]);
@@ -845,7 +845,7 @@ pub(crate) async fn an_environment_is_read_with_its_evidence(bed: Bed) {
     assert_eq!(view.evidence["staging"]["a"].len(), 1);
 
     let same = mapping
-        .environment("production", &["production".to_owned()])
+        .environment("production", &["production".to_owned()], None)
         .await
         .unwrap();
     assert_eq!(same.events, view.events, "an environment is no evidence for itself");
@@ -871,7 +871,7 @@ pub(crate) async fn rows_are_removed_only_while_they_hold_what_they_should(bed: 
     });
     mapping.remove_rows("production", &removals).await.unwrap();
     assert_eq!(rows_by_hand(&bed).await, ["b/production=1"]);
-    let view = mapping.environment("production", &[]).await.unwrap();
+    let view = mapping.environment("production", &[], None).await.unwrap();
     assert_eq!(view.claims.keys().collect::<Vec<_>>(), ["b", "d"]);
     let last = view.events["c"].last().unwrap();
     assert_eq!((last.kind, last.from, last.to), (PinEventKind::Delete, Some(2), None));
@@ -935,7 +935,7 @@ pub(crate) async fn what_changes_nothing_writes_nothing(bed: Bed) {
         holds: 2,
     };
     mapping.remove_rows("production", &[elsewhere]).await.unwrap();
-    mapping.environment("production", &[]).await.unwrap();
+    mapping.environment("production", &[], None).await.unwrap();
     assert_eq!(bed.writes().await, before);
     mapping
         .record_outside("production", &[("a".to_owned(), None, Some(1), 1)])

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
-use sqlx::{AssertSqlSafe, Row as _};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
 use tempfile::TempDir;
 use wavepin::simulator::{DEFAULT_API_KEY, SimulatorOptions};
 
@@ -198,6 +198,15 @@ impl Bench {
         let lines = rows.iter().map(line).collect();
         pool.close().await;
         lines
+    }
+
+    /// Does to the mapping what the statements say, as an application or a person does.
+    pub(super) async fn by_hand(&self, sql: &str) {
+        let file = SqliteConnectOptions::new().filename(self.database());
+        let mut hand = file.connect().await.expect("the mapping can be opened");
+        let done = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut hand).await;
+        done.expect("the statements are right");
+        hand.close().await.expect("nothing is left to do");
     }
 
     /// The seed's look-up for another tenant and environment.

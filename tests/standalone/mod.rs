@@ -10,6 +10,7 @@ mod refusals;
 mod rehearsal;
 pub(crate) mod rollback;
 mod rollout;
+mod rows;
 mod validate;
 mod watch;
 

@@ -21,8 +21,8 @@ use crate::resources::{Hold, Requires, TenantPinSpec};
 pub(super) use rollout::back::what_it_had;
 use rollout::back::{self, Back};
 use rollout::{Course, Follower};
-pub(super) use rollout::{Lead, RolloutStanding, Stopped, Wait, WaveState};
-pub(super) use row::{Row, advance};
+pub(super) use rollout::{Lead, RolloutStanding, Stopped, Unlabelled, Wait, WaveState};
+pub(super) use row::{Member, Row, advance};
 
 /// The reason of a flip that a pin's `spec.version` asks for, as the ledger has it.
 pub(super) const BY_SPEC: &str = "spec.version";
@@ -50,6 +50,8 @@ pub(super) struct Decision {
     pub(super) rollouts: Vec<RolloutStanding>,
     /// Where each pin stands, in the order of the pins.
     pub(super) standings: Vec<Standing>,
+    /// Where each row stands that takes part in the rollout without a pin, by tenant.
+    pub(super) rows: Vec<(String, Standing)>,
     /// What is to be written.
     pub(super) plan: Plan,
     /// The first time at which something changes by itself, by this process's clock.
@@ -144,6 +146,8 @@ pub(super) enum Kept {
         /// The wave that it is in.
         wave: String,
     },
+    /// Its row takes part in a rollout without a pin, and its labels are not known.
+    Unlabelled,
     /// The evidence for the wished version does not hold any more, or there is none for this environment yet.
     Unproved(Unproved),
     /// The tenant has not run the version in the required environment for as long as required.
@@ -186,6 +190,12 @@ impl Plan {
             && self.removals.is_empty()
             && self.rollout.is_empty()
             && self.flips.is_empty()
+    }
+
+    /// The versions that rows leave or come to.
+    pub(super) fn versions(&self) -> impl Iterator<Item = i32> {
+        let moves = self.flips.iter().flat_map(|flip| &flip.moves);
+        moves.flat_map(|one| one.from.into_iter().chain([one.to]))
     }
 
     /// Takes out everything that is for one of these tenants.
@@ -231,17 +241,25 @@ pub(super) fn decide(seen: &Observed) -> Decision {
         };
         draft.standings.push(standing);
     }
+    if let Some(course) = &mut course {
+        draft.rows(course);
+    }
     let mut followers = std::mem::take(&mut draft.followers);
+    let mut rows = Vec::new();
     let lead = course.as_mut().map(|course| course.advance(&mut followers));
     for follower in followers {
         follower.add_to(&mut draft.flips, course.as_ref().map_or(0, Course::target));
-        draft.standings[follower.place] = follower.standing;
+        match follower.place {
+            Some(place) => draft.standings[place] = follower.standing,
+            None => rows.push((follower.row.tenant().to_owned(), follower.standing)),
+        }
     }
     let target = course.as_ref().map(Course::target);
     let mut decision = Decision {
         wishes: seen.pins.iter().map(|pin| pin.spec.version.or(target)).collect(),
         rollouts: Vec::new(),
         standings: draft.standings,
+        rows,
         plan: Plan {
             outside: draft.outside,
             claims: claims.set,
@@ -286,35 +304,50 @@ impl<'a> Draft<'a> {
         pin: &'a Object<TenantPinSpec>,
     ) -> Standing {
         let wish = pin.spec.version.or_else(|| course.map(Course::target));
-        let row = Row::of(seen, pin, wish);
-        if let Some(was) = row.unrecorded_change() {
-            let change = (pin.spec.tenant.clone(), was, row.holds, wish.unwrap_or_default());
-            self.outside.push(change);
-        }
+        let row = Row::of(seen, Member::of(pin), wish);
+        self.note_outside(&row, wish);
         let Some(version) = pin.spec.version else {
             let Some(course) = course else {
                 return Standing::NoRollout;
             };
-            self.followers.push(course.follower(place, pin));
+            self.followers
+                .push(course.follower(Some(place), Member::of(pin), &pin.labels));
             return Standing::Moving;
         };
-        if let Some(back) = back::ordered(seen, &row, pin) {
-            return self.take_back(back, &row, pin);
+        if let Some(back) = back::ordered(seen, &row) {
+            return self.take_back(back, &row);
         }
         let standing = row.standing();
         if standing == Standing::Moving {
-            self.flips.add(version, row.reason(), None, &row, pin);
+            self.flips.add(version, row.reason(), None, &row);
         }
         standing
     }
 
-    fn take_back(&mut self, back: Back, row: &Row<'a>, pin: &Object<TenantPinSpec>) -> Standing {
+    fn take_back(&mut self, back: Back, row: &Row<'a>) -> Standing {
         match back {
             Back::To(version) => {
-                self.flips.add_return(version, BY_ORDER, row, pin);
+                self.flips.add_return(version, BY_ORDER, row);
                 Standing::Moving
             }
             Back::Stays(standing) => standing,
+        }
+    }
+
+    /// Takes in the rows that take part in the rollout without a pin.
+    fn rows(&mut self, course: &mut Course<'a>) {
+        let rows = course.rows();
+        for row in &rows {
+            self.note_outside(&row.row, Some(course.target()));
+        }
+        self.followers.extend(rows);
+    }
+
+    /// Puts it on record where another hand has changed the row.
+    fn note_outside(&mut self, row: &Row<'_>, wish: Option<i32>) {
+        if let Some(was) = row.unrecorded_change() {
+            let change = (row.tenant().to_owned(), was, row.holds, wish.unwrap_or_default());
+            self.outside.push(change);
         }
     }
 }
@@ -327,24 +360,17 @@ struct Flips(BTreeMap<Batched, Vec<Move>>);
 type Batched = (Option<i32>, &'static str, Option<WaveOfFlip>);
 
 impl Flips {
-    fn add(
-        &mut self,
-        version: i32,
-        reason: &'static str,
-        wave: Option<WaveOfFlip>,
-        row: &Row<'_>,
-        pin: &Object<TenantPinSpec>,
-    ) {
+    fn add(&mut self, version: i32, reason: &'static str, wave: Option<WaveOfFlip>, row: &Row<'_>) {
         self.0.entry((Some(version), reason, wave)).or_default().push(Move {
-            tenant: pin.spec.tenant.clone(),
+            tenant: row.tenant().to_owned(),
             from: row.holds,
             to: version,
         });
     }
 
-    fn add_return(&mut self, version: i32, reason: &'static str, row: &Row<'_>, pin: &Object<TenantPinSpec>) {
+    fn add_return(&mut self, version: i32, reason: &'static str, row: &Row<'_>) {
         self.0.entry((None, reason, None)).or_default().push(Move {
-            tenant: pin.spec.tenant.clone(),
+            tenant: row.tenant().to_owned(),
             from: row.holds,
             to: version,
         });
@@ -363,7 +389,8 @@ impl Flips {
 
 /// Sets the times at which what keeps pins ends by itself.
 fn await_what_keeps(seen: &Observed, decision: &mut Decision) {
-    for standing in &decision.standings {
+    let of_rows = decision.rows.iter().map(|(_, standing)| standing);
+    for standing in decision.standings.iter().chain(of_rows) {
         match standing {
             Standing::NotComplete { .. } => decision.awaits = true,
             Standing::Kept(kept) => match wake(seen, kept) {

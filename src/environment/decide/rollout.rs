@@ -17,19 +17,21 @@
 
 pub(super) mod back;
 mod follower;
+mod members;
 mod told;
+
+use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::observe::Observed;
-use super::row::{Row, is_made_from};
+use super::row::{Member, Row, is_made_from};
 use super::{Kept, Lacking, Standing, later};
 use crate::ports::{Attempt, Object, Order, RolloutEvent, RolloutStep, Rollouts, WaveOfFlip, WaveRecord};
-use crate::resources::{
-    TenantPinSpec, VersionRolloutSpec, Wave, WavePhase, WaveSelector, rollout_plan, rollout_refusal,
-};
+use crate::resources::{VersionRolloutSpec, Wave, WavePhase, WaveSelector, rollout_plan, rollout_refusal};
 pub(super) use follower::Follower;
 use follower::Leave;
+pub(in super::super) use members::{RowCount, Unlabelled};
 pub(in super::super) use told::{Lead, RolloutStanding, Stopped, Wait, WaveState};
 
 /// The rollout that moves tenants, and what the ledger knows of it.
@@ -46,6 +48,10 @@ pub(super) struct Course<'a> {
     wakes: Vec<Timestamp>,
     /// The newest order of a person about this rollout that nobody has lifted.
     order: Option<Order>,
+    /// Why the labels of tenants without a pin are not known, if they are not: then no wave gets on.
+    unlabelled: Option<Unlabelled>,
+    /// How many tenants take part without a pin, if any may.
+    rows: Option<RowCount>,
     /// Every follower was on the target before this attempt moved anybody: nothing is left that a soak could keep.
     all_are_there: bool,
 }
@@ -99,6 +105,8 @@ impl<'a> Course<'a> {
             events: Vec::new(),
             wakes: Vec::new(),
             order: None,
+            unlabelled: None,
+            rows: None,
             all_are_there: false,
         };
         course.heed_people();
@@ -121,14 +129,19 @@ impl<'a> Course<'a> {
         self.events.push(event);
     }
 
-    /// A pin that follows, and where it stands by itself.
-    pub(super) fn follower(&self, place: usize, pin: &'a Object<TenantPinSpec>) -> Follower<'a> {
-        let wave = self.selectors.iter().position(|wave| wave.selects(&pin.labels));
+    /// A tenant that follows, and where it stands by itself.
+    pub(super) fn follower(
+        &self,
+        place: Option<usize>,
+        member: Member<'a>,
+        labels: &BTreeMap<String, String>,
+    ) -> Follower<'a> {
+        let wave = self.selectors.iter().position(|wave| wave.selects(labels));
         let requires = wave.and_then(|wave| self.spec.waves[wave].requires.as_ref());
-        let row = Row::of(self.seen, pin, Some(self.spec.version)).requiring(requires);
+        let row = Row::of(self.seen, member, Some(self.spec.version)).requiring(requires);
         Follower {
             place,
-            pin,
+            member,
             wave,
             standing: row.standing(),
             row,
@@ -193,10 +206,11 @@ impl<'a> Course<'a> {
             waves,
             complete: is_complete(self),
             // What nobody waits for any more is no news.
-            wait: wait.or_else(|| gate.filter(|_| !all_ended)),
+            wait: wait.or_else(|| gate.filter(|gate| !all_ended || matches!(gate, Wait::Unlabelled(_)))),
             followers: count(followers.iter()),
             moved: count(moved),
             returning,
+            rows: self.rows,
         }
     }
 
@@ -219,6 +233,10 @@ impl<'a> Course<'a> {
     ) -> (WavePhase, Option<Wait>) {
         let back = self.is_back();
         let opened = self.record(wave);
+        // Who is in the wave is known in part only: it neither opens nor ends.
+        if self.unlabelled.is_some() && !back {
+            return (self.phase_when_stopped(wave), gate.filter(|_| reached).cloned());
+        }
         let record = match opened {
             Some(record) => record,
             None if !reached => return (WavePhase::Pending, None),
@@ -315,6 +333,9 @@ impl<'a> Course<'a> {
 
     /// A follower that would move and has no leave keeps what it has.
     fn queued(&self, follower: &Follower<'a>) -> Standing {
+        if let Some(kept) = self.kept_without_labels(follower) {
+            return kept;
+        }
         let rollout = self.object.key();
         Standing::Kept(match follower.wave {
             Some(wave) => Kept::Queued {
@@ -337,7 +358,7 @@ impl<'a> Course<'a> {
         };
         let baseline = self.ledger.baseline().filter(|baseline| *baseline != self.spec.version);
         if let Some(baseline) = baseline.filter(|_| target_only && follower.row.holds.is_none())
-            && Row::of(self.seen, follower.pin, Some(baseline)).standing() == Standing::Moving
+            && Row::of(self.seen, follower.member, Some(baseline)).standing() == Standing::Moving
         {
             follower.standing = Standing::Moving;
             follower.leave = Some(Leave::Join(baseline));
@@ -356,6 +377,9 @@ impl<'a> Course<'a> {
                     return Some(Wait::Unproved(unproved));
                 }
             }
+        }
+        if let Some(unlabelled) = &self.unlabelled {
+            return Some(Wait::Unlabelled(unlabelled.clone()));
         }
         if self.spec.suspend {
             return Some(Wait::Suspended);
@@ -406,7 +430,7 @@ impl<'a> Course<'a> {
     fn state(&self, wave: &Wave, phase: WavePhase, members: &[&mut Follower<'a>]) -> WaveState {
         let record = self.record(wave);
         let left_out = |it: &&&mut Follower<'a>| match &it.standing {
-            Standing::Kept(kept) => !matches!(kept, Kept::Queued { .. } | Kept::Unproved(_)),
+            Standing::Kept(kept) => !matches!(kept, Kept::Queued { .. } | Kept::Unproved(_) | Kept::Unlabelled),
             _ => false,
         };
         WaveState {

@@ -1,4 +1,4 @@
-//! Whether the row of one pin moves, and what keeps it.
+//! Whether the row of one tenant moves, and what keeps it.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,29 @@ use super::{BY_ORDER, BY_RESTORE, BY_ROLLED_BACK, BY_ROLLOUT, BY_SPEC, Kept, Lac
 use crate::ports::{Object, PinEvent, PinEventKind, VersionRecord};
 use crate::resources::{Hold, Requires, TenantPinSpec, annotations};
 
-/// One row, its ledger, and the pin that wishes something of it.
+/// A tenant, and the pin that speaks for it.
+#[derive(Debug, Clone, Copy)]
+pub(in super::super) struct Member<'a> {
+    /// The tenant.
+    pub(in super::super) tenant: &'a str,
+    /// Its pin; `None` where its row takes part in a rollout by itself.
+    pub(in super::super) pin: Option<&'a Object<TenantPinSpec>>,
+}
+
+impl<'a> Member<'a> {
+    /// The tenant of a pin.
+    pub(in super::super) fn of(pin: &'a Object<TenantPinSpec>) -> Self {
+        Self {
+            tenant: &pin.spec.tenant,
+            pin: Some(pin),
+        }
+    }
+}
+
+/// One row, its ledger, and who wishes something of it.
 pub(in super::super) struct Row<'a> {
     seen: &'a Observed,
-    pin: &'a Object<TenantPinSpec>,
+    member: Member<'a>,
     events: &'a [PinEvent],
     /// What it shall hold; `None` where nobody says.
     wish: Option<i32>,
@@ -23,17 +42,25 @@ pub(in super::super) struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    /// The row of this pin, which shall hold this version.
-    pub(in super::super) fn of(seen: &'a Observed, pin: &'a Object<TenantPinSpec>, wish: Option<i32>) -> Self {
-        let tenant = &pin.spec.tenant;
+    /// The row of this tenant, which shall hold this version.
+    pub(in super::super) fn of(seen: &'a Observed, member: Member<'a>, wish: Option<i32>) -> Self {
         Self {
             seen,
-            pin,
-            events: oldest_first(&seen.view.events, tenant),
+            member,
+            events: oldest_first(&seen.view.events, member.tenant),
             wish,
             also: None,
-            holds: seen.view.rows.get(tenant).copied(),
+            holds: seen.view.rows.get(member.tenant).copied(),
         }
+    }
+
+    /// Whose it is.
+    pub(super) const fn tenant(&self) -> &'a str {
+        self.member.tenant
+    }
+
+    fn spec(&self) -> Option<&'a TenantPinSpec> {
+        self.member.pin.map(|pin| &pin.spec)
     }
 
     /// Likewise, with something more that must have happened elsewhere.
@@ -48,7 +75,7 @@ impl<'a> Row<'a> {
 
     /// What the row holds in place of a version, if it does: `NULL`, or a number out of range.
     pub(in super::super) fn oddity(&self) -> Option<String> {
-        let held = self.seen.view.odd_rows.get(&self.pin.spec.tenant)?;
+        let held = self.seen.view.odd_rows.get(self.member.tenant)?;
         Some(held.map_or_else(|| "NULL".to_owned(), |number| number.to_string()))
     }
 
@@ -111,7 +138,7 @@ impl<'a> Row<'a> {
 
     /// The hold that lasts, if one does. An expired one is ignored.
     pub(super) fn hold(&self) -> Option<&'a Hold> {
-        let hold = self.pin.spec.hold.as_ref()?;
+        let hold = self.spec()?.hold.as_ref()?;
         hold.until.is_none_or(|until| until > self.seen.now).then_some(hold)
     }
 
@@ -129,7 +156,10 @@ impl<'a> Row<'a> {
 
     /// Whether a person confirmed that the row, changed by another hand, is put back.
     pub(super) fn restored(&self) -> bool {
-        let word = self.pin.requests.get(annotations::RESTORE_ROW);
+        let word = self
+            .member
+            .pin
+            .and_then(|pin| pin.requests.get(annotations::RESTORE_ROW));
         self.changed_outside().is_some() && word.is_some_and(|word| *word == self.confirmation())
     }
 
@@ -172,7 +202,7 @@ impl<'a> Row<'a> {
         if !self.is_forward() {
             return None;
         }
-        let required = [self.pin.spec.requires.as_ref(), self.also];
+        let required = [self.spec().and_then(|spec| spec.requires.as_ref()), self.also];
         required
             .into_iter()
             .flatten()
@@ -181,7 +211,7 @@ impl<'a> Row<'a> {
 
     fn lacking_of(&self, requires: &'a Requires) -> Option<(&'a Requires, Lacking)> {
         let elsewhere = self.seen.view.evidence.get(&requires.environment);
-        let events = elsewhere.map_or(&[][..], |events| oldest_first(events, &self.pin.spec.tenant));
+        let events = elsewhere.map_or(&[][..], |events| oldest_first(events, self.member.tenant));
         let soak = SignedDuration::try_from(requires.soak.0).unwrap_or(SignedDuration::MAX);
         let lacking = lacking_of_run(events, self.wish(), soak, self.seen.view.now)?;
         Some((requires, lacking))
@@ -189,7 +219,7 @@ impl<'a> Row<'a> {
 
     /// A hold that has ended by itself and is still in the spec.
     pub(in super::super) fn expired_hold(&self) -> Option<&'a Hold> {
-        let hold = self.pin.spec.hold.as_ref()?;
+        let hold = self.spec()?.hold.as_ref()?;
         self.hold().is_none().then_some(hold)
     }
 

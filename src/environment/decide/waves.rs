@@ -3,6 +3,7 @@
 mod back;
 mod lives;
 mod peers;
+mod rows;
 
 use std::sync::Arc;
 

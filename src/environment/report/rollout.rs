@@ -1,14 +1,14 @@
 //! What a pass says of rollouts.
 
 use super::super::act::Failed;
-use super::super::decide::{Decision, Kept, Lead, RolloutStanding, Standing, Stopped, Wait, WaveState};
+use super::super::decide::{Decision, Kept, Lead, RolloutStanding, Standing, Stopped, Unlabelled, Wait, WaveState};
 use super::super::observe::Observed;
 use super::super::{RolloutProgress, RolloutReport, Rollouts};
 use super::{about, kept_back, not_proved, taken_back};
 use crate::ports::{Failure, Object, Order, StopKind};
 use crate::resources::conditions::{ACCEPTED, COMPLETE, Finding, READY, RECONCILING, Reason, STALLED, WAITING};
 use crate::resources::{
-    ANNOTATION_PREFIX, Freeze, VersionRolloutSpec, WavePhase, WaveStatus, annotations, rollout_refusal,
+    ANNOTATION_PREFIX, Freeze, RowsStatus, VersionRolloutSpec, WavePhase, WaveStatus, annotations, rollout_refusal,
 };
 
 type Rollout = Object<VersionRolloutSpec>;
@@ -46,8 +46,8 @@ pub(super) fn report(seen: &Observed, decision: &Decision, failed: &Failed) -> V
         RolloutStanding::Invalid(refusal) => of(rollout, invalid(rollout, refusal), None),
         RolloutStanding::Conflict(other) => of(rollout, conflict(rollout, other), None),
         RolloutStanding::Leads(lead) => {
-            let progress = progress(seen, decision, lead);
-            let findings = findings(rollout, lead, &progress, failed);
+            let progress = progress(seen, decision, lead, failed);
+            let findings = findings(rollout, lead, &progress, (decision, failed));
             of(rollout, findings, Some(progress))
         }
     };
@@ -63,26 +63,50 @@ fn of(rollout: &Rollout, findings: Vec<Finding>, progress: Option<RolloutProgres
     }
 }
 
-fn progress(seen: &Observed, decision: &Decision, lead: &Lead) -> RolloutProgress {
+fn progress(seen: &Observed, decision: &Decision, lead: &Lead, failed: &Failed) -> RolloutProgress {
     let pins = seen.pins.iter().zip(&decision.standings).zip(&decision.wishes);
     let following = pins.filter(|((pin, _), _)| pin.spec.version.is_none());
     let left_out = following.filter_map(|((pin, standing), wish)| {
         let why = match standing {
-            Standing::Kept(Kept::Queued { .. } | Kept::Unproved(_)) => return None,
-            Standing::Kept(kept) => kept_back(kept, wish.unwrap_or_default()).0,
             Standing::Conflict { .. } => Reason::Conflict,
             Standing::Invalid(_) => Reason::Invalid,
-            _ => return None,
+            standing => kept(standing, wish.unwrap_or_default())?,
         };
-        Some(format!("{}: {}", pin.name, why.as_str()))
+        let tenant = &pin.spec.tenant;
+        let pin = match pin.name == *tenant {
+            true => String::new(),
+            false => format!(" (TenantPin {})", pin.name),
+        };
+        Some(format!("{tenant}: {}{pin}", why.as_str()))
     });
+    let rows = decision.rows.iter().filter_map(|(tenant, standing)| {
+        // Of a row without a pin nobody else would tell it.
+        let failed = failed.tenants.get(tenant).map(|failure| failure.reason);
+        let why = failed.or_else(|| kept(standing, 0))?;
+        Some(format!("{tenant}: {}", why.as_str()))
+    });
+    let mut left_out: Vec<String> = left_out.chain(rows).collect();
+    left_out.sort();
     let own = seen.pins.iter().filter(|pin| pin.spec.version.is_some()).count();
     RolloutProgress {
         plan: lead.plan.clone(),
         moved: (lead.moved, lead.followers),
         waves: lead.waves.iter().map(status).collect(),
-        left_out: left_out.collect(),
+        left_out,
+        rows: lead.rows.map(|rows| RowsStatus {
+            tenants: rows.tenants,
+            unlabelled: rows.unlabelled,
+        }),
         with_own_version: u32::try_from(own).unwrap_or(u32::MAX),
+    }
+}
+
+/// Why a tenant does not move with its wave, if something of its own keeps it.
+fn kept(standing: &Standing, wish: i32) -> Option<Reason> {
+    match standing {
+        Standing::Kept(Kept::Queued { .. } | Kept::Unproved(_) | Kept::Unlabelled) => None,
+        Standing::Kept(kept) => Some(kept_back(kept, wish).0),
+        _ => None,
     }
 }
 
@@ -99,7 +123,12 @@ fn status(wave: &WaveState) -> WaveStatus {
 }
 
 /// The conditions of the rollout that moves tenants.
-fn findings(rollout: &Rollout, lead: &Lead, progress: &RolloutProgress, failed: &Failed) -> Vec<Finding> {
+fn findings(
+    rollout: &Rollout,
+    lead: &Lead,
+    progress: &RolloutProgress,
+    (decision, failed): (&Decision, &Failed),
+) -> Vec<Finding> {
     let now = format!("{}, to version {}", who(rollout), rollout.spec.version);
     let complete = complete(lead, &now, progress);
     let mut findings = vec![accepted(rollout), complete.clone()];
@@ -119,13 +148,13 @@ fn findings(rollout: &Rollout, lead: &Lead, progress: &RolloutProgress, failed: 
         return findings;
     };
     let (reason, rest) = waits(wait, lead, rollout.spec.version);
-    let text = format!("{now}: {rest}");
+    let text = format!("{now}: {rest}{}", refused(wait, decision, failed));
     match wait {
         _ if stalls(wait) => findings.extend([
             Finding::fails(READY, reason, text.clone()),
             Finding::holds(STALLED, reason, text),
         ]),
-        Wait::NotComplete { .. } | Wait::Rows(_) => findings.extend([
+        Wait::NotComplete { .. } | Wait::Rows(_) | Wait::Unlabelled(Unlabelled::NotDeclared(_)) => findings.extend([
             Finding::fails(READY, reason, text.clone()),
             Finding::holds(RECONCILING, reason, text),
         ]),
@@ -140,10 +169,20 @@ fn findings(rollout: &Rollout, lead: &Lead, progress: &RolloutProgress, failed: 
 /// Whether nothing comes of it until a person changes something; what a person ordered is no failure.
 fn stalls(wait: &Wait) -> bool {
     match wait {
-        Wait::Retired => true,
+        Wait::Retired | Wait::Unlabelled(Unlabelled::Unusable(_)) => true,
         Wait::Stopped(stopped) => stopped.kind != StopKind::Ordered,
         _ => false,
     }
+}
+
+/// What the first row without a pin says that could not be moved, where that is waited for.
+fn refused(wait: &Wait, decision: &Decision, failed: &Failed) -> String {
+    let rows = decision.rows.iter().filter(|_| matches!(wait, Wait::Rows(_)));
+    let mut failures = rows.filter_map(|(tenant, _)| Some((tenant, failed.tenants.get(tenant)?)));
+    let first = failures.next();
+    first.map_or_else(String::new, |(tenant, failure)| {
+        format!("; of tenant {tenant}: {}", failure.message)
+    })
 }
 
 /// `Complete`: which wave it is at, without counts, so that it moves once a wave.
@@ -155,7 +194,7 @@ fn complete(lead: &Lead, now: &str, progress: &RolloutProgress) -> Finding {
             let left_out = progress.left_out.len();
             let others = match left_out {
                 0 => String::new(),
-                _ => format!("; {left_out} that follow are left out, see status.leftOutPins"),
+                _ => format!("; {left_out} that follow are left out, see status.leftOutTenants"),
             };
             let whom = if lead.followers == 0 {
                 "; no tenant follows it"
@@ -194,6 +233,7 @@ fn waits(wait: &Wait, lead: &Lead, target: i32) -> (Reason, String) {
             (Reason::VersionNotComplete, text)
         }
         Wait::Unproved(unproved) => not_proved(unproved, target, "the rollout goes on"),
+        Wait::Unlabelled(unlabelled) => not_labelled(unlabelled),
         Wait::Suspended => {
             let text = "suspended: nobody moves forward until spec.suspend is false; to go back is not kept".to_owned();
             (Reason::Suspended, text)
@@ -218,7 +258,7 @@ fn waits(wait: &Wait, lead: &Lead, target: i32) -> (Reason, String) {
         }
         Wait::HeldBack(wave) => {
             let text = format!(
-                "every tenant of wave {wave} is kept back by something of its own, see status.leftOutPins, so that the \
+                "every tenant of wave {wave} is kept back by something of its own, see status.leftOutTenants, so that the \
                  wave would show nothing to the next. Free one of them, or take them out of the wave"
             );
             (Reason::HeldBack, text)
@@ -269,6 +309,21 @@ fn on_their_way(returning: u32) -> String {
     match returning {
         0 => String::new(),
         returning => format!(", {returning} tenants are on their way"),
+    }
+}
+
+/// Why labels are not known, and what a person can do.
+fn not_labelled(unlabelled: &Unlabelled) -> (Reason, String) {
+    let until = "Nobody moves forward until the labels of all members are known; to go back is not kept";
+    match unlabelled {
+        Unlabelled::NotDeclared(name) => {
+            let text = format!(
+                "members.rows.labelsFrom is {name:?}, and spec.mapping.tenantTables of the OmniInstance has no such \
+                 name; declare it there, or correct labelsFrom. {until}"
+            );
+            (Reason::TenantTableMissing, text)
+        }
+        Unlabelled::Unusable(why) => (Reason::TenantTableUnusable, format!("{why}. {until}")),
     }
 }
 

@@ -94,7 +94,7 @@ async fn a_rollout_that_failed_is_stalled_until_a_person_acts() {
         (StopKind::RolledBack, [1, 1, 1, 2], "it is rolled back"),
     ] {
         let house = rolled_out().await;
-        let attempt = house.mapping.environment("production", &[]).await.unwrap();
+        let attempt = house.mapping.environment("production", &[], None).await.unwrap();
         let attempt = attempt.rollouts.attempt.unwrap();
         let failed = RolloutEvent {
             attempt: attempt.number,

@@ -294,7 +294,9 @@ impl System {
     }
 
     fn attempt(&self) -> Option<crate::ports::Attempt> {
-        let view = self.runtime.block_on(self.house.mapping.environment("production", &[]));
+        let view = self
+            .runtime
+            .block_on(self.house.mapping.environment("production", &[], None));
         view.unwrap().rollouts.attempt
     }
 
@@ -337,7 +339,9 @@ impl System {
     }
 
     fn lift(&self) {
-        let view = self.runtime.block_on(self.house.mapping.environment("production", &[]));
+        let view = self
+            .runtime
+            .block_on(self.house.mapping.environment("production", &[], None));
         for order in view.unwrap().orders {
             self.command(Ordered::Lift(order.number));
         }

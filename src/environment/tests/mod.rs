@@ -6,6 +6,7 @@ mod ended;
 mod machine;
 mod moves;
 mod rollouts;
+mod rows;
 mod trouble;
 
 use std::sync::Arc;

@@ -11,7 +11,8 @@ use super::PgMapping;
 use super::commands::orders;
 use super::session::{Session, lines, statement, value};
 use crate::mapping::lines::read_by_name;
-use crate::ports::{Claim, EnvironmentView, PinEventKind, RolloutEvent, WaveOfFlip};
+use crate::ports::{Claim, EnvironmentView, PinEventKind, RolloutEvent, TenantLines, WaveOfFlip};
+use crate::resources::TenantTable;
 
 /// One event to append. The database gives it its time, when every row that it tells of is locked.
 pub(super) struct NewEvent<'e> {
@@ -93,6 +94,7 @@ impl PgMapping {
         &self,
         environment: &str,
         evidence: &[String],
+        tenants: Option<&TenantTable>,
     ) -> Result<EnvironmentView, Failure> {
         let tables = self.tables().await?;
         let mut snapshot = self.snapshot().await?;
@@ -125,10 +127,15 @@ impl PgMapping {
         let now: i64 = value("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
             .fetch_one(snapshot.on())
             .await?;
+        let tenants = match tenants {
+            Some(table) => self.read_tenants(&mut snapshot, &tables, environment, table).await?,
+            None => TenantLines::NotAsked,
+        };
         snapshot.rollback().await?;
         let mut view = EnvironmentView {
             claims,
             orders,
+            tenants,
             now: time(now)?,
             ..EnvironmentView::default()
         };

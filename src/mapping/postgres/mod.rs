@@ -13,6 +13,7 @@ mod found;
 mod organization;
 mod schema;
 mod session;
+mod tenants;
 mod versions;
 
 use std::future::Future;

@@ -9,10 +9,11 @@ use sqlx::{AssertSqlSafe, SqliteConnection};
 use super::super::compare::{changed_claims, group_outside};
 use super::super::ledger::{ClaimLine, EventBatch, Failure, deletion_word, event_word, unreadable};
 use super::super::rollouts::{COLUMNS, RolloutLine, add_up, words};
-use super::SqliteMapping;
 use super::commands::orders;
+use super::{SqliteMapping, tenants};
 use crate::mapping::lines::read_by_name;
-use crate::ports::{Claim, EnvironmentView, MappingErrorKind, PinEventKind, RolloutEvent, WaveOfFlip};
+use crate::ports::{Claim, EnvironmentView, MappingErrorKind, PinEventKind, RolloutEvent, TenantLines, WaveOfFlip};
+use crate::resources::TenantTable;
 
 /// One event to append, its time being now.
 pub(super) struct NewEvent<'e> {
@@ -98,6 +99,7 @@ impl SqliteMapping {
         &self,
         environment: &str,
         evidence: &[String],
+        tenants: Option<&TenantTable>,
     ) -> Result<EnvironmentView, Failure> {
         let mut snapshot = self.snapshot().await?;
         let rows: Vec<(String, Option<i64>)> =
@@ -120,7 +122,12 @@ impl SqliteMapping {
         .bind(environment)
         .fetch_all(&mut *snapshot)
         .await?;
+        let tenants = match tenants {
+            Some(table) => tenants::read(&mut snapshot, environment, table).await?,
+            None => TenantLines::NotAsked,
+        };
         let mut view = EnvironmentView {
+            tenants,
             claims: claims(&mut snapshot, environment).await?,
             orders: orders(&mut snapshot, environment).await?,
             now: Timestamp::now(),

@@ -10,6 +10,7 @@ mod flip;
 mod found;
 mod organization;
 mod schema;
+mod tenants;
 mod versions;
 
 use std::future::Future;

@@ -12,6 +12,7 @@ use crate::ports::{
     FoundLine, FoundReport, Intent, IntentStep, Mapping, MappingError, MappingErrorKind, Organization, RolloutEvent,
     RowRemoval, Shape, VersionChange, VersionRecord,
 };
+use crate::resources::TenantTable;
 
 /// A mapping that is read and not written.
 pub(super) struct Ledger {
@@ -243,8 +244,13 @@ impl Mapping for Ledger {
         self.real.claimed_environments().await
     }
 
-    async fn environment(&self, environment: &str, evidence: &[String]) -> Result<EnvironmentView, MappingError> {
-        self.real.environment(environment, evidence).await
+    async fn environment(
+        &self,
+        environment: &str,
+        evidence: &[String],
+        tenants: Option<&TenantTable>,
+    ) -> Result<EnvironmentView, MappingError> {
+        self.real.environment(environment, evidence, tenants).await
     }
 
     async fn set_claims(&self, _: &str, _: &[Claim]) -> Result<(), MappingError> {

@@ -17,8 +17,8 @@ use super::super::{Kept, NotReturned, Standing};
 use super::follower::{Follower, Leave};
 use super::told::{Stopped, Wait};
 use super::{Course, count};
-use crate::ports::{Attempt, Object, Order, RolloutStep, Scope, Stop, StopKind, VersionRecord};
-use crate::resources::{TenantPinSpec, annotations};
+use crate::ports::{Attempt, Order, RolloutStep, Scope, Stop, StopKind, VersionRecord};
+use crate::resources::annotations;
 
 /// What becomes of a tenant that is to go back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,13 +29,9 @@ pub(in crate::environment::decide) enum Back {
     Stays(Standing),
 }
 
-/// What an order about its tenant makes of a pin with a version of its own; `None` where there is no such order.
-pub(in crate::environment::decide) fn ordered(
-    seen: &Observed,
-    row: &Row<'_>,
-    pin: &Object<TenantPinSpec>,
-) -> Option<Back> {
-    let order = order_about(seen, &pin.spec.tenant)?;
+/// What an order about its tenant makes of a row; `None` where there is no such order.
+pub(in crate::environment::decide) fn ordered(seen: &Observed, row: &Row<'_>) -> Option<Back> {
+    let order = order_about(seen, row.tenant())?;
     if let Some(advance) = row.advance() {
         return Some(to_what_it_had(seen, row, advance.from));
     }
@@ -137,7 +133,7 @@ impl<'a> Course<'a> {
     /// are on their way.
     pub(super) fn take_back(&self, followers: &mut [Follower<'a>]) -> u32 {
         for follower in followers.iter_mut() {
-            if let Some(back) = ordered(self.seen, &follower.row, follower.pin) {
+            if let Some(back) = ordered(self.seen, &follower.row) {
                 follower.goes(back, true);
             } else if let Some(had) = self.had_before(follower) {
                 let back = to_what_it_had(self.seen, &follower.row, had);

@@ -1,16 +1,15 @@
-//! A pin that follows a rollout, and how it moves now.
+//! A tenant that follows a rollout, and how it moves now.
 
-use super::super::row::Row;
+use super::super::row::{Member, Row};
 use super::super::{BY_BASELINE, BY_ORDER, BY_RESTORE, BY_ROLLED_BACK, BY_ROLLOUT, BY_WAY_BACK, Flips, Standing};
-use crate::ports::{Object, WaveOfFlip};
-use crate::resources::TenantPinSpec;
+use crate::ports::WaveOfFlip;
 
-/// A pin without a version of its own.
+/// A tenant without a version of its own: its pin has none, or its row takes part without a pin.
 pub(in crate::environment::decide) struct Follower<'a> {
-    /// Its place among the pins.
-    pub(in crate::environment::decide) place: usize,
-    pub(super) pin: &'a Object<TenantPinSpec>,
-    pub(super) row: Row<'a>,
+    /// The place of its pin among the pins, if it has one.
+    pub(in crate::environment::decide) place: Option<usize>,
+    pub(super) member: Member<'a>,
+    pub(in crate::environment::decide) row: Row<'a>,
     /// The place of its wave.
     pub(super) wave: Option<usize>,
     /// Where it stands by itself, with what it and its wave require; in the end, with its place in the rollout.
@@ -24,7 +23,7 @@ impl Follower<'_> {
     pub(in crate::environment::decide) fn add_to(&self, flips: &mut Flips, target: i32) {
         if let Some(Leave::Return { version, ordered }) = self.leave {
             let reason = if ordered { BY_ORDER } else { BY_ROLLED_BACK };
-            return flips.add_return(version, reason, &self.row, self.pin);
+            return flips.add_return(version, reason, &self.row);
         }
         let (version, reason, wave) = match &self.leave {
             _ if self.standing != Standing::Moving => return,
@@ -34,7 +33,7 @@ impl Follower<'_> {
             Some(Leave::Back) => (target, BY_WAY_BACK, None),
             Some(Leave::Forward(wave)) => (target, BY_ROLLOUT, Some(wave.clone())),
         };
-        flips.add(version, reason, wave, &self.row, self.pin);
+        flips.add(version, reason, wave, &self.row);
     }
 }
 

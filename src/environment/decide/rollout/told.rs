@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::members::{RowCount, Unlabelled};
 use crate::ports::{Order, StopKind, Unproved};
 use crate::resources::{Freeze, WavePhase};
 
@@ -33,6 +34,8 @@ pub(in crate::environment) struct Lead {
     pub(in crate::environment) moved: u32,
     /// How many of them go back to what they had.
     pub(in crate::environment) returning: u32,
+    /// How many of them take part without a pin, where any may.
+    pub(in crate::environment) rows: Option<RowCount>,
 }
 
 /// How far a wave is. Times are the database's.
@@ -66,6 +69,8 @@ pub(in crate::environment) enum Wait {
     Retired,
     /// The evidence for the target does not hold any more, or there is none for this environment yet.
     Unproved(Unproved),
+    /// The labels of tenants without a pin are not known.
+    Unlabelled(Unlabelled),
     /// A person suspended it.
     Suspended,
     /// A freeze lasts.
@@ -105,6 +110,9 @@ impl Wait {
 
     /// Whether it ends without a person and without a time that is known.
     pub(in crate::environment) const fn comes_by_itself(&self) -> bool {
-        matches!(self, Self::NotComplete { .. } | Self::Unproved(_) | Self::Rows(_))
+        matches!(
+            self,
+            Self::NotComplete { .. } | Self::Unproved(_) | Self::Unlabelled(_) | Self::Rows(_)
+        )
     }
 }

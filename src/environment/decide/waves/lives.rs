@@ -266,7 +266,43 @@ fn check_batch(scene: &Scene, ledger: &Rollouts, flip: &Flip) -> Result<(), Test
     Ok(())
 }
 
+/// The same tenants, on the same version, without their pins: their rows take part.
+fn without_pins(of: &Scene) -> Scene {
+    let mut scene = of.clone();
+    let pins = std::mem::take(&mut scene.0.pins);
+    scene.0.view.claims.clear();
+    scene.0.holders.clear();
+    scene = scene.rows(&[]);
+    for pin in &pins {
+        scene.tier(&pin.spec.tenant, pin.labels.get("tier").map(String::as_str));
+    }
+    scene
+}
+
 proptest! {
+    /// A row that takes part moves as a pin without a version does.
+    #[test]
+    fn a_row_without_a_pin_moves_when_and_where_a_pin_that_follows_would(acts in vec(act(), 0..30)) {
+        let mut pins = rolling(2);
+        let mut rows = without_pins(&pins);
+        settle_and_check(&mut pins)?;
+        rows.settle();
+        let both = |act: &&Act| !matches!(act, Act::Hold(..) | Act::Release(_) | Act::Own(..));
+        for act in acts.iter().filter(both) {
+            match act {
+                Act::Label(it, tier) => rows.tier(&format!("t{it}"), Some(tier)),
+                Act::ByHand(it, version) => drop(rows.0.view.rows.insert(format!("t{it}"), *version)),
+                Act::Order(Some(it), _) => rows.order(Scope::Tenant(format!("t{it}"))),
+                other => perform(&mut rows, other),
+            }
+            perform(&mut pins, act);
+            settle_and_check(&mut pins)?;
+            rows.settle();
+            prop_assert_eq!(&pins.0.view.rows, &rows.0.view.rows, "after {:?}", act);
+        }
+        prop_assert_eq!(lead(&pins).waves, lead(&rows).waves);
+    }
+
     #[test]
     fn whatever_happens_batches_waves_and_gates_hold_and_it_ends(acts in vec(act(), 0..40)) {
         let mut scene = rolling(2);
