@@ -5,9 +5,12 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::decide::could_open;
 use super::{Declared, EnvironmentKey, Pins, Rollouts};
-use crate::ports::{Absence, Claim, EnvironmentView, Lookup, Mapping, MappingError, Object, VersionRecord, World};
-use crate::resources::{MappingSpec, OmniInstanceSpec, TenantPinSpec, annotations};
+use crate::ports::{
+    Absence, Claim, EnvironmentView, Lookup, Mapping, MappingError, Object, VersionRecord, Voucher, World,
+};
+use crate::resources::{MappingSpec, OmniInstanceSpec, TenantPinSpec, WaveApprovalSpec, annotations};
 
 /// Everything that a decision may rest on.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,6 +21,8 @@ pub(super) struct Observed {
     pub(super) pins: Pins,
     /// The declared rollouts, sorted by name.
     pub(super) rollouts: Rollouts,
+    /// The approvals of waves of these rollouts, sorted by name.
+    pub(super) approvals: Vec<Offered>,
     /// What became of the holders of claims, by tenant.
     pub(super) holders: BTreeMap<String, Holder>,
     /// Every version ever recorded, by number.
@@ -26,6 +31,15 @@ pub(super) struct Observed {
     pub(super) view: EnvironmentView,
     /// Now, by the clock of this process, which wake-ups are set by.
     pub(super) now: Timestamp,
+}
+
+/// An approval, and what is known of who made it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Offered {
+    /// The approval.
+    pub(super) object: Arc<Object<WaveApprovalSpec>>,
+    /// Who made it; `None`: nobody was asked, since it could open no wave now.
+    pub(super) voucher: Option<Voucher>,
 }
 
 /// What became of a pin that has a claim.
@@ -57,7 +71,7 @@ pub(super) async fn observe(
     declared: &Declared,
     mapping: &dyn Mapping,
 ) -> Result<Observed, MappingError> {
-    let Declared { pins, rollouts } = declared;
+    let Declared { pins, rollouts, .. } = declared;
     let of_waves = rollouts.iter().flat_map(|rollout| &rollout.spec.waves);
     let evidence: BTreeSet<&String> = pins
         .iter()
@@ -71,6 +85,7 @@ pub(super) async fn observe(
     let view = mapping.environment(&key.environment, &evidence).await?;
     Ok(Observed {
         holders: holders(world, key, instance, pins, &view),
+        approvals: offered(world, declared, &view).await,
         key: key.clone(),
         pins: pins.clone(),
         rollouts: rollouts.clone(),
@@ -78,6 +93,23 @@ pub(super) async fn observe(
         view,
         now: world.clock.now(),
     })
+}
+
+/// The declared approvals, with what is known of who made those that could open a wave now.
+async fn offered(world: &World, declared: &Declared, view: &EnvironmentView) -> Vec<Offered> {
+    let mut all = Vec::new();
+    for object in &declared.approvals {
+        let mut rollouts = declared.rollouts.iter();
+        let of = rollouts.find(|rollout| rollout.name == object.spec.rollout_ref.name);
+        let matters = !object.deleting && of.is_some_and(|it| could_open(&view.rollouts, &it.spec, &object.spec));
+        let voucher = match matters {
+            true => Some(world.approvers.voucher(object).await),
+            false => None,
+        };
+        let object = Arc::clone(object);
+        all.push(Offered { object, voucher });
+    }
+    all
 }
 
 /// What became of every claim's holder, by tenant.

@@ -1,5 +1,6 @@
 //! What a pass says of its pins, and when it wants to look again.
 
+mod approvals;
 mod rollout;
 
 use std::time::Duration;
@@ -13,6 +14,7 @@ use super::{Declared, EnvironmentPass, PinReport, Pins};
 use crate::ports::{Failure, LOOK_AGAIN, Next, Object, Order, Unproved};
 use crate::resources::conditions::{ACCEPTED, Finding, PINNED, READY, RECONCILING, Reason, STALLED, WAITING};
 use crate::resources::{ANNOTATION_PREFIX, OmniInstanceSpec, TenantPinSpec, annotations};
+pub use approvals::without_rollout as approval_without_rollout;
 
 /// How often a pass looks for what comes without an event here: a version that is being cut, evidence from another
 /// environment.
@@ -30,6 +32,7 @@ pub(super) fn unseen(declared: &Declared, failure: &Failure) -> EnvironmentPass 
     EnvironmentPass {
         pins: blind(&declared.pins, report),
         rollouts: rollout::unseen(&declared.rollouts, failure),
+        approvals: approvals::unseen(&declared.approvals, failure),
         next: failure.next,
     }
 }
@@ -45,6 +48,7 @@ pub(super) fn suspended(declared: &Declared, instance: &Object<OmniInstanceSpec>
     EnvironmentPass {
         pins: blind(&declared.pins, say),
         rollouts: rollout::suspended(&declared.rollouts, &text),
+        approvals: approvals::suspended(&declared.approvals, &text),
         next: Next::After(LOOK_AGAIN),
     }
 }
@@ -88,6 +92,7 @@ pub(super) fn report(seen: &Observed, decision: &Decision, failed: &Failed, inte
     EnvironmentPass {
         pins: pins.collect(),
         rollouts: rollout::report(seen, decision, failed),
+        approvals: approvals::report(seen, decision),
         next: next(seen.now, decision, failed, interval),
     }
 }

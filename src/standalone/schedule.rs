@@ -109,6 +109,7 @@ fn waits_for_another_object(reason: Reason) -> bool {
         reason,
         Reason::InstanceNotReady
             | Reason::NoRollout
+            | Reason::RolloutNotReady
             | Reason::SecretMissing
             | Reason::EditsMissing
             | Reason::SourceNotReady

@@ -14,10 +14,14 @@
 //! | opens | when the waves before it have ended, the target may be moved to, and nobody moves without leave |
 //! | ends | when all of its tenants that may move have, at least one of them is on the target, and it has soaked |
 //! | without tenants | is passed |
+//! | that asks for an approval | opens once one stands, see `approvals` |
 
+mod approvals;
 pub(super) mod back;
 mod follower;
 mod told;
+
+use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -28,6 +32,8 @@ use crate::ports::{Attempt, Object, Order, RolloutEvent, RolloutStep, Rollouts, 
 use crate::resources::{
     TenantPinSpec, VersionRolloutSpec, Wave, WavePhase, WaveSelector, rollout_plan, rollout_refusal,
 };
+pub(super) use approvals::standings as approvals;
+pub(in super::super) use approvals::{ApprovalStanding, AwaitedApproval, LackingApproval, could_open};
 pub(super) use follower::Follower;
 use follower::Leave;
 pub(in super::super) use told::{Lead, RolloutStanding, Stopped, Wait, WaveState};
@@ -46,6 +52,8 @@ pub(super) struct Course<'a> {
     wakes: Vec<Timestamp>,
     /// The newest order of a person about this rollout that nobody has lifted.
     order: Option<Order>,
+    /// The waves that lack an approval which they ask for.
+    unapproved: BTreeSet<String>,
     /// Every follower was on the target before this attempt moved anybody: nothing is left that a soak could keep.
     all_are_there: bool,
 }
@@ -99,6 +107,7 @@ impl<'a> Course<'a> {
             events: Vec::new(),
             wakes: Vec::new(),
             order: None,
+            unapproved: BTreeSet::new(),
             all_are_there: false,
         };
         course.heed_people();
@@ -219,15 +228,21 @@ impl<'a> Course<'a> {
     ) -> (WavePhase, Option<Wait>) {
         let back = self.is_back();
         let opened = self.record(wave);
+        let asks = opened.is_none() && reached && !members.is_empty() && !self.all_are_there;
+        let lacking = if asks { self.lacks_approval(wave) } else { None };
         let record = match opened {
             Some(record) => record,
             None if !reached => return (WavePhase::Pending, None),
             // An empty wave is passed also while nobody may move.
             None if gate.is_some() && !back && !members.is_empty() => return (WavePhase::Pending, gate.cloned()),
+            None if lacking.is_some() => return (WavePhase::Pending, lacking),
             None => {
-                let wave = wave.name.clone();
+                let name = wave.name.clone();
                 let members = count(members.iter());
-                self.note(RolloutStep::Opened { wave, members });
+                self.note(RolloutStep::Opened { wave: name, members });
+                if members > 0 {
+                    self.approve(wave);
+                }
                 let opened_at = self.seen.view.now;
                 WaveRecord {
                     opened_at,
@@ -291,6 +306,10 @@ impl<'a> Course<'a> {
         if let Some(gate) = gate {
             return Some(gate.clone());
         }
+        if let Some(lacking) = self.lacks_approval(wave) {
+            return Some(lacking);
+        }
+        self.approve(wave);
         let most = match &wave.batch {
             Some(batch) if !self.is_back() => {
                 let last = self.ledger.last_batches.get(&(self.spec.version, wave.name.clone()));
@@ -335,7 +354,8 @@ impl<'a> Course<'a> {
             ),
             _ => false,
         };
-        let baseline = self.ledger.baseline().filter(|baseline| *baseline != self.spec.version);
+        let is_due = |baseline: &i32| *baseline != self.spec.version || self.waits_for_approval(follower);
+        let baseline = self.ledger.baseline().filter(is_due);
         if let Some(baseline) = baseline.filter(|_| target_only && follower.row.holds.is_none())
             && Row::of(self.seen, follower.pin, Some(baseline)).standing() == Standing::Moving
         {
@@ -417,6 +437,7 @@ impl<'a> Course<'a> {
             left_out: count(members.iter().filter(left_out)),
             opened_at: record.map(|record| record.opened_at),
             ended_at: record.and_then(|record| record.ended_at),
+            approval: self.approval_of(wave).map(|record| record.approval.clone()),
         }
     }
 
