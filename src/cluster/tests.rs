@@ -294,6 +294,7 @@ async fn a_version_is_looked_at_when_its_first_tenant_comes_or_its_last_one_goes
         };
         let pass = EnvironmentPass {
             rollouts: Vec::new(),
+            approvals: Vec::new(),
             pins: rows.iter().map(report).collect(),
             next: Next::Again,
         };

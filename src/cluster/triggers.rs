@@ -330,6 +330,42 @@ mod tests {
     }
 
     #[test]
+    fn an_approval_is_looked_at_and_one_that_goes_wakes_its_rollout() {
+        let object = |kind: &str, name: &str, spec: Value| {
+            json!({"apiVersion": "wavepin.dev/v1alpha1", "kind": kind, "spec": spec, "status": {},
+                "metadata": {"name": name, "namespace": "n", "uid": name, "resourceVersion": "1", "generation": 1}})
+        };
+        let store = Store::default();
+        let spec = json!({"rolloutRef": {"name": "main"}, "wave": "rest", "plan": "1-0123456789abcdef-1",
+            "approver": "jane"});
+        let approval = object("WaveApproval", "rest-1", spec);
+        let own = Key::Approval(ObjectName::new("n", "rest-1"));
+        assert_eq!(
+            fired::<WaveApproval>(&store, approval.clone()),
+            std::slice::from_ref(&own)
+        );
+        let status = with(approval.clone(), "/metadata/resourceVersion", json!("2"));
+        assert!(fired::<WaveApproval>(&store, with(status, "/status/verified", json!(true))).is_empty());
+        let spec = json!({"instanceRef": {"name": "acme"}, "environment": "staging", "version": 1,
+            "waves": [{"name": "rest"}]});
+        let rollout = object("VersionRollout", "main", spec);
+        assert_eq!(
+            fired::<VersionRollout>(&store, rollout.clone()),
+            [environment("staging")]
+        );
+        let gone = store.take_in::<WaveApproval>(&None, Event::Delete(guarded(approval.clone())));
+        assert_eq!(WaveApproval::triggers(&gone[0], &store), [environment("staging")]);
+        fired::<WaveApproval>(&store, approval);
+        let gone = store.take_in::<VersionRollout>(&None, Event::Delete(guarded(rollout)));
+        let fired = VersionRollout::triggers(&gone[0], &store);
+        assert_eq!(
+            fired,
+            [environment("staging"), own],
+            "nobody else speaks of it any more"
+        );
+    }
+
+    #[test]
     fn what_does_not_parse_is_told_so_once() {
         let store = Store::default();
         let bad = pin("a", "staging", 1, json!("one"));

@@ -451,7 +451,7 @@ mod tests {
     #[test]
     fn a_plan_keeps_its_word_where_no_approval_is_asked_for_and_has_another_where_one_is() {
         let mut asked = spec(json!([{"name": "all", "soak": "1h"}]));
-        assert_eq!(rollout_plan(&asked), "GOLDEN");
+        assert_eq!(rollout_plan(&asked), "1-e95a0457ceff0daa");
         let words = [None, Some(ApprovalPolicy::Required), Some(ApprovalPolicy::Verified)].map(|approval| {
             asked.waves[0].approval = approval;
             rollout_plan(&asked)

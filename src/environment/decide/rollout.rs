@@ -32,6 +32,8 @@ use crate::ports::{Attempt, Object, Order, RolloutEvent, RolloutStep, Rollouts, 
 use crate::resources::{
     TenantPinSpec, VersionRolloutSpec, Wave, WavePhase, WaveSelector, rollout_plan, rollout_refusal,
 };
+#[cfg(test)]
+pub(super) use approvals::plan_of;
 pub(super) use approvals::standings as approvals;
 pub(in super::super) use approvals::{ApprovalStanding, AwaitedApproval, LackingApproval, could_open};
 pub(super) use follower::Follower;
