@@ -126,7 +126,7 @@ pub struct Wave {
     /// What each tenant of the wave must have run before it moves forward, besides what its pin requires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requires: Option<Requires>,
-    /// Whether a person must approve the wave, by a WaveApproval for exactly this plan, before it opens. Absent: nobody. A wave without tenants is passed without one, and going back asks nobody.
+    /// Which approval the wave asks for before it opens. Absent: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<ApprovalPolicy>,
 }

@@ -108,7 +108,7 @@ pub struct RolloutRef {
     pub name: String,
 }
 
-/// Which approval a wave asks for.
+/// Which approval a wave asks for before it opens: a WaveApproval for exactly this plan. Required: whoever made it; whether that is proved is put on record. Verified: it must be proved that the approver made it, which takes the admission policy of the chart, and Kubernetes. A wave without tenants is passed without one, and going back asks nobody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum ApprovalPolicy {
     /// A WaveApproval; whether it is proved who made it is put on record.

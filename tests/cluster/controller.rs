@@ -91,6 +91,7 @@ impl Controller {
         drop(free);
         let stop = CancellationToken::new();
         let options = ControllerOptions {
+            approval_policy: None,
             namespaces: vec![namespace.to_owned()],
             health_address: probes,
             measures: Arc::default(),

@@ -162,7 +162,7 @@ async fn a_wave_opens_by_whom_the_rights_and_the_policy_let_approve_and_the_ledg
     let [jane, impostor] = ["jane", "impostor"].map(|name| User::new(&bed, name, "wavepin-approver"));
     bed.all_ready("60s");
     bed.cluster.apply(&pins());
-    let write = |version, every| {
+    let write = |version: i32, every: &str| {
         let written = author.kubectl(&bed, &["apply", "-f", "-"], &rollout(version, every));
         written.success();
     };
