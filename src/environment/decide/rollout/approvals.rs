@@ -11,7 +11,7 @@
 use super::super::super::observe::{Observed, Offered};
 use super::super::{Kept, Standing};
 use super::{Course, Follower, RolloutStanding, Wait};
-use crate::ports::{Approval, ApprovalRecord, RolloutStep, Rollouts, Voucher};
+use crate::ports::{Approval, ApprovalRecord, Attempt, RolloutStep, Rollouts, Voucher};
 use crate::resources::{ApprovalPolicy, VersionRolloutSpec, Wave, WaveApprovalSpec, approval_refusal, rollout_plan};
 
 /// The approval that a wave waits for.
@@ -82,7 +82,7 @@ pub(in crate::environment) enum ApprovalStanding {
 pub(in crate::environment) fn plan_of(ledger: &Rollouts, rollout: &VersionRolloutSpec) -> String {
     let plan = rollout_plan(rollout);
     let number = match &ledger.attempt {
-        Some(attempt) if attempt.plan == plan && attempt.target == rollout.version => attempt.number,
+        Some(attempt) if is_of(attempt, rollout, &plan) => return attempt.word(),
         before => before.as_ref().map_or(0, |attempt| attempt.number) + 1,
     };
     format!("{plan}-{number}")
@@ -104,7 +104,11 @@ pub(in crate::environment) fn could_open(
 /// Whether the newest attempt is of what is declared.
 fn is_of_now(ledger: &Rollouts, rollout: &VersionRolloutSpec) -> bool {
     let attempt = ledger.attempt.as_ref();
-    attempt.is_some_and(|attempt| attempt.target == rollout.version && attempt.plan == rollout_plan(rollout))
+    attempt.is_some_and(|attempt| is_of(attempt, rollout, &rollout_plan(rollout)))
+}
+
+fn is_of(attempt: &Attempt, rollout: &VersionRolloutSpec, plan: &str) -> bool {
+    attempt.target == rollout.version && attempt.plan == plan
 }
 
 impl<'a> Course<'a> {
@@ -133,7 +137,7 @@ impl<'a> Course<'a> {
         Some(Wait::Approval(AwaitedApproval {
             rollout: self.object.key(),
             wave: wave.name.clone(),
-            plan: plan_of(&self.ledger, self.spec),
+            plan: self.word(),
             lacking,
         }))
     }
@@ -180,9 +184,14 @@ impl<'a> Course<'a> {
         })
     }
 
+    /// What this rollout is, as its status has it.
+    fn word(&self) -> String {
+        self.ledger.attempt.as_ref().map(Attempt::word).unwrap_or_default()
+    }
+
     /// The approvals that stand for a wave and this plan.
     fn offered(&self, wave: &Wave) -> impl Iterator<Item = &'a Offered> {
-        let plan = plan_of(&self.ledger, self.spec);
+        let plan = self.word();
         let (rollout, wave) = (&self.object.name, wave.name.clone());
         self.seen.approvals.iter().filter(move |it| {
             let spec = &it.object.spec;

@@ -285,7 +285,7 @@ fn a_wave_without_tenants_is_passed_and_who_comes_into_it_later_moves_once_it_is
     let flips = joined.iter().flat_map(|plan| &plan.flips);
     assert_eq!(
         flips
-            .map(|flip| (flip.version, flip.reason.as_str()))
+            .map(|flip| (flip.moves[0].to, flip.reason.as_str()))
             .collect::<Vec<_>>(),
         [(3, BY_BASELINE)]
     );
