@@ -83,6 +83,7 @@ fn the_chart_of_resources_refuses_what_would_pin_the_wrong_tenant() {
             "is no name for an object: give the pin a name",
         ),
         ("versions.v1.spec.version=1", "source"),
+        ("approvals.a.spec.wave=rest", "approver"),
         ("instances.A.spec.baseUrl=x", "instances"),
     ] {
         let said = template(Helm::Three, "wavepin-resources", &["--set", instances, "--set", values]).failure();

@@ -89,6 +89,12 @@ fn every_combination_of_values_renders_what_the_schemas_of_kubernetes_and_of_the
     }
     let example = format!("{}/examples/values/resources.yaml", env!("CARGO_MANIFEST_DIR"));
     everything += &render("wavepin-resources", &["--values", &example]);
+    let approval = r#"{"rest-1": {"spec": {"rolloutRef": {"name": "production"}, "wave": "rest",
+        "plan": "1-0123456789abcdef-1", "approver": "jane"}}}"#;
+    let approvals = format!("approvals={approval}");
+    let approved = render("wavepin-resources", &["--values", &example, "--set-json", &approvals]);
+    assert!(approved.contains("kind: WaveApproval"), "{approved}");
+    everything += &approved;
     let told = tool(
         "kubeconform",
         &["-strict", "-summary", "-output=json", "-schema-location", &schemas, "-"],

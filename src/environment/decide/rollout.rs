@@ -230,7 +230,7 @@ impl<'a> Course<'a> {
     ) -> (WavePhase, Option<Wait>) {
         let back = self.is_back();
         let opened = self.record(wave);
-        let asks = opened.is_none() && reached && !members.is_empty() && !self.all_are_there;
+        let asks = opened.is_none() && reached && gate.is_none() && !members.is_empty() && !self.all_are_there;
         let lacking = if asks { self.lacks_approval(wave) } else { None };
         let record = match opened {
             Some(record) => record,
