@@ -9,7 +9,7 @@ use wavepin::clients::{ClientOptions, ClientRegistry};
 use wavepin::environment::{self, EnvironmentKey};
 use wavepin::model_version::{self, VersionPass};
 use wavepin::omni_instance::{self, InstancePass};
-use wavepin::ports::World;
+use wavepin::ports::{Files, World};
 use wavepin::resources::conditions::{
     CONTRACT_KNOWN, Finding, READY, RECONCILING, SAME_ORGANIZATION, STALLED, Verdict,
 };
@@ -30,6 +30,7 @@ fn world(bench: &Bench) -> World {
         objects: Arc::clone(&bench.declared) as _,
         config_maps: Arc::clone(&bench.declared) as _,
         secrets: Arc::clone(&bench.declared) as _,
+        approvers: Arc::new(Files),
         clients: Arc::new(ClientRegistry::new(Arc::new(OneSecret(DEFAULT_API_KEY)), options)),
         clock: Arc::clone(&bench.clock) as _,
         slice: Duration::from_secs(3600),

@@ -9,7 +9,7 @@ use serde_json::Value;
 use wavepin::clients::{ClientOptions, ClientRegistry};
 use wavepin::model_version::{Progress, VersionPass, VersionReport, reconcile};
 use wavepin::omni_instance;
-use wavepin::ports::{Next, SystemClock, World};
+use wavepin::ports::{Files, Next, SystemClock, World};
 use wavepin::resources::conditions::{READY, STALLED, Verdict};
 use wavepin::simulator::{Simulator, SimulatorOptions};
 use wavepin::standalone::{Catalog, CatalogOptions, Declared, Reading};
@@ -82,6 +82,7 @@ impl Bed {
             objects: Arc::clone(&self.declared) as _,
             config_maps: Arc::clone(&self.declared) as _,
             secrets: Arc::clone(&self.declared) as _,
+            approvers: Arc::new(Files),
             request_timeout: clients.request_timeout,
             clients: Arc::new(ClientRegistry::new(Arc::clone(&self.declared) as _, clients)),
             clock: Arc::new(SystemClock),

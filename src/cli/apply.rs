@@ -15,7 +15,7 @@ use super::Exit;
 use super::folder::{Folder, Output};
 use crate::clients::{ClientOptions, ClientRegistry};
 use crate::environment::orders::PACE;
-use crate::ports::{SystemClock, World};
+use crate::ports::{Files, SystemClock, World};
 use crate::resources::HumanDuration;
 use crate::resources::conditions::{READY, RECONCILING, Reason, STALLED, Transition, WAITING};
 use crate::standalone::{self, Catalog, Declared, Ended, Engine, Observer, Outcome, Subject};
@@ -69,6 +69,7 @@ pub(super) fn world_of(declared: &Arc<Declared>, options: ClientOptions) -> (Wor
         objects: Arc::clone(declared) as _,
         config_maps: Arc::clone(declared) as _,
         secrets: Arc::clone(declared) as _,
+        approvers: Arc::new(Files),
         clients: Arc::clone(&clients) as _,
         clock: Arc::new(SystemClock),
         // Short enough that pins move and progress is told while a long cut goes on.

@@ -55,6 +55,15 @@ pub(super) struct ControllerArgs {
         default_value = "60s"
     )]
     request_timeout: HumanDuration,
+    /// The ValidatingAdmissionPolicy, and its binding of the same name, by which nobody can approve a wave in another's name,
+    /// as the chart ships it. Without it no approval is verified.
+    #[arg(
+        long,
+        overrides_with = "approval_policy",
+        value_name = "NAME",
+        env = "WAVEPIN_APPROVAL_POLICY"
+    )]
+    approval_policy: Option<String>,
     /// The namespace of the Lease that one replica leads by. Without it, the ServiceAccount's in a Pod, and elsewhere
     /// that of the kubeconfig's context.
     #[arg(
@@ -188,6 +197,7 @@ impl ControllerArgs {
             database_url,
             require_hosts,
             request_timeout,
+            approval_policy,
             lease_namespace,
             lease_name,
             otlp_endpoint: _,
@@ -211,6 +221,7 @@ impl ControllerArgs {
                 .filter(|namespace| !namespace.is_empty())
                 .collect(),
             health_address,
+            approval_policy: approval_policy.filter(|name| !name.is_empty()),
             lease: LeaseOptions {
                 namespace: lease_namespace
                     .filter(|namespace| !namespace.is_empty())

@@ -16,7 +16,7 @@ use crate::resources::conditions::{
     ACCEPTED, COMPLETE, CONTENT_READY, CONTRACT_KNOWN, DRIFTED, IN_USE, MAPPED, MAPPING_READY, MODEL_READY, PINNED,
     REACHABLE, READY, RECONCILING, Reason, SAME_ORGANIZATION, STALLED, VALIDATED, WAITING,
 };
-use crate::resources::{ModelVersion, OmniInstance, TenantPin, VersionRollout};
+use crate::resources::{ModelVersion, OmniInstance, TenantPin, VersionRollout, WaveApproval};
 use crate::telemetry::{ConditionCount, ObjectsMeasure};
 
 /// The states of objects, as labels tell them.
@@ -56,6 +56,7 @@ pub(super) fn census(store: &Store) -> ObjectsMeasure {
     let pins = store.all::<TenantPin>();
     count(&pins, now, &mut measure);
     count(&store.all::<VersionRollout>(), now, &mut measure);
+    count(&store.all::<WaveApproval>(), now, &mut measure);
     let declared: BTreeSet<i32> = records(&versions).map(|version| version.object.spec.version).collect();
     measure.tenants = tenants(&declared, &pins);
     measure

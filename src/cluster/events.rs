@@ -17,7 +17,7 @@ use super::kind::{KindName, ObjectName};
 use crate::resources::conditions::{
     ACCEPTED, COMPLETE, PINNED, READY, RECONCILING, STALLED, Transition, WAITING, transitions,
 };
-use crate::resources::{ModelVersion, OmniInstance, TenantPin, VersionRollout};
+use crate::resources::{ModelVersion, OmniInstance, TenantPin, VersionRollout, WaveApproval};
 
 /// How many events may wait. A flip of thousands of pins would bring as many; the API server has better to do.
 const WAITING_EVENTS: usize = 256;
@@ -119,6 +119,7 @@ const fn action(kind: KindName) -> &'static str {
         KindName::ModelVersion => "MakeVersion",
         KindName::TenantPin => "Pin",
         KindName::VersionRollout => "RollOut",
+        KindName::WaveApproval => "Approve",
     }
 }
 
@@ -152,6 +153,7 @@ impl Publisher {
                 KindName::ModelVersion => self.publish::<ModelVersion>(metadata, &event).await,
                 KindName::TenantPin => self.publish::<TenantPin>(metadata, &event).await,
                 KindName::VersionRollout => self.publish::<VersionRollout>(metadata, &event).await,
+                KindName::WaveApproval => self.publish::<WaveApproval>(metadata, &event).await,
             };
             if let Err(error) = published {
                 warn!(kind = kind.as_str(), name, reason = event.reason, %error, "failed to publish an event");

@@ -13,7 +13,8 @@ use serde::de::DeserializeOwned;
 use crate::environment::EnvironmentKey;
 use crate::resources::{
     ModelVersion, ModelVersionSpec, ModelVersionStatus, OmniInstance, OmniInstanceSpec, OmniInstanceStatus, TenantPin,
-    TenantPinSpec, TenantPinStatus, VersionRollout, VersionRolloutSpec, VersionRolloutStatus,
+    TenantPinSpec, TenantPinStatus, VersionRollout, VersionRolloutSpec, VersionRolloutStatus, WaveApproval,
+    WaveApprovalSpec, WaveApprovalStatus,
 };
 
 /// The kinds, where one must be named as a value.
@@ -27,6 +28,8 @@ pub enum KindName {
     TenantPin,
     /// VersionRollout.
     VersionRollout,
+    /// WaveApproval.
+    WaveApproval,
 }
 
 impl KindName {
@@ -38,6 +41,7 @@ impl KindName {
             Self::ModelVersion => "ModelVersion",
             Self::TenantPin => "TenantPin",
             Self::VersionRollout => "VersionRollout",
+            Self::WaveApproval => "WaveApproval",
         }
     }
 }
@@ -161,4 +165,12 @@ kind!(
         instance: spec.instance_ref.name.clone(),
         environment: spec.environment.clone(),
     }
+);
+// Approvals are looked up by the rollout that they are for.
+kind!(
+    WaveApproval,
+    WaveApprovalSpec,
+    WaveApprovalStatus,
+    ObjectName,
+    |namespace, spec| ObjectName::new(namespace, &spec.rollout_ref.name)
 );

@@ -14,6 +14,7 @@
 //! 6. At the end no new pass begins, running ones end after their present effect, statuses are flushed, and the lead
 //!    is handed over. Losing the lead ends the process at once: another replica may be working already.
 
+mod admission;
 mod census;
 mod commands;
 mod config_maps;
@@ -63,6 +64,9 @@ pub struct ControllerOptions {
     pub namespaces: Vec<String>,
     /// Where `/livez`, `/readyz`, `/metrics` and `/log-level` answer.
     pub health_address: SocketAddr,
+    /// The ValidatingAdmissionPolicy, and its binding of the same name, by which nobody approves as another; none: no
+    /// approval is verified.
+    pub approval_policy: Option<String>,
     /// The Lease that the lead is held by.
     pub lease: LeaseOptions,
     /// How long one pass may work before it reports and lets others go on.

@@ -18,7 +18,7 @@ use super::queue::Asker;
 use super::status::{CallError, FIELD_MANAGER, Report, StatusWriter, is_absent, within};
 use super::store::{Store, Stored, requested};
 use super::table::Entry;
-use super::triggers::Key;
+use super::triggers::{Key, environment_of};
 use super::validation::Published;
 use crate::environment::{self, EnvironmentKey};
 use crate::model_version::last_look::{LastLook, LastLooks};
@@ -26,7 +26,7 @@ use crate::model_version::{self, Progress, VersionReport};
 use crate::omni_instance;
 use crate::ports::{Failure, Lookup, Next, Object, Objects, World};
 use crate::resources::conditions::{ACCEPTED, Finding, READY, Reason, STALLED, apply};
-use crate::resources::{ModelVersion, ModelVersionSpec, OmniInstance, TenantPin, VersionRollout};
+use crate::resources::{ModelVersion, ModelVersionSpec, OmniInstance, TenantPin, VersionRollout, WaveApproval};
 use crate::telemetry::Measures;
 
 /// How often an object is looked at whose deletion waits for somebody else.
@@ -37,6 +37,7 @@ pub(super) struct Askers {
     pub(super) instances: Asker<ObjectName>,
     pub(super) versions: Asker<ObjectName>,
     pub(super) environments: Asker<EnvironmentKey>,
+    pub(super) approvals: Asker<ObjectName>,
     pub(super) unreadable: Asker<(KindName, ObjectName)>,
 }
 
@@ -46,6 +47,7 @@ impl Askers {
             Key::Instance(name) => self.instances.ask(name),
             Key::Version(name) => self.versions.ask(name),
             Key::Environment(key) => self.environments.ask(key),
+            Key::Approval(name) => self.approvals.ask(name),
             Key::Unreadable(kind, name) => self.unreadable.ask((kind, name)),
         }
     }
@@ -75,6 +77,11 @@ impl Passes {
     pub(super) async fn environment(&self, key: EnvironmentKey) -> Option<Next> {
         let object = format!("{}/{} {}", key.namespace, key.instance, key.environment);
         measured(&self.measures, "environment", object, self.over_environment(key)).await
+    }
+
+    /// Has an approval looked at, by the pass of its environment where its rollout is there.
+    pub(super) async fn approval(&self, name: ObjectName) -> Option<Next> {
+        measured(&self.measures, "approval", name.clone(), self.over_approval(name)).await
     }
 
     /// Tells an object that it does not parse.
@@ -164,6 +171,7 @@ impl Passes {
     async fn over_environment(&self, key: EnvironmentKey) -> Passed {
         let mut requests = self.store.requested_of_pins(&key);
         let mut of_rollouts = self.store.requested_of_rollouts(&key);
+        let mut of_approvals = self.store.requested_of_approvals(&key);
         let Some(pass) = environment::reconcile(&self.world, &key).await else {
             return Passed::GONE;
         };
@@ -182,7 +190,27 @@ impl Passes {
             let name = ObjectName::new(&key.namespace, &report.name);
             self.writer.offer(name, Report::Rollout(report), request);
         }
+        for report in pass.approvals {
+            let request = of_approvals.remove(&report.name);
+            let name = ObjectName::new(&key.namespace, &report.name);
+            self.writer.offer(name, Report::Approval(report), request);
+        }
         Passed::again(pass.next)
+    }
+
+    async fn over_approval(&self, name: ObjectName) -> Passed {
+        let Some(record) = self.store.record::<WaveApproval>(&name) else {
+            return Passed::GONE;
+        };
+        let approval = &record.object;
+        let rollout = ObjectName::new(&name.namespace, &approval.spec.rollout_ref.name);
+        let environment = environment_of(&self.store, &rollout);
+        if environment.is_empty() && !approval.deleting {
+            let report = environment::approval_without_rollout(approval);
+            self.writer.offer(name, Report::Approval(report), requested(approval));
+        }
+        environment.into_iter().for_each(|key| self.askers.ask(key));
+        Passed::UNTIL_CHANGED
     }
 
     /// The status is read afresh: of an object that does not parse the watch gives only the metadata.
@@ -192,6 +220,7 @@ impl Passes {
             KindName::ModelVersion => self.tell_unreadable::<ModelVersion>(&name).await,
             KindName::TenantPin => self.tell_unreadable::<TenantPin>(&name).await,
             KindName::VersionRollout => self.tell_unreadable::<VersionRollout>(&name).await,
+            KindName::WaveApproval => self.tell_unreadable::<WaveApproval>(&name).await,
         };
         match told {
             Ok(()) => Passed::UNTIL_CHANGED,

@@ -2,13 +2,13 @@
 
 use super::kind::Kind;
 use super::table::Record;
-use crate::environment::{PinReport, RolloutReport};
+use crate::environment::{ApprovalReport, PinReport, RolloutReport};
 use crate::model_version::VersionReport;
 use crate::omni_instance::InstancePass;
 use crate::resources::conditions::{Finding, apply};
 use crate::resources::{
     ModelVersion, ModelVersionStatus, OmniInstance, OmniInstanceStatus, TenantPin, TenantPinStatus, VersionRollout,
-    VersionRolloutStatus,
+    VersionRolloutStatus, WaveApproval, WaveApprovalStatus,
 };
 
 /// What a pass says of one object of kind `K`.
@@ -95,6 +95,20 @@ impl ReportOf<VersionRollout> for RolloutReport {
         if let Some(progress) = &self.progress {
             progress.fill(status);
         }
+    }
+}
+
+impl ReportOf<WaveApproval> for ApprovalReport {
+    fn spec_hash(&self) -> &str {
+        &self.spec_hash
+    }
+
+    fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    fn fill(&self, status: &mut WaveApprovalStatus) {
+        Self::fill(self, status);
     }
 }
 

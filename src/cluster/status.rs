@@ -20,11 +20,11 @@ use super::report::{ReportOf, wanted};
 use super::store::{Store, Stored};
 use super::table::{Record, record_of};
 use super::triggers::Triggers;
-use crate::environment::{PinReport, RolloutReport};
+use crate::environment::{ApprovalReport, PinReport, RolloutReport};
 use crate::model_version::VersionReport;
 use crate::omni_instance::InstancePass;
 use crate::resources::conditions::{READY, RECONCILING, Verdict, transitions};
-use crate::resources::{ModelVersion, OmniInstance, TenantPin, VersionRollout};
+use crate::resources::{ModelVersion, OmniInstance, TenantPin, VersionRollout, WaveApproval};
 use crate::telemetry::{Measures, QueueMeasure};
 
 /// The name that the API server keeps with our fields.
@@ -46,6 +46,7 @@ pub(super) enum Report {
     Version(VersionReport),
     Pin(PinReport),
     Rollout(RolloutReport),
+    Approval(ApprovalReport),
 }
 
 /// A report that waits to be written.
@@ -119,6 +120,7 @@ impl StatusWriter {
             Report::Version(report) => self.lane::<ModelVersion, _>(&name, report, request.as_deref()),
             Report::Pin(report) => self.lane::<TenantPin, _>(&name, report, request.as_deref()),
             Report::Rollout(report) => self.lane::<VersionRollout, _>(&name, report, request.as_deref()),
+            Report::Approval(report) => self.lane::<WaveApproval, _>(&name, report, request.as_deref()),
         };
         let key = (kind, name);
         let lane = match (kind, lane) {
@@ -127,7 +129,7 @@ impl StatusWriter {
             // Behind the statuses of all pins it would be told too late that these need not be written: their next
             // pass, which says something better of them, waits for it.
             (KindName::OmniInstance | KindName::ModelVersion | KindName::VersionRollout, _) => Lane::Awaited,
-            (KindName::TenantPin, lane) => lane.unwrap_or(Lane::Resync),
+            (KindName::TenantPin | KindName::WaveApproval, lane) => lane.unwrap_or(Lane::Resync),
         };
         let job = Job {
             report,
@@ -231,6 +233,7 @@ impl StatusWriter {
             Report::Version(report) => self.write_as::<ModelVersion, _>(name, report, request).await,
             Report::Pin(report) => self.write_as::<TenantPin, _>(name, report, request).await,
             Report::Rollout(report) => self.write_as::<VersionRollout, _>(name, report, request).await,
+            Report::Approval(report) => self.write_as::<WaveApproval, _>(name, report, request).await,
         }
     }
 
@@ -308,6 +311,7 @@ impl Report {
             Self::Version(_) => ModelVersion::NAME,
             Self::Pin(_) => TenantPin::NAME,
             Self::Rollout(_) => VersionRollout::NAME,
+            Self::Approval(_) => WaveApproval::NAME,
         }
     }
 }

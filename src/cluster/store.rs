@@ -13,7 +13,7 @@ use crate::environment::EnvironmentKey;
 use crate::ports::{Absence, Lookup, Object, Objects};
 use crate::resources::{
     ModelVersion, ModelVersionSpec, OmniInstance, OmniInstanceSpec, Requires, TenantPin, TenantPinSpec, VersionRollout,
-    VersionRolloutSpec, annotations,
+    VersionRolloutSpec, WaveApproval, WaveApprovalSpec, annotations,
 };
 
 /// Every object of our kinds, kept up to date by the watches.
@@ -23,6 +23,7 @@ pub(super) struct Store {
     versions: RwLock<Table<ModelVersion>>,
     pins: RwLock<Table<TenantPin>>,
     rollouts: RwLock<Table<VersionRollout>>,
+    approvals: RwLock<Table<WaveApproval>>,
     requirements: RwLock<Requirements>,
 }
 
@@ -68,6 +69,12 @@ impl Stored for VersionRollout {
             let waves = rollout.spec.waves.iter();
             waves.filter_map(|wave| wave.requires.as_ref()).collect()
         });
+    }
+}
+
+impl Stored for WaveApproval {
+    fn table(store: &Store) -> &RwLock<Table<Self>> {
+        &store.approvals
     }
 }
 
@@ -179,6 +186,13 @@ impl Store {
         requested_by_name(&self.rollouts(&key.namespace, &key.instance, &key.environment))
     }
 
+    /// The passes asked for by annotation on approvals of this environment's rollouts, by the approval's name.
+    pub(super) fn requested_of_approvals(&self, key: &EnvironmentKey) -> HashMap<String, String> {
+        let rollouts = self.rollouts(&key.namespace, &key.instance, &key.environment);
+        let approvals = rollouts.iter().map(|it| self.approvals(&it.namespace, &it.name));
+        approvals.flat_map(|approvals| requested_by_name(&approvals)).collect()
+    }
+
     fn lookup<K: Stored>(&self, namespace: &str, name: &str) -> Lookup<K::Spec> {
         match read(K::table(self)).get(namespace, name) {
             None => Lookup::Absent,
@@ -246,6 +260,10 @@ impl Objects for Store {
             instance: instance.to_owned(),
             environment: environment.to_owned(),
         })
+    }
+
+    fn approvals(&self, namespace: &str, rollout: &str) -> Vec<Arc<Object<WaveApprovalSpec>>> {
+        read(&self.approvals).group(&ObjectName::new(namespace, rollout))
     }
 
     fn absence(&self, namespace: &str, name: &str) -> Absence {

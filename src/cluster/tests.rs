@@ -24,7 +24,7 @@ use crate::mapping::{MappingOptions, connect};
 use crate::omni::{Limiter, OmniClient, OmniOptions};
 use crate::omni_instance::InstancePass;
 use crate::ports::fakes::Wired;
-use crate::ports::{Clients, Next, SystemClock, World};
+use crate::ports::{Clients, Files, Next, SystemClock, World};
 use crate::resources::conditions::{Finding, RECONCILING, Reason};
 use crate::resources::{ModelVersion, OmniInstance, TenantPin};
 use crate::telemetry::Measures;
@@ -88,6 +88,7 @@ impl Bench {
                 objects: Arc::clone(&store) as _,
                 config_maps: Arc::new(ClusterConfigMaps::new(client.clone())),
                 secrets: Arc::new(ClusterSecrets::new(client.clone())),
+                approvers: Arc::new(Files),
                 clients: Arc::new(wired) as Arc<dyn Clients>,
                 clock: Arc::new(SystemClock),
                 slice: Duration::from_secs(5),
@@ -293,6 +294,7 @@ async fn a_version_is_looked_at_when_its_first_tenant_comes_or_its_last_one_goes
         };
         let pass = EnvironmentPass {
             rollouts: Vec::new(),
+            approvals: Vec::new(),
             pins: rows.iter().map(report).collect(),
             held: held.iter().copied().collect(),
             moved: moved.iter().copied().collect(),

@@ -12,7 +12,7 @@ use super::table::{Change, Entry, Record};
 use crate::environment::EnvironmentKey;
 use crate::ports::{Object, Objects};
 use crate::resources::conditions::READY;
-use crate::resources::{ModelVersion, ModelVersionSpec, OmniInstance, TenantPin, VersionRollout};
+use crate::resources::{ModelVersion, ModelVersionSpec, OmniInstance, TenantPin, VersionRollout, WaveApproval};
 
 /// One thing to pass over.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -23,6 +23,8 @@ pub(super) enum Key {
     Version(ObjectName),
     /// An environment of an instance, with all its pins and its rollout.
     Environment(EnvironmentKey),
+    /// An approval, which may name a rollout that is not there.
+    Approval(ObjectName),
     /// An object that does not parse: it is told so.
     Unreadable(KindName, ObjectName),
 }
@@ -87,7 +89,7 @@ impl Triggers for TenantPin {
 }
 
 impl Triggers for VersionRollout {
-    fn triggers(change: &Change<Self>, _: &Store) -> Vec<Key> {
+    fn triggers(change: &Change<Self>, store: &Store) -> Vec<Key> {
         let mut keys = Vec::new();
         for record in records(change) {
             let environment = Self::group_of(&change.name.namespace, &record.object.spec);
@@ -96,8 +98,32 @@ impl Triggers for VersionRollout {
         if matches!(change.after, Some(Entry::Unreadable(_))) {
             keys.extend(own(change, Key::Unreadable(Self::NAME, change.name.clone())));
         }
+        // Where the rollout is there, its environment's pass speaks of its approvals.
+        if change.after.as_ref().and_then(Entry::readable).is_none() {
+            let approvals = store.approvals(&change.name.namespace, &change.name.name);
+            let names = approvals.iter().map(|it| ObjectName::new(&it.namespace, &it.name));
+            keys.extend(names.map(Key::Approval));
+        }
         keys
     }
+}
+
+impl Triggers for WaveApproval {
+    fn triggers(change: &Change<Self>, store: &Store) -> Vec<Key> {
+        let mut keys = own(change, Key::Approval(change.name.clone()));
+        // One that went is withdrawn.
+        if let (Some(before), None) = (change.before.as_ref().and_then(Entry::readable), &change.after) {
+            keys = environment_of(store, &Self::group_of(&change.name.namespace, &before.object.spec));
+        }
+        keys
+    }
+}
+
+/// The environment of a rollout that is there.
+pub(super) fn environment_of(store: &Store, rollout: &ObjectName) -> Vec<Key> {
+    let record = store.record::<VersionRollout>(rollout);
+    let key = record.map(|it| VersionRollout::group_of(&rollout.namespace, &it.object.spec));
+    key.map(Key::Environment).into_iter().collect()
 }
 
 /// The object's own pass, if something moved that is not status. What does not parse is told so instead.
@@ -112,7 +138,7 @@ fn own<K: Kind>(change: &Change<K>, key: Key) -> Vec<Key> {
     };
     match (&change.after, &key) {
         _ if !fires => Vec::new(),
-        (Some(Entry::Unreadable(_)), Key::Instance(_) | Key::Version(_)) => {
+        (Some(Entry::Unreadable(_)), Key::Instance(_) | Key::Version(_) | Key::Approval(_)) => {
             vec![Key::Unreadable(K::NAME, change.name.clone())]
         }
         _ => vec![key],
@@ -301,6 +327,42 @@ mod tests {
             "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"}]}),
         );
         assert_eq!(fired::<OmniInstance>(&store, ready), all);
+    }
+
+    #[test]
+    fn an_approval_is_looked_at_and_one_that_goes_wakes_its_rollout() {
+        let object = |kind: &str, name: &str, spec: Value| {
+            json!({"apiVersion": "wavepin.dev/v1alpha1", "kind": kind, "spec": spec, "status": {},
+                "metadata": {"name": name, "namespace": "n", "uid": name, "resourceVersion": "1", "generation": 1}})
+        };
+        let store = Store::default();
+        let spec = json!({"rolloutRef": {"name": "main"}, "wave": "rest", "plan": "1-0123456789abcdef-1",
+            "approver": "jane"});
+        let approval = object("WaveApproval", "rest-1", spec);
+        let own = Key::Approval(ObjectName::new("n", "rest-1"));
+        assert_eq!(
+            fired::<WaveApproval>(&store, approval.clone()),
+            std::slice::from_ref(&own)
+        );
+        let status = with(approval.clone(), "/metadata/resourceVersion", json!("2"));
+        assert!(fired::<WaveApproval>(&store, with(status, "/status/verified", json!(true))).is_empty());
+        let spec = json!({"instanceRef": {"name": "acme"}, "environment": "staging", "version": 1,
+            "waves": [{"name": "rest"}]});
+        let rollout = object("VersionRollout", "main", spec);
+        assert_eq!(
+            fired::<VersionRollout>(&store, rollout.clone()),
+            [environment("staging")]
+        );
+        let gone = store.take_in::<WaveApproval>(&None, Event::Delete(guarded(approval.clone())));
+        assert_eq!(WaveApproval::triggers(&gone[0], &store), [environment("staging")]);
+        fired::<WaveApproval>(&store, approval);
+        let gone = store.take_in::<VersionRollout>(&None, Event::Delete(guarded(rollout)));
+        let fired = VersionRollout::triggers(&gone[0], &store);
+        assert_eq!(
+            fired,
+            [environment("staging"), own],
+            "nobody else speaks of it any more"
+        );
     }
 
     #[test]

@@ -8,6 +8,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::admission::AdmissionPolicy;
 use super::census::census;
 use super::commands;
 use super::config_maps::ClusterConfigMaps;
@@ -27,7 +28,7 @@ use crate::cluster::kind::{KindName, ObjectName};
 use crate::environment::EnvironmentKey;
 use crate::model_version::last_look::LastLooks;
 use crate::ports::{Clients, SystemClock, World};
-use crate::resources::{ModelVersion, OmniInstance, TenantPin, VersionRollout};
+use crate::resources::{ModelVersion, OmniInstance, TenantPin, VersionRollout, WaveApproval};
 use crate::telemetry::Measures;
 
 /// How long running passes may take to end. Together with both flushes it stays below 20 seconds, of the 30 that
@@ -42,6 +43,7 @@ pub(super) struct Queues {
     instances: Queue<ObjectName>,
     versions: Queue<ObjectName>,
     environments: Queue<EnvironmentKey>,
+    approvals: Queue<ObjectName>,
     unreadable: Queue<(KindName, ObjectName)>,
 }
 
@@ -60,6 +62,7 @@ impl Watching {
         parts.spawn(named("the watch of ModelVersions", self.watch::<ModelVersion>()));
         parts.spawn(named("the watch of TenantPins", self.watch::<TenantPin>()));
         parts.spawn(named("the watch of VersionRollouts", self.watch::<VersionRollout>()));
+        parts.spawn(named("the watch of WaveApprovals", self.watch::<WaveApproval>()));
     }
 
     fn watch<K: Triggers + Stored>(&self) -> impl Future<Output = ()> + use<K> {
@@ -74,12 +77,13 @@ impl Watching {
 }
 
 /// The lists of a scope, each of which shuts a gate until it is complete.
-fn lists(scope: &Scope) -> [String; 4] {
+fn lists(scope: &Scope) -> [String; 5] {
     [
         gate::<OmniInstance>(scope),
         gate::<ModelVersion>(scope),
         gate::<TenantPin>(scope),
         gate::<VersionRollout>(scope),
+        gate::<WaveApproval>(scope),
     ]
 }
 
@@ -168,12 +172,14 @@ fn measure(measures: &Measures, store: &Arc<Store>, queues: &Queues, writer: &Ar
     measures.read_objects(move || store.upgrade().map(|store| census(&store)).unwrap_or_default());
     let (instances, versions) = (queues.instances.waiting(), queues.versions.waiting());
     let (environments, unreadable) = (queues.environments.waiting(), queues.unreadable.waiting());
+    let approvals = queues.approvals.waiting();
     let writer = Arc::downgrade(writer);
     measures.read_queues(move || {
         let passes = [
             instances.measure("instance"),
             versions.measure("version"),
             environments.measure("environment"),
+            approvals.measure("approval"),
             unreadable.measure("unreadable"),
         ];
         let statuses = writer.upgrade().map(|writer| writer.waiting());
@@ -186,6 +192,7 @@ fn world(client: &kube::Client, store: &Arc<Store>, clients: Arc<dyn Clients>, o
         objects: Arc::clone(store) as _,
         config_maps: Arc::new(ClusterConfigMaps::new(client.clone())),
         secrets: Arc::new(ClusterSecrets::new(client.clone())),
+        approvers: Arc::new(AdmissionPolicy::new(client.clone(), options.approval_policy.clone())),
         clients,
         clock: Arc::new(SystemClock),
         slice: options.slice,
@@ -244,24 +251,28 @@ pub(super) fn queues() -> (Arc<Askers>, Queues) {
         spacing: Duration::from_millis(100),
         ..Pace::of(4)
     });
+    let (of_approvals, approvals) = queue(Pace::of(2));
     let (of_unreadable, unreadable) = queue(Pace::of(2));
     let askers = Askers {
         instances: of_instances,
         versions: of_versions,
         environments: of_environments,
+        approvals: of_approvals,
         unreadable: of_unreadable,
     };
     let queues = Queues {
         instances,
         versions,
         environments,
+        approvals,
         unreadable,
     };
     (Arc::new(askers), queues)
 }
 
 fn begin(passing: &mut JoinSet<Result<(), JoinError>>, queues: Queues, passes: Arc<Passes>, stop: &CancellationToken) {
-    let [of_instances, of_versions, of_environments, of_unreadable] = [(); 4].map(|()| Arc::clone(&passes));
+    let [of_instances, of_versions, of_environments, of_approvals, of_unreadable] =
+        [(); 5].map(|()| Arc::clone(&passes));
     passing.spawn(queues.instances.work(stop.clone(), move |name| {
         let passes = Arc::clone(&of_instances);
         async move { passes.instance(name).await }
@@ -273,6 +284,10 @@ fn begin(passing: &mut JoinSet<Result<(), JoinError>>, queues: Queues, passes: A
     passing.spawn(queues.environments.work(stop.clone(), move |key| {
         let passes = Arc::clone(&of_environments);
         async move { passes.environment(key).await }
+    }));
+    passing.spawn(queues.approvals.work(stop.clone(), move |name| {
+        let passes = Arc::clone(&of_approvals);
+        async move { passes.approval(name).await }
     }));
     passing.spawn(queues.unreadable.work(stop.clone(), move |(kind, name)| {
         let passes = Arc::clone(&of_unreadable);

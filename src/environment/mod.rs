@@ -19,8 +19,10 @@ use std::sync::Arc;
 use crate::ports::{Failure, Lookup, Mapping, MappingError, Next, Object, World};
 use crate::resources::conditions::{Finding, Reason};
 use crate::resources::{
-    OmniInstanceSpec, RowsStatus, TenantPinSpec, VersionRolloutSpec, VersionRolloutStatus, WaveStatus,
+    OmniInstanceSpec, RowsStatus, TenantPinSpec, VersionRolloutSpec, VersionRolloutStatus, WaveApprovalSpec,
+    WaveApprovalStatus, WaveStatus,
 };
+pub use report::approval_without_rollout;
 
 /// How often a pass looks, acts and looks again before it lets others go on. One round is the rule; a second one
 /// follows when another hand moved a row in between.
@@ -70,6 +72,38 @@ pub struct RolloutReport {
     pub progress: Option<RolloutProgress>,
 }
 
+/// What a pass says of one approval.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ApprovalReport {
+    /// The approval's name.
+    pub name: String,
+    /// The hash of the spec that the pass looked at.
+    pub spec_hash: String,
+    /// Its conditions.
+    pub findings: Vec<Finding>,
+    /// What became of it; `None` where that was not seen, so that what the status says of it stays.
+    pub progress: Option<ApprovalProgress>,
+}
+
+/// What became of an approval.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ApprovalProgress {
+    /// Whether it is proved that the approver made it; `None`: not looked at, since it opens nothing.
+    pub verified: Option<bool>,
+    /// When its wave was approved by it.
+    pub used_at: Option<jiff::Timestamp>,
+}
+
+impl ApprovalReport {
+    /// Puts it into a status.
+    pub fn fill(&self, status: &mut WaveApprovalStatus) {
+        if let Some(ApprovalProgress { verified, used_at }) = self.progress {
+            status.verified = verified;
+            status.used_at = used_at;
+        }
+    }
+}
+
 /// How far a rollout is.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RolloutProgress {
@@ -116,6 +150,8 @@ pub struct EnvironmentPass {
     pub held: BTreeSet<i32>,
     /// The versions that such rows left or came to in this pass.
     pub moved: BTreeSet<i32>,
+    /// One report an approval of these rollouts, sorted by name, but for those that are being deleted.
+    pub approvals: Vec<ApprovalReport>,
     /// When to look again.
     pub next: Next,
 }
@@ -175,6 +211,8 @@ pub struct EnvironmentPlan {
     pub pins: Vec<PinReport>,
     /// What would be said of each rollout, likewise.
     pub rollouts: Vec<RolloutReport>,
+    /// What would be said of each approval, likewise.
+    pub approvals: Vec<ApprovalReport>,
 }
 
 /// What a pass would do now; it writes nothing.
@@ -185,11 +223,12 @@ pub async fn plan(world: &World, key: &EnvironmentKey) -> Result<EnvironmentPlan
     let declared = Declared::of(world, key);
     let instance = instance(world, key)?;
     if instance.spec.suspend {
-        let EnvironmentPass { pins, rollouts, .. } = report::suspended(&declared, &instance);
+        let pass = report::suspended(&declared, &instance);
         return Ok(EnvironmentPlan {
             moves: Vec::new(),
-            pins,
-            rollouts,
+            pins: pass.pins,
+            rollouts: pass.rollouts,
+            approvals: pass.approvals,
         });
     }
     let (mapping, _) = world.mapping(&instance).await?;
@@ -210,9 +249,13 @@ pub async fn plan(world: &World, key: &EnvironmentKey) -> Result<EnvironmentPlan
     });
     let moves = flips.chain(removals).collect();
     let failed = act::Failed::default();
-    let EnvironmentPass { pins, rollouts, .. } =
-        report::report(&seen, &decision, &failed, instance.spec.interval.into());
-    Ok(EnvironmentPlan { moves, pins, rollouts })
+    let pass = report::report(&seen, &decision, &failed, instance.spec.interval.into());
+    Ok(EnvironmentPlan {
+        moves,
+        pins: pass.pins,
+        rollouts: pass.rollouts,
+        approvals: pass.approvals,
+    })
 }
 
 /// The environments of an instance in which tenants are claimed though no pin is declared there: the last pin went
@@ -293,10 +336,14 @@ type Pins = Vec<Arc<Object<TenantPinSpec>>>;
 /// The rollouts that a pass looks at, sorted by name.
 type Rollouts = Vec<Arc<Object<VersionRolloutSpec>>>;
 
+/// The approvals of their waves, sorted by name.
+type Approvals = Vec<Arc<Object<WaveApprovalSpec>>>;
+
 /// What is declared for an environment.
 struct Declared {
     pins: Pins,
     rollouts: Rollouts,
+    approvals: Approvals,
 }
 
 impl Declared {
@@ -306,9 +353,15 @@ impl Declared {
             instance,
             environment,
         } = key;
+        let rollouts = world.objects.rollouts(namespace, instance, environment);
+        let approvals = rollouts.iter();
+        let approvals = approvals.flat_map(|rollout| world.objects.approvals(namespace, &rollout.name));
+        let mut approvals: Approvals = approvals.collect();
+        approvals.sort_by(|one, other| one.name.cmp(&other.name));
         Self {
             pins: world.objects.pins(namespace, instance, environment),
-            rollouts: world.objects.rollouts(namespace, instance, environment),
+            rollouts,
+            approvals,
         }
     }
 

@@ -5,9 +5,12 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::decide::could_open;
 use super::{Declared, EnvironmentKey, Pins, Rollouts};
-use crate::ports::{Absence, Claim, EnvironmentView, Lookup, Mapping, MappingError, Object, VersionRecord, World};
-use crate::resources::{MappingSpec, OmniInstanceSpec, TenantPinSpec, TenantTable, annotations};
+use crate::ports::{
+    Absence, Claim, EnvironmentView, Lookup, Mapping, MappingError, Object, VersionRecord, Voucher, World,
+};
+use crate::resources::{MappingSpec, OmniInstanceSpec, TenantPinSpec, TenantTable, WaveApprovalSpec, annotations};
 
 /// Everything that a decision may rest on.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,6 +21,8 @@ pub(super) struct Observed {
     pub(super) pins: Pins,
     /// The declared rollouts, sorted by name.
     pub(super) rollouts: Rollouts,
+    /// The approvals of waves of these rollouts, sorted by name.
+    pub(super) approvals: Vec<Offered>,
     /// What became of the holders of claims, by tenant.
     pub(super) holders: BTreeMap<String, Holder>,
     /// Every version ever recorded, by number.
@@ -30,6 +35,15 @@ pub(super) struct Observed {
     pub(super) labels_from: Option<String>,
     /// Now, by the clock of this process, which wake-ups are set by.
     pub(super) now: Timestamp,
+}
+
+/// An approval, and what is known of who made it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Offered {
+    /// The approval.
+    pub(super) object: Arc<Object<WaveApprovalSpec>>,
+    /// Who made it; `None`: nobody was asked, since it could open no wave now.
+    pub(super) voucher: Option<Voucher>,
 }
 
 /// What became of a pin that has a claim.
@@ -61,7 +75,7 @@ pub(super) async fn observe(
     declared: &Declared,
     mapping: &dyn Mapping,
 ) -> Result<Observed, MappingError> {
-    let Declared { pins, rollouts } = declared;
+    let Declared { pins, rollouts, .. } = declared;
     let of_waves = rollouts.iter().flat_map(|rollout| &rollout.spec.waves);
     let evidence: BTreeSet<&String> = pins
         .iter()
@@ -78,6 +92,7 @@ pub(super) async fn observe(
     let view = mapping.environment(&key.environment, &evidence, asked).await?;
     Ok(Observed {
         holders: holders(world, key, instance, pins, &view),
+        approvals: offered(world, declared, &view).await,
         key: key.clone(),
         pins: pins.clone(),
         rollouts: rollouts.clone(),
@@ -98,6 +113,23 @@ fn labels_from<'t>(
     let mut names = members.filter_map(|members| members.rows.labels_from.as_ref());
     let fit = |(name, table): &(&String, &TenantTable)| table.refusal(name).is_none();
     names.find_map(|name| tables.get_key_value(name).filter(fit))
+}
+
+/// The declared approvals, with what is known of who made those that could open a wave now.
+async fn offered(world: &World, declared: &Declared, view: &EnvironmentView) -> Vec<Offered> {
+    let mut all = Vec::new();
+    for object in &declared.approvals {
+        let mut rollouts = declared.rollouts.iter();
+        let of = rollouts.find(|rollout| rollout.name == object.spec.rollout_ref.name);
+        let matters = !object.deleting && of.is_some_and(|it| could_open(&view.rollouts, &it.spec, &object.spec));
+        let voucher = match matters {
+            true => Some(world.approvers.voucher(object).await),
+            false => None,
+        };
+        let object = Arc::clone(object);
+        all.push(Offered { object, voucher });
+    }
+    all
 }
 
 /// What became of every claim's holder, by tenant.

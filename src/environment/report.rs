@@ -1,5 +1,6 @@
 //! What a pass says of its pins, and when it wants to look again.
 
+mod approvals;
 mod rollout;
 
 use std::collections::BTreeSet;
@@ -14,6 +15,7 @@ use super::{Declared, EnvironmentPass, PinReport, Pins};
 use crate::ports::{Failure, LOOK_AGAIN, Next, Object, Order, Unproved};
 use crate::resources::conditions::{ACCEPTED, Finding, PINNED, READY, RECONCILING, Reason, STALLED, WAITING};
 use crate::resources::{ANNOTATION_PREFIX, OmniInstanceSpec, TenantPinSpec, annotations};
+pub use approvals::without_rollout as approval_without_rollout;
 
 /// How often a pass looks for what comes without an event here: a version that is being cut, evidence from another
 /// environment.
@@ -33,6 +35,7 @@ pub(super) fn unseen(declared: &Declared, failure: &Failure) -> EnvironmentPass 
         rollouts: rollout::unseen(&declared.rollouts, failure),
         held: BTreeSet::new(),
         moved: BTreeSet::new(),
+        approvals: approvals::unseen(&declared.approvals, failure),
         next: failure.next,
     }
 }
@@ -50,6 +53,7 @@ pub(super) fn suspended(declared: &Declared, instance: &Object<OmniInstanceSpec>
         rollouts: rollout::suspended(&declared.rollouts, &text),
         held: BTreeSet::new(),
         moved: BTreeSet::new(),
+        approvals: approvals::suspended(&declared.approvals, &text),
         next: Next::After(LOOK_AGAIN),
     }
 }
@@ -99,6 +103,7 @@ pub(super) fn report(seen: &Observed, decision: &Decision, failed: &Failed, inte
         rollouts: rollout::report(seen, decision, failed),
         held: held.copied().collect(),
         moved: BTreeSet::new(),
+        approvals: approvals::report(seen, decision),
         next: next(seen.now, decision, failed, interval),
     }
 }

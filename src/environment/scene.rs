@@ -153,6 +153,7 @@ impl Scene {
             },
             pins,
             rollouts: Vec::new(),
+            approvals: Vec::new(),
             holders: BTreeMap::new(),
             versions: versions.collect(),
             view: EnvironmentView {

@@ -5,10 +5,11 @@ use sqlx::sqlite::SqliteRow;
 
 use super::ledger::{EventBatch, time, unreadable};
 use super::lines::read_by_name;
-use crate::ports::{MappingErrorKind, RolloutEvent, RolloutStep, Rollouts, StopKind};
+use crate::ports::{Approval, MappingErrorKind, RolloutEvent, RolloutStep, Rollouts, StopKind};
 
 /// The columns of a [`RolloutLine`] besides its time, in the order in which they are written.
-pub(super) const COLUMNS: &str = "environment, attempt, kind, wave, members, target, plan, holder, why";
+pub(super) const COLUMNS: &str =
+    "environment, attempt, kind, wave, members, target, plan, holder, why, approver, verified, approval";
 
 /// A row of the table of rollouts' events.
 #[derive(Debug)]
@@ -22,9 +23,12 @@ pub(super) struct RolloutLine {
     plan: String,
     holder: String,
     why: Option<String>,
+    approver: Option<String>,
+    verified: Option<bool>,
+    approval: Option<String>,
 }
 
-read_by_name!(RolloutLine { at, attempt, kind, wave, members, target, plan, holder, why } from PgRow, SqliteRow);
+read_by_name!(RolloutLine { at, attempt, kind, wave, members, target, plan, holder, why, approver, verified, approval } from PgRow, SqliteRow);
 
 impl RolloutLine {
     fn stopped(self, kind: StopKind) -> RolloutStep {
@@ -59,6 +63,17 @@ impl RolloutLine {
                     members,
                 }
             }
+            "Approved" => match (self.approver, self.verified, self.approval) {
+                (Some(approver), Some(verified), Some(object)) => RolloutStep::Approved {
+                    wave: self.wave,
+                    approval: Approval {
+                        approver,
+                        verified,
+                        object,
+                    },
+                },
+                _ => return Err(odd(format!("wave {:?} was approved by nobody", self.wave))),
+            },
             "Ended" => RolloutStep::Ended { wave: self.wave },
             "Completed" => RolloutStep::Completed,
             "Paused" => self.stopped(StopKind::Paused),
@@ -78,6 +93,8 @@ pub(super) struct Words<'s> {
     pub(super) members: Option<i32>,
     /// Why, where it is a stop.
     pub(super) why: Option<&'s str>,
+    /// Who approved, where it is an approval.
+    pub(super) approval: Option<&'s Approval>,
 }
 
 /// The ledger's words for a step.
@@ -87,6 +104,7 @@ pub(super) fn words(step: &RolloutStep) -> Words<'_> {
         wave,
         members: None,
         why: None,
+        approval: None,
     };
     match step {
         RolloutStep::Started => plain("Started", ""),
@@ -94,6 +112,10 @@ pub(super) fn words(step: &RolloutStep) -> Words<'_> {
             // No table of tenants has more rows than fit.
             members: Some(i32::try_from(*members).unwrap_or(i32::MAX)),
             ..plain("Opened", wave)
+        },
+        RolloutStep::Approved { wave, approval } => Words {
+            approval: Some(approval),
+            ..plain("Approved", wave)
         },
         RolloutStep::Ended { wave } => plain("Ended", wave),
         RolloutStep::Completed => plain("Completed", ""),

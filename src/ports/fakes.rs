@@ -10,10 +10,10 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 
 use super::{
-    Absence, Clients, Clock, ConfigMapError, ConfigMapRecord, ConfigMaps, ConnectError, Lookup, Mapping,
+    Absence, Clients, Clock, ConfigMapError, ConfigMapRecord, ConfigMaps, ConnectError, Files, Lookup, Mapping,
     ModelRepository, Object, Objects, Omni, SecretError, SecretRecord, Secrets, Urgency, World,
 };
-use crate::resources::{ModelVersionSpec, OmniInstanceSpec, TenantPinSpec, VersionRolloutSpec};
+use crate::resources::{ModelVersionSpec, OmniInstanceSpec, TenantPinSpec, VersionRolloutSpec, WaveApprovalSpec};
 
 /// Objects that a test declares.
 #[derive(Default)]
@@ -21,6 +21,7 @@ pub(crate) struct Declared {
     instances: Mutex<Vec<Arc<Object<OmniInstanceSpec>>>>,
     pins: Mutex<Vec<Arc<Object<TenantPinSpec>>>>,
     rollouts: Mutex<Vec<Arc<Object<VersionRolloutSpec>>>>,
+    approvals: Mutex<Vec<Arc<Object<WaveApprovalSpec>>>>,
     /// The names of pins that do not parse.
     pub(crate) broken: Mutex<Vec<String>>,
     /// What absence means; by default that the object was seen to be deleted.
@@ -43,6 +44,11 @@ impl Declared {
     pub(crate) fn pin(&self, pin: Object<TenantPinSpec>) {
         self.delete(&pin.name);
         inside(&self.pins).push(Arc::new(pin));
+    }
+
+    /// Declares an approval.
+    pub(crate) fn approval(&self, approval: Object<WaveApprovalSpec>) {
+        inside(&self.approvals).push(Arc::new(approval));
     }
 
     /// Declares a rollout, in place of the one of its name.
@@ -115,6 +121,13 @@ impl Objects for Declared {
         let mut rollouts: Vec<_> = rollouts.iter().filter(of).cloned().collect();
         rollouts.sort_by(|one, other| one.name.cmp(&other.name));
         rollouts
+    }
+    fn approvals(&self, namespace: &str, rollout: &str) -> Vec<Arc<Object<WaveApprovalSpec>>> {
+        let approvals = inside(&self.approvals);
+        let of = |it: &&Arc<Object<WaveApprovalSpec>>| it.namespace == namespace && it.spec.rollout_ref.name == rollout;
+        let mut approvals: Vec<_> = approvals.iter().filter(of).cloned().collect();
+        approvals.sort_by(|one, other| one.name.cmp(&other.name));
+        approvals
     }
     fn absence(&self, _: &str, _: &str) -> Absence {
         inside(&self.absence).unwrap_or(Absence::Deleted)
@@ -226,6 +239,7 @@ impl Stage {
             objects: declared.clone(),
             config_maps: declared.clone(),
             secrets: declared.clone(),
+            approvers: Arc::new(Files),
             clients: wired.clone(),
             clock: clock.clone(),
             slice: Duration::from_secs(10),

@@ -5,6 +5,7 @@
 //! like a noun reads, what is called like a verb writes.
 
 mod access;
+mod approvers;
 mod budget;
 mod clients;
 mod clock;
@@ -29,6 +30,7 @@ mod standing;
 mod tenants;
 pub mod window;
 
+pub use approvers::{Approvers, Files, Voucher};
 pub use budget::{Ask, Budget, Outcome, Place, Return, Told, Urgency};
 pub use clients::{Clients, ConnectError};
 pub use clock::{Clock, SystemClock};
@@ -58,7 +60,9 @@ pub use repository::{
     Author, Copied, CopyRequest, Directory, ModelRepository, RepositoryError, RepositoryErrorKind, Revision,
     Whereabouts,
 };
-pub use rollout::{Attempt, RolloutEvent, RolloutStep, Rollouts, Stop, StopKind, WaveOfFlip, WaveRecord};
+pub use rollout::{
+    Approval, ApprovalRecord, Attempt, RolloutEvent, RolloutStep, Rollouts, Stop, StopKind, WaveOfFlip, WaveRecord,
+};
 pub use secrets::{SecretError, SecretRecord, Secrets};
 pub use standing::Standing;
 pub use tenants::{TenantLine, TenantLines};
@@ -77,6 +81,8 @@ pub struct World {
     pub config_maps: Arc<dyn ConfigMaps>,
     /// The Secrets beside them.
     pub secrets: Arc<dyn Secrets>,
+    /// Who knows by whom approvals were made.
+    pub approvers: Arc<dyn Approvers>,
     /// The way to an instance's Omni and mapping.
     pub clients: Arc<dyn Clients>,
     /// What time it is.

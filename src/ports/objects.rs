@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::resources::{ModelVersionSpec, OmniInstanceSpec, TenantPinSpec, VersionRolloutSpec};
+use crate::resources::{ModelVersionSpec, OmniInstanceSpec, TenantPinSpec, VersionRolloutSpec, WaveApprovalSpec};
 
 /// One declared object, as far as reconcilers may know it.
 ///
@@ -77,6 +77,8 @@ pub trait Objects: Send + Sync {
     fn environments(&self, namespace: &str, instance: &str) -> BTreeSet<String>;
     /// Every rollout of this instance and environment, sorted by name.
     fn rollouts(&self, namespace: &str, instance: &str, environment: &str) -> Vec<Arc<Object<VersionRolloutSpec>>>;
+    /// Every approval that names this rollout, sorted by name.
+    fn approvals(&self, namespace: &str, rollout: &str) -> Vec<Arc<Object<WaveApprovalSpec>>>;
     /// The versions that pins and rollouts of this instance name, in whatever environment.
     fn pinned(&self, namespace: &str, instance: &str) -> BTreeSet<i32>;
     /// What it means that no pin has this name, or that the one that had it before is not there any more.

@@ -36,6 +36,28 @@ pub struct Attempt {
     pub completed_at: Option<Timestamp>,
     /// What ended it early, oldest first.
     pub stops: Vec<Stop>,
+    /// Who approved its waves, by the wave's name.
+    pub approvals: BTreeMap<String, ApprovalRecord>,
+}
+
+/// That somebody approved a wave.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Approval {
+    /// Who, as the approval says.
+    pub approver: String,
+    /// Whether it was proved that they made it.
+    pub verified: bool,
+    /// The object, as `<namespace>/<name>`.
+    pub object: String,
+}
+
+/// That a wave was approved, and when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApprovalRecord {
+    /// When it was put on record, by the database's clock.
+    pub at: Timestamp,
+    /// By whom.
+    pub approval: Approval,
 }
 
 /// What ended an attempt before all had moved, or took it back.
@@ -135,6 +157,13 @@ pub enum RolloutStep {
         /// How many tenants are in it.
         members: u32,
     },
+    /// A wave is approved: as it opens, or before the first of its tenants moves, where it had none when it opened.
+    Approved {
+        /// Its name.
+        wave: String,
+        /// By whom.
+        approval: Approval,
+    },
     /// A wave ends.
     Ended {
         /// Its name.
@@ -200,6 +229,7 @@ impl Rollouts {
                 waves: BTreeMap::new(),
                 completed_at: None,
                 stops: Vec::new(),
+                approvals: BTreeMap::new(),
             });
             return;
         }
@@ -219,6 +249,11 @@ impl Rollouts {
                     ended_at: None,
                 };
                 attempt.waves.entry(wave.clone()).or_insert(record);
+            }
+            RolloutStep::Approved { wave, approval } => {
+                let approval = approval.clone();
+                let record = ApprovalRecord { at, approval };
+                attempt.approvals.entry(wave.clone()).or_insert(record);
             }
             RolloutStep::Ended { wave } => {
                 if let Some(record) = attempt.waves.get_mut(wave) {

@@ -5,7 +5,7 @@ use kube::CustomResourceExt;
 use serde_json::{Value, json};
 
 use super::conditions::{READY, Reason};
-use super::{ModelVersion, OmniInstance, PENDING_MESSAGE, TenantPin, VersionRollout};
+use super::{ModelVersion, OmniInstance, PENDING_MESSAGE, TenantPin, VersionRollout, WaveApproval};
 
 /// Every definition as it is applied: that of the type, plus the status that an object has before it was looked at.
 #[must_use]
@@ -15,6 +15,7 @@ pub fn definitions() -> Vec<Value> {
         ModelVersion::crd(),
         TenantPin::crd(),
         VersionRollout::crd(),
+        WaveApproval::crd(),
     ]
     .iter()
     .map(with_status_default)

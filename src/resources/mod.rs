@@ -6,6 +6,7 @@
 //! | [`ModelVersion`] | `mv` | one numbered version: a model, its dashboards, its folder |
 //! | [`TenantPin`] | `tpin` | which version one tenant sees in one environment |
 //! | [`VersionRollout`] | `vro` | which version the tenants of an environment move to, wave by wave |
+//! | [`WaveApproval`] | `wapp` | that a person lets a wave of a rollout open |
 
 mod base_url;
 pub mod conditions;
@@ -23,6 +24,7 @@ mod spec_hash;
 mod tenant_pin;
 mod validation;
 mod version_rollout;
+mod wave_approval;
 
 pub use base_url::BaseUrl;
 pub use content::{
@@ -46,6 +48,9 @@ pub use validation::{ContentValidation, QueryMode, QueryValidation, TenantSample
 pub use version_rollout::{
     Amount, Batch, Freeze, RowsStatus, VersionRollout, VersionRolloutSpec, VersionRolloutStatus, Wave, WavePhase,
     WaveSelector, WaveStatus, rollout_plan, rollout_refusal,
+};
+pub use wave_approval::{
+    ApprovalPolicy, RolloutRef, WaveApproval, WaveApprovalSpec, WaveApprovalStatus, approval_refusal,
 };
 
 /// The API group of every kind.

@@ -129,6 +129,46 @@ reasons! {
         cause: "It had no row before, or the version that it had is retired or not on record as complete.",
         remedy: "Set `spec.version` of the pin to the version that it shall have.",
     }
+    /// A wave of the rollout opens once a person approves it.
+    ApprovalMissing {
+        cause: "`approval` of the wave asks for it, and no WaveApproval names this rollout, this wave and the `status.plan` of now. One for an earlier plan does not count.",
+        remedy: "Apply the WaveApproval in the message, as somebody who may approve.",
+    }
+    /// The wave opens by verified approvals alone, and it is not proved who made this one.
+    ApprovalUnverified {
+        cause: "The admission policy of the chart was not in force when the approval was made, or is not the one that Wavepin knows, or cannot be read, or there is no Kubernetes; the message says which.",
+        remedy: "Do what the message says, then delete the WaveApproval and make it again.",
+    }
+    /// The approval stands: its wave opens when its turn comes.
+    Approved {
+        cause: "It names the `status.plan` of now and a wave that asks for an approval.",
+        remedy: "Nothing; delete it to withdraw it, as long as the wave has not opened.",
+    }
+    /// The wave opened by this approval.
+    ApprovalUsed {
+        cause: "It stood when the turn of its wave came; the ledger has it on record.",
+        remedy: "Nothing. It opens nothing else, and may be deleted.",
+    }
+    /// The approval is for another plan than the rollout has now, and opens nothing.
+    ApprovalSuperseded {
+        cause: "Target, waves or their gates were edited since, or a person began another attempt.",
+        remedy: "Delete it; approve anew what shall open now.",
+    }
+    /// The approval opens nothing: its wave asks for none, or needs none any more.
+    ApprovalNotNeeded {
+        cause: "`approval` of the wave is absent, or another approval opened it, or it was passed without tenants.",
+        remedy: "Nothing; it may be deleted.",
+    }
+    /// The approval names a wave that the rollout has not.
+    WaveUnknown {
+        cause: "A typing error, since the plan that it names has no such wave.",
+        remedy: "Delete it and make one that names a wave of the rollout.",
+    }
+    /// The VersionRollout that `rolloutRef` names is not there yet, or moves no tenants.
+    RolloutNotReady {
+        cause: "Objects may be applied in any order; or the rollout is refused, or in conflict with another.",
+        remedy: "Apply the VersionRollout, or read its conditions.",
+    }
     /// Every wave of the rollout has ended.
     RolledOut {
         cause: "All that may move have, and each wave has soaked.",

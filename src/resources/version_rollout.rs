@@ -9,7 +9,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{HumanDuration, InstanceRef, Members, Requires, spec_hash};
+use super::{ApprovalPolicy, HumanDuration, InstanceRef, Members, Requires, spec_hash};
 
 /// The version that the tenants of an environment move to, wave by wave: at most one for an instance and environment, long-lived; editing `version` starts the next rollout.
 #[derive(CustomResource, KubeSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -129,6 +129,9 @@ pub struct Wave {
     /// What each tenant of the wave must have run before it moves forward, besides what its pin requires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requires: Option<Requires>,
+    /// Which approval the wave asks for before it opens. Absent: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<ApprovalPolicy>,
 }
 
 const fn no_time() -> HumanDuration {
@@ -345,6 +348,12 @@ pub struct WaveStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub ended_at: Option<jiff::Timestamp>,
+    /// Who approved it, as the ledger has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved_by: Option<String>,
+    /// Whether the API server checked, when the approval was made, that it is their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval_verified: Option<bool>,
 }
 
 /// Where a wave stands.
@@ -369,6 +378,13 @@ pub fn rollout_plan(spec: &VersionRolloutSpec) -> String {
             "name": wave.name, "selector": wave.selector, "batch": wave.batch, "soak": wave.soak,
             "requires": wave.requires,
         })
+    });
+    let waves = waves.zip(&spec.waves).map(|(mut written, wave)| {
+        // Left out where it is absent: what was declared before there was this field keeps its word.
+        if let Some(approval) = wave.approval {
+            written["approval"] = serde_json::json!(approval);
+        }
+        written
     });
     let waves: Vec<_> = waves.collect();
     let mut fields = serde_json::json!({"version": spec.version, "waves": waves});
@@ -448,6 +464,17 @@ mod tests {
         for no in [json!(0), json!("0%"), json!(2_000_000), json!(-1)] {
             assert!(serde_json::from_value::<Amount>(no.clone()).is_err(), "{no}");
         }
+    }
+
+    #[test]
+    fn a_plan_keeps_its_word_where_no_approval_is_asked_for_and_has_another_where_one_is() {
+        let mut asked = spec(json!([{"name": "all", "soak": "1h"}]));
+        assert_eq!(rollout_plan(&asked), "1-e95a0457ceff0daa");
+        let words = [None, Some(ApprovalPolicy::Required), Some(ApprovalPolicy::Verified)].map(|approval| {
+            asked.waves[0].approval = approval;
+            rollout_plan(&asked)
+        });
+        assert_eq!(words.iter().collect::<BTreeSet<_>>().len(), 3, "{words:?}");
     }
 
     #[test]

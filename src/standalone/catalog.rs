@@ -18,7 +18,7 @@ use crate::environment::EnvironmentKey;
 use crate::ports::{ConfigMapRecord, Object, SecretRecord};
 use crate::resources::{
     ANNOTATION_PREFIX, GROUP, ModelVersion, ModelVersionSpec, OmniInstance, OmniInstanceSpec, TenantPin, TenantPinSpec,
-    VersionRollout, VersionRolloutSpec, schema,
+    VersionRollout, VersionRolloutSpec, WaveApproval, WaveApprovalSpec, schema,
 };
 
 /// The only version of the group that there is.
@@ -49,6 +49,7 @@ pub struct Catalog {
     versions: Entries<ModelVersionSpec>,
     pins: Entries<TenantPinSpec>,
     rollouts: Entries<VersionRolloutSpec>,
+    approvals: Entries<WaveApprovalSpec>,
     secrets: BTreeMap<Id, SecretRecord>,
     config_maps: BTreeMap<Id, ConfigMapRecord>,
     refusals: Vec<Refusal>,
@@ -129,6 +130,10 @@ impl Catalog {
                 let (all, known) = (&mut self.rollouts, &before.rollouts);
                 put(all, known, &schemas.rollout, manifest, so_far, first_seen)
             }
+            Kind::WaveApproval => {
+                let (all, known) = (&mut self.approvals, &before.approvals);
+                put(all, known, &schemas.approval, manifest, so_far, first_seen)
+            }
             Kind::Secret => so_far.and_then(|()| secrets::record(manifest)).map(|secret| {
                 self.secrets.insert(manifest.id(), secret);
             }),
@@ -136,7 +141,7 @@ impl Catalog {
                 self.config_maps.insert(manifest.id(), config_map);
             }),
             Kind::Unknown => Err(format!(
-                "{} {} is no kind of {GROUP}; there are OmniInstance, ModelVersion, TenantPin and VersionRollout, in {API_VERSION}",
+                "{} {} is no kind of {GROUP}; there are OmniInstance, ModelVersion, TenantPin, VersionRollout and WaveApproval, in {API_VERSION}",
                 manifest.api_version, manifest.kind
             )),
         }
@@ -223,6 +228,20 @@ impl Catalog {
         found(&self.rollouts)
     }
 
+    /// The approvals, sorted by namespace and name.
+    pub fn approvals(&self) -> impl Iterator<Item = &Arc<Object<WaveApprovalSpec>>> {
+        found(&self.approvals)
+    }
+
+    /// The rollout that an approval is for, if it is declared.
+    pub(super) fn rollout_of(&self, approval: &Object<WaveApprovalSpec>) -> Option<&Arc<Object<VersionRolloutSpec>>> {
+        let id = (approval.namespace.clone(), approval.spec.rollout_ref.name.clone());
+        match self.rollouts.get(&id) {
+            Some(Entry::Found(rollout)) => Some(rollout),
+            Some(Entry::Unreadable(_)) | None => None,
+        }
+    }
+
     /// The environments that pins or rollouts are declared for.
     pub(super) fn environments(&self) -> BTreeSet<EnvironmentKey> {
         let pins = self.pins().map(|pin| environment_of_pin(pin));
@@ -262,6 +281,7 @@ enum Kind {
     ModelVersion,
     TenantPin,
     VersionRollout,
+    WaveApproval,
     Secret,
     ConfigMap,
     /// Of our group, but no kind or version that there is.
@@ -281,6 +301,7 @@ impl Kind {
             (API_VERSION, "ModelVersion") => Some(Self::ModelVersion),
             (API_VERSION, "TenantPin") => Some(Self::TenantPin),
             (API_VERSION, "VersionRollout") => Some(Self::VersionRollout),
+            (API_VERSION, "WaveApproval") => Some(Self::WaveApproval),
             ("v1", "Secret") => Some(Self::Secret),
             ("v1", "ConfigMap") => Some(Self::ConfigMap),
             (other, _) if other.split('/').next() == Some(GROUP) => Some(Self::Unknown),
@@ -295,6 +316,7 @@ struct Schemas {
     version: Value,
     pin: Value,
     rollout: Value,
+    approval: Value,
 }
 
 impl Default for Schemas {
@@ -304,6 +326,7 @@ impl Default for Schemas {
             version: schema::of_spec::<ModelVersion>(),
             pin: schema::of_spec::<TenantPin>(),
             rollout: schema::of_spec::<VersionRollout>(),
+            approval: schema::of_spec::<WaveApproval>(),
         }
     }
 }

@@ -9,7 +9,7 @@ use super::catalog::{Catalog, Entries, Entry};
 use crate::ports::{
     Absence, ConfigMapError, ConfigMapRecord, ConfigMaps, Lookup, Object, Objects, SecretError, SecretRecord, Secrets,
 };
-use crate::resources::{ModelVersionSpec, OmniInstanceSpec, TenantPinSpec, VersionRolloutSpec};
+use crate::resources::{ModelVersionSpec, OmniInstanceSpec, TenantPinSpec, VersionRolloutSpec, WaveApprovalSpec};
 
 /// What is declared now: a catalog that can be exchanged for a newer one while passes go on.
 #[derive(Debug, Default)]
@@ -119,6 +119,14 @@ impl Objects for Declared {
         let rollouts = rollouts.filter(|it| it.namespace == namespace && it.spec.instance_ref.name == instance);
         pins.filter_map(|pin| pin.spec.version)
             .chain(rollouts.map(|rollout| rollout.spec.version))
+            .collect()
+    }
+
+    fn approvals(&self, namespace: &str, rollout: &str) -> Vec<Arc<Object<WaveApprovalSpec>>> {
+        self.catalog()
+            .approvals()
+            .filter(|it| it.namespace == namespace && it.spec.rollout_ref.name == rollout)
+            .cloned()
             .collect()
     }
 

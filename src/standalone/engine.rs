@@ -122,6 +122,7 @@ impl Engine {
         }
         state.seen = seen;
         state.statuses.retain(&catalog);
+        state.statuses.without_rollout(&catalog, &*self.observer);
         self.more.notify_one();
     }
 

@@ -32,6 +32,13 @@ pub(super) fn fingerprints(catalog: &Catalog) -> BTreeMap<Key, BTreeMap<String, 
         // No object's name has a slash: a pin may have the same name.
         add(key, &format!("rollout/{}", object.name), print(object));
     }
+    for object in catalog.approvals() {
+        // One without a rollout is no work: it is only told so.
+        if let Some(rollout) = catalog.rollout_of(object) {
+            let key = Key::Environment(environment_of_rollout(rollout));
+            add(key, &format!("approval/{}", object.name), print(object));
+        }
+    }
     all
 }
 

@@ -187,7 +187,10 @@ impl Ahead {
         let of_rollouts = of_environments()
             .flat_map(|plan| &plan.rollouts)
             .flat_map(|it| &it.findings);
-        let mut findings = of_pins.chain(of_rollouts);
+        let of_approvals = of_environments()
+            .flat_map(|plan| &plan.approvals)
+            .flat_map(|it| &it.findings);
+        let mut findings = of_pins.chain(of_rollouts).chain(of_approvals);
         let of_versions = self.versions.iter().filter_map(|it| it.plan.as_ref().err());
         let of_environments = self.environments.iter().filter_map(|it| it.plan.as_ref().err());
         self.budgets.iter().any(|(_, budget)| budget.is_err())
@@ -238,7 +241,9 @@ impl Ahead {
                 let pins = plan.pins.iter().map(|it| ("TenantPin", &it.name, &it.findings));
                 let rollouts = plan.rollouts.iter();
                 let rollouts = rollouts.map(|it| ("VersionRollout", &it.name, &it.findings));
-                for (kind, name, findings) in pins.chain(rollouts) {
+                let approvals = plan.approvals.iter();
+                let approvals = approvals.map(|it| ("WaveApproval", &it.name, &it.findings));
+                for (kind, name, findings) in pins.chain(rollouts).chain(approvals) {
                     for it in findings.iter().filter(|it| [WAITING, STALLED].contains(&it.condition)) {
                         let _ = writeln!(text, "{kind}/{name}: {}: {}", it.reason.as_str(), it.message);
                     }

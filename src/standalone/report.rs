@@ -113,6 +113,11 @@ fn rows<'all>(catalog: &Catalog, statuses: &'all Statuses) -> Vec<Row<'all>> {
         let known = statuses.rollouts.get(&id).map(|status| &status.conditions);
         all.push(row("VersionRollout", id, known));
     }
+    for object in catalog.approvals() {
+        let id = id_of(object);
+        let known = statuses.approvals.get(&id).map(|status| &status.conditions);
+        all.push(row("WaveApproval", id, known));
+    }
     all
 }
 
@@ -125,6 +130,7 @@ pub fn table(catalog: &Catalog, statuses: &Statuses) -> String {
         versions(catalog, statuses, &all),
         pins(catalog, statuses, &all),
         rollouts(catalog, statuses, &all),
+        approvals(catalog, &all),
     ];
     let mut text = String::new();
     for table in tables.iter().filter(|table| table.len() > 1) {
@@ -226,6 +232,21 @@ fn rollouts(catalog: &Catalog, statuses: &Statuses, all: &[Row<'_>]) -> Vec<Vec<
     table
 }
 
+fn approvals(catalog: &Catalog, all: &[Row<'_>]) -> Vec<Vec<String>> {
+    let mut table = heading(["WAVEAPPROVAL", "ROLLOUT", "WAVE", "APPROVER", "READY", "STATE"]);
+    for (row, object) in of_kind(all, "WaveApproval").zip(catalog.approvals()) {
+        table.push(vec![
+            row.name(),
+            object.spec.rollout_ref.name.clone(),
+            object.spec.wave.clone(),
+            object.spec.approver.clone(),
+            row.ready(),
+            row.why(),
+        ]);
+    }
+    table
+}
+
 /// What goes on, what waits and what a person must change, a line each.
 fn notes(all: &[Row<'_>]) -> String {
     let mut text = String::new();
@@ -295,6 +316,9 @@ pub fn to_json(catalog: &Catalog, statuses: &Statuses) -> Value {
     }
     for object in catalog.rollouts() {
         items.push(item("VersionRollout", object, statuses.rollouts.get(&id_of(object))));
+    }
+    for object in catalog.approvals() {
+        items.push(item("WaveApproval", object, statuses.approvals.get(&id_of(object))));
     }
     let refused: Vec<Value> = catalog
         .refusals()

@@ -110,6 +110,7 @@ fn waits_for_another_object(reason: Reason) -> bool {
         Reason::InstanceNotReady
             | Reason::NoRollout
             | Reason::TenantTableMissing
+            | Reason::RolloutNotReady
             | Reason::SecretMissing
             | Reason::EditsMissing
             | Reason::SourceNotReady

@@ -7,11 +7,13 @@ use std::time::Duration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::catalog::{Catalog, Id, id_of};
-use crate::environment::{EnvironmentKey, PinReport, RolloutReport};
+use crate::environment::{self, ApprovalReport, EnvironmentKey, PinReport, RolloutReport};
 use crate::model_version::VersionReport;
 use crate::omni_instance::InstancePass;
 use crate::resources::conditions::{self, Finding, READY, Transition};
-use crate::resources::{ModelVersionStatus, OmniInstanceStatus, TenantPinStatus, VersionRolloutStatus};
+use crate::resources::{
+    ModelVersionStatus, OmniInstanceStatus, TenantPinStatus, VersionRolloutStatus, WaveApprovalStatus,
+};
 
 /// One piece of work: what one pass looks at.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,6 +72,8 @@ pub struct Statuses {
     pub pins: BTreeMap<Id, TenantPinStatus>,
     /// Of the rollouts.
     pub rollouts: BTreeMap<Id, VersionRolloutStatus>,
+    /// Of the approvals.
+    pub approvals: BTreeMap<Id, WaveApprovalStatus>,
 }
 
 impl Statuses {
@@ -79,7 +83,9 @@ impl Statuses {
         let versions: Vec<Id> = catalog.versions().map(|object| id_of(object)).collect();
         let pins: Vec<Id> = catalog.pins().map(|object| id_of(object)).collect();
         let rollouts: Vec<Id> = catalog.rollouts().map(|object| id_of(object)).collect();
+        let approvals: Vec<Id> = catalog.approvals().map(|object| id_of(object)).collect();
         self.rollouts.retain(|id, _| rollouts.binary_search(id).is_ok());
+        self.approvals.retain(|id, _| approvals.binary_search(id).is_ok());
         self.instances.retain(|id, _| instances.binary_search(id).is_ok());
         self.versions.retain(|id, _| versions.binary_search(id).is_ok());
         self.pins.retain(|id, _| pins.binary_search(id).is_ok());
@@ -139,6 +145,25 @@ impl Statuses {
         }
         let subject = Subject::new("VersionRollout", &id);
         take(&mut status.conditions, &report.findings, &subject, observer);
+    }
+}
+
+impl Statuses {
+    /// Takes what a pass says of an approval.
+    pub(super) fn approval(&mut self, namespace: &str, report: &ApprovalReport, observer: &dyn Observer) {
+        let id = (namespace.to_owned(), report.name.clone());
+        let status = self.approvals.entry(id.clone()).or_default();
+        report.fill(status);
+        let subject = Subject::new("WaveApproval", &id);
+        take(&mut status.conditions, &report.findings, &subject, observer);
+    }
+
+    /// Tells approvals whose rollout is not in the files: no pass speaks of them.
+    pub(super) fn without_rollout(&mut self, catalog: &Catalog, observer: &dyn Observer) {
+        for approval in catalog.approvals().filter(|it| catalog.rollout_of(it).is_none()) {
+            let report = environment::approval_without_rollout(approval);
+            self.approval(&approval.namespace, &report, observer);
+        }
     }
 }
 

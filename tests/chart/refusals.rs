@@ -4,7 +4,7 @@ use super::{IMAGE, template};
 use crate::parts::helm::Helm;
 
 /// What the schema refuses: the values, the path that it names, and a word of the reason.
-const AGAINST_THE_SCHEMA: [(&str, &str, &str); 14] = [
+const AGAINST_THE_SCHEMA: [(&str, &str, &str); 15] = [
     ("replica=2", "", "replica"),
     ("replicas=two", "replicas", "string"),
     ("replicas=-1", "replicas", "-1"),
@@ -15,6 +15,7 @@ const AGAINST_THE_SCHEMA: [(&str, &str, &str); 14] = [
     ("image.pullPolicy=Sometimes", "image/pullPolicy", "Always"),
     ("image.digest=latest", "image/digest", "latest"),
     ("requestTimeout=1 minute", "requestTimeout", "1 minute"),
+    ("approvals.policy.enable=true", "approvals/policy", "enable"),
     ("log.format=xml", "log/format", "json"),
     ("listen.port=80", "listen/port", "1,024"),
     ("database.sqlite.size=much", "database/sqlite/size", "much"),
@@ -82,6 +83,7 @@ fn the_chart_of_resources_refuses_what_would_pin_the_wrong_tenant() {
             "is no name for an object: give the pin a name",
         ),
         ("versions.v1.spec.version=1", "source"),
+        ("approvals.a.spec.wave=rest", "approver"),
         ("instances.A.spec.baseUrl=x", "instances"),
     ] {
         let said = template(Helm::Three, "wavepin-resources", &["--set", instances, "--set", values]).failure();

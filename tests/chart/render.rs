@@ -33,6 +33,7 @@ const AXES: [&[&str]; 9] = [
     &[
         "",
         "networkPolicy.enabled=false,argocd.configMap.enabled=true",
+        "approvals.policy.enabled=true,approvals.approverRole.create=true",
         "networkPolicy.metricsFrom[0].podSelector.matchLabels.app=prometheus,networkPolicy.extraEgress[0].ports[0].port=3128",
     ],
     &[
@@ -88,6 +89,12 @@ fn every_combination_of_values_renders_what_the_schemas_of_kubernetes_and_of_the
     }
     let example = format!("{}/examples/values/resources.yaml", env!("CARGO_MANIFEST_DIR"));
     everything += &render("wavepin-resources", &["--values", &example]);
+    let approval = r#"{"rest-1": {"spec": {"rolloutRef": {"name": "production"}, "wave": "rest",
+        "plan": "1-0123456789abcdef-1", "approver": "jane"}}}"#;
+    let approvals = format!("approvals={approval}");
+    let approved = render("wavepin-resources", &["--values", &example, "--set-json", &approvals]);
+    assert!(approved.contains("kind: WaveApproval"), "{approved}");
+    everything += &approved;
     let told = tool(
         "kubeconform",
         &["-strict", "-summary", "-output=json", "-schema-location", &schemas, "-"],
@@ -170,7 +177,7 @@ fn the_definitions_of_the_chart_are_those_of_the_folder_with_a_word_on_their_end
         let rendered = render("wavepin", &["--set", IMAGE, "--set", &format!("crds.keep={keep}")]);
         let mut definitions = documents(&rendered);
         definitions.retain(|document| document["kind"] == "CustomResourceDefinition");
-        assert_eq!(definitions.len(), 4);
+        assert_eq!(definitions.len(), 5);
         for mut definition in definitions {
             let name = definition["spec"]["names"]["plural"].as_str().unwrap().to_owned();
             let file = format!("{}/crds/{name}.yaml", env!("CARGO_MANIFEST_DIR"));
@@ -214,6 +221,11 @@ fn what_the_values_say_stands_in_the_deployment() {
         url.contains(r#"{"secretKeyRef":{"key":"url","name":"app-database"}}"#),
         "{url}"
     );
+    let verified = pod("approvals.policy.enabled=true").to_string();
+    assert!(
+        verified.contains(r#""--approval-policy=wavepin-wavepin-approver""#),
+        "{verified}"
+    );
     let argo = render("wavepin", &["--set", IMAGE, "--set", "argocd.configMap.enabled=true"]);
     let argo = documents(&argo)
         .into_iter()
@@ -221,7 +233,7 @@ fn what_the_values_say_stands_in_the_deployment() {
         .unwrap();
     assert_eq!(argo["metadata"]["labels"]["app.kubernetes.io/part-of"], "argocd");
     let entries: Vec<&String> = argo["data"].as_object().unwrap().keys().collect();
-    assert_eq!(entries.len(), 2 * 4, "{entries:?}");
+    assert_eq!(entries.len(), 2 * 5, "{entries:?}");
     let health = argo["data"]["resource.customizations.health.wavepin.dev_TenantPin"]
         .as_str()
         .unwrap();

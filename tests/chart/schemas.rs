@@ -27,6 +27,8 @@ pub(super) fn write(folder: &Path) -> String {
         json!({"type": ["string", "integer"]}),
     );
     let wanted = [
+        "admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy",
+        "admissionregistration.k8s.io/v1/ValidatingAdmissionPolicyBinding",
         "apps/v1/Deployment",
         "networking.k8s.io/v1/NetworkPolicy",
         "policy/v1/PodDisruptionBudget",

@@ -91,6 +91,7 @@ impl Controller {
         drop(free);
         let stop = CancellationToken::new();
         let options = ControllerOptions {
+            approval_policy: None,
             namespaces: vec![namespace.to_owned()],
             health_address: probes,
             measures: Arc::default(),
@@ -362,7 +363,7 @@ async fn a_gate_that_is_shut_is_named_with_the_way_to_open_it() {
     })
     .await;
     let verbs = "--verb=get,list,watch";
-    let kinds = "--resource=omniinstances.wavepin.dev,modelversions.wavepin.dev,tenantpins.wavepin.dev,versionrollouts.wavepin.dev";
+    let kinds = "--resource=omniinstances.wavepin.dev,modelversions.wavepin.dev,tenantpins.wavepin.dev,versionrollouts.wavepin.dev,waveapprovals.wavepin.dev";
     kubectl(&["create", "role", "kinds", verbs, kinds]);
     kubectl(&["create", "rolebinding", "kinds", "--role=kinds", &subject]);
     controller.is_ready_and("leading").await;

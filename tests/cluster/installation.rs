@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use super::api_server_with_definitions;
-use super::rights::{granted, used};
+use super::rights::{grantable, used};
 use crate::parts::helm::{Helm, chart};
 use crate::parts::{ApiServer, Family, Member};
 
@@ -89,7 +89,7 @@ impl Installation {
 
     /// Every object of ours.
     pub(crate) fn objects(&self) -> Vec<Value> {
-        let list = self.kubectl(&["get", "omni,mv,tpin,vro", "--output=json"]);
+        let list = self.kubectl(&["get", "omni,mv,tpin,vro,wapp", "--output=json"]);
         let list: Value = serde_json::from_str(&list).expect("kubectl prints JSON");
         list["items"].as_array().cloned().expect("a list")
     }
@@ -197,7 +197,7 @@ impl Installation {
                 (path.display().to_string(), text)
             })
             .collect();
-        for what in ["omni,mv,tpin,vro", "events.events.k8s.io", "leases"] {
+        for what in ["omni,mv,tpin,vro,wapp", "events.events.k8s.io", "leases"] {
             // The namespace may be gone by now; then the audit log has all that was in it.
             let get = [
                 "-n",
@@ -250,7 +250,7 @@ impl Drop for Installation {
             }
         }
         let (used, _) = used(self);
-        assert!(used.is_subset(granted()), "more than the chart grants: {used:?}");
+        assert!(used.is_subset(grantable()), "more than the chart grants: {used:?}");
     }
 }
 

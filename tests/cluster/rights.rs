@@ -20,27 +20,34 @@ pub(crate) fn texts(value: &Value) -> impl Iterator<Item = String> {
 /// All that the chart's Roles grant.
 pub(crate) fn granted() -> &'static BTreeSet<Right> {
     static GRANTED: OnceLock<BTreeSet<Right>> = OnceLock::new();
-    GRANTED.get_or_init(|| {
-        let set = "image.repository=registry.example.com/wavepin";
-        let args = [
-            "template",
-            "wavepin",
-            &chart("wavepin"),
-            "--show-only=templates/rbac.yaml",
-            "--set",
-            set,
-        ];
-        let rendered = Helm::Three.run(&args).success();
-        let mut rights = BTreeSet::new();
-        for document in rendered.split("\n---\n") {
-            let role: Value = serde_saphyr::from_str(document.trim_start_matches("---\n")).expect("YAML");
-            for rule in role["rules"].as_array().into_iter().flatten() {
-                for verb in texts(&rule["verbs"]) {
-                    rights.extend(texts(&rule["resources"]).map(|resource| (verb.clone(), resource)));
-                }
+    GRANTED.get_or_init(|| rendered("templates/rbac.yaml", "rbac.create=true"))
+}
+
+/// What the Roles of one of its templates grant.
+fn rendered(template: &str, values: &str) -> BTreeSet<Right> {
+    let image = "image.repository=registry.example.com/wavepin";
+    let show = format!("--show-only={template}");
+    let chart = chart("wavepin");
+    let args = ["template", "wavepin", &chart, &show, "--set", image, "--set", values];
+    let rendered = Helm::Three.run(&args).success();
+    let mut rights = BTreeSet::new();
+    for document in rendered.split("\n---\n") {
+        let role: Value = serde_saphyr::from_str(document.trim_start_matches("---\n")).expect("YAML");
+        for rule in role["rules"].as_array().into_iter().flatten() {
+            for verb in texts(&rule["verbs"]) {
+                rights.extend(texts(&rule["resources"]).map(|resource| (verb.clone(), resource)));
             }
         }
-        rights
+    }
+    rights
+}
+
+/// All that they grant where the operator may see by itself that nobody approves as another.
+pub(crate) fn grantable() -> &'static BTreeSet<Right> {
+    static GRANTABLE: OnceLock<BTreeSet<Right>> = OnceLock::new();
+    GRANTABLE.get_or_init(|| {
+        let more = rendered("templates/approvals.yaml", "approvals.policy.enabled=true");
+        granted().union(&more).cloned().collect()
     })
 }
 

@@ -13,7 +13,9 @@ use wavepin::mapping::{Connected, MappingOptions, open};
 use wavepin::model_repository::GitRepository;
 use wavepin::model_version::{Progress, VersionPass, VersionReport, reconcile};
 use wavepin::omni::{Limiter, Limiters, OmniClient, OmniOptions, Shared};
-use wavepin::ports::{Clients, Clock, ConnectError, Mapping, ModelRepository, Next, Object, Omni, Urgency, World};
+use wavepin::ports::{
+    Clients, Clock, ConnectError, Files, Mapping, ModelRepository, Next, Object, Omni, Urgency, World,
+};
 use wavepin::resources::OmniInstanceSpec;
 use wavepin::resources::conditions::{Finding, READY, STALLED, Verdict};
 use wavepin::simulator::{DEFAULT_API_KEY, SimulatorOptions};
@@ -156,6 +158,7 @@ impl Bench {
             objects: Arc::clone(&self.declared) as _,
             config_maps: Arc::clone(&self.declared) as _,
             secrets: Arc::clone(&self.declared) as _,
+            approvers: Arc::new(Files),
             clients: Arc::new(Adapters {
                 omni: Arc::new(Broken::new(omni, sent, Arc::clone(fuse))),
                 mapping: Arc::new(Broken::new(Arc::clone(&mapping), mapping, Arc::clone(fuse))),

@@ -42,6 +42,7 @@ impl Record {
             ("wavepin.dev", "ModelVersion", "modelversions", namespace),
             ("wavepin.dev", "TenantPin", "tenantpins", namespace),
             ("wavepin.dev", "VersionRollout", "versionrollouts", namespace),
+            ("wavepin.dev", "WaveApproval", "waveapprovals", namespace),
             ("argoproj.io", "Application", "applications", applications),
         ];
         let watches = kinds.map(|(group, kind, plural, namespace)| {

@@ -19,6 +19,7 @@ const INSTANCE: &str = "omni/clinical";
 const VERSION: &str = "mv/clinical-v2";
 const PIN: &str = "tpin/acme-corp-staging";
 const ROLLOUT: &str = "vro/live";
+const APPROVAL: &str = "wapp/live-all";
 
 /// The lives of the kinds, as far as they were lived.
 struct Lives {
@@ -30,6 +31,7 @@ struct Lives {
     version: Life,
     pin: Life,
     rollout: Life,
+    approval: Life,
 }
 
 impl Lives {
@@ -43,6 +45,7 @@ impl Lives {
             version: Life::of("ModelVersion"),
             pin: Life::of("TenantPin"),
             rollout: Life::of("VersionRollout"),
+            approval: Life::of("WaveApproval"),
             bed,
         }
     }
@@ -118,10 +121,11 @@ async fn the_tables_say_what_argo_cd_and_flux_say_at_every_stage_of_a_life() {
         version,
         pin,
         rollout,
+        approval,
         ..
     } = lives;
     bed.cluster.end("controller", controller);
-    for life in [instance, version, pin, rollout] {
+    for life in [instance, version, pin, rollout, approval] {
         life.is_told(argo_cd);
     }
     let moments = record.all().into_iter().filter(|it| !it.gone);
@@ -246,6 +250,7 @@ fn what_keeps_a_rollout(lives: &mut Lives) {
     lives.patch(ROLLOUT, &json!({"spec": {"freeze": null, "suspend": true}}));
     let object = lives.once(ROLLOUT, "Waiting", "True", "Suspended");
     lives.rollout.add("`spec.suspend` is true", object);
+    what_becomes_of_an_approval(lives);
     for name in ["tpin/live-canary", "tpin/live-late"] {
         lives.patch(name, &json!({"spec": {"hold": {"reason": "an audit"}}}));
     }
@@ -261,6 +266,39 @@ fn what_keeps_a_rollout(lives: &mut Lives) {
     let object = lives.once("vro/other", "Stalled", "True", "Conflict");
     lives.rollout.add("another one is for the environment already", object);
     lives.bed.cluster.kubectl(&["delete", "vro", "other"]);
+}
+
+/// One that is early, one that counts, and one that opened its wave.
+fn what_becomes_of_an_approval(lives: &mut Lives) {
+    let asking = json!([{"name": "all", "approval": "Verified"}]);
+    lives.patch(ROLLOUT, &json!({"spec": {"suspend": false, "waves": asking}}));
+    let object = lives.once(ROLLOUT, "Waiting", "True", "ApprovalMissing");
+    lives.rollout.add("a wave waits for an approval", object.clone());
+    let apply = |lives: &Lives, name: &str, rollout: &str, wave: &str, plan: &Value| {
+        let approval = json!({
+            "apiVersion": "wavepin.dev/v1alpha1", "kind": "WaveApproval", "metadata": {"name": name},
+            "spec": {"rolloutRef": {"name": rollout}, "wave": wave, "plan": plan, "approver": "admin"},
+        });
+        lives.bed.cluster.apply(&approval.to_string());
+    };
+    let plan = &object["status"]["plan"];
+    apply(lives, "alone", "other", "all", plan);
+    let object = lives.once("wapp/alone", "Reconciling", "True", "RolloutNotReady");
+    lives.approval.add("its rollout is not there yet", object);
+    apply(lives, "live-all", "live", "all", plan);
+    let object = lives.once(APPROVAL, "Stalled", "True", "ApprovalUnverified");
+    lives
+        .approval
+        .add("the wave asks for a verified one, and it is none", object);
+    let object = lives.once(ROLLOUT, "Waiting", "True", "ApprovalUnverified");
+    lives.rollout.add("a wave waits for a verified approval", object);
+    apply(lives, "misspelt", "live", "al", plan);
+    let object = lives.once("wapp/misspelt", "Stalled", "True", "WaveUnknown");
+    lives.approval.add("the rollout has no such wave", object);
+    let plain = json!([{"name": "all"}]);
+    lives.patch(ROLLOUT, &json!({"spec": {"suspend": true, "waves": plain}}));
+    let object = lives.once(APPROVAL, "Ready", "True", "ApprovalSuperseded");
+    lives.approval.add("the rollout was edited since", object);
 }
 
 /// Gates that time opens, and what awaits a person.
@@ -385,13 +423,16 @@ fn suspended_and_deleted(lives: &mut Lives) {
     lives.pin.add("its instance is suspended", object);
     let object = lives.once(ROLLOUT, "Ready", "False", "Suspended");
     lives.rollout.add("its instance is suspended", object);
-    for name in [PIN, ROLLOUT, VERSION, INSTANCE] {
+    let object = lives.once(APPROVAL, "Ready", "False", "Suspended");
+    lives.approval.add("its instance is suspended", object);
+    for name in [PIN, APPROVAL, ROLLOUT, VERSION, INSTANCE] {
         lives.patch(name, &json!({"metadata": {"finalizers": ["example.com/keep"]}}));
         lives.bed.cluster.kubectl(&["delete", name, "--wait=false"]);
         let object = lives.bed.cluster.object(name);
         let life = match name {
             PIN => &mut lives.pin,
             ROLLOUT => &mut lives.rollout,
+            APPROVAL => &mut lives.approval,
             VERSION => &mut lives.version,
             _ => &mut lives.instance,
         };

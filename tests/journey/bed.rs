@@ -247,7 +247,7 @@ impl Bed {
     pub(crate) fn look_again(&self, word: &str) {
         let request = format!("wavepin.dev/reconcile-requested-at={word}");
         self.cluster
-            .kubectl(&["annotate", "--overwrite", "omni,mv,tpin,vro", "--all", &request]);
+            .kubectl(&["annotate", "--overwrite", "omni,mv,tpin,vro,wapp", "--all", &request]);
     }
 
     /// Likewise, and waits until it is acknowledged.

@@ -29,6 +29,11 @@ apiVersion: wavepin.dev/v1alpha1
 kind: VersionRollout
 metadata: {name: production}
 spec: {instanceRef: {name: clinical}, environment: production, version: 1, waves: [{name: all}]}
+---
+apiVersion: wavepin.dev/v1alpha1
+kind: WaveApproval
+metadata: {name: early}
+spec: {rolloutRef: {name: production}, wave: all, plan: 1-0123456789abcdef-7, approver: admin}
 ";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -52,18 +57,28 @@ async fn every_right_of_the_chart_is_used_and_no_other_is_asked_for() {
                 if done.load(Ordering::SeqCst) {
                     break;
                 }
-                cluster.kubectl(&["label", "--overwrite", "omni,mv,tpin", "--all", &format!("count=n{n}")]);
+                cluster.kubectl(&[
+                    "label",
+                    "--overwrite",
+                    "omni,mv,tpin,wapp",
+                    "--all",
+                    &format!("count=n{n}"),
+                ]);
             }
         });
         bed.all_ready("60s");
         cluster.kubectl(&["wait", "--for=condition=Complete", "vro/production", "--timeout=60s"]);
         let read_again = |kind: &str| used(cluster).0.contains(&("get".to_owned(), kind.to_owned()));
         let mut asked = 0;
-        eventually("a version's status met a newer object", PATIENCE, || {
-            asked += 1;
-            bed.look_again(&format!("again-{asked}"));
-            read_again("modelversions")
-        });
+        eventually(
+            "the status of a version and of an approval met a newer object",
+            PATIENCE,
+            || {
+                asked += 1;
+                bed.look_again(&format!("again-{asked}"));
+                read_again("modelversions") && read_again("waveapprovals")
+            },
+        );
         done.store(true, Ordering::SeqCst);
     });
     // What was found is written again where a ConfigMap says something else.

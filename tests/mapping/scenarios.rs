@@ -2,10 +2,10 @@
 
 use jiff::Timestamp;
 use wavepin::ports::{
-    AskedRename, Claim, CompleteVersion, DashboardIds, DashboardRecord, DashboardRow, DocumentState, Evidence, Flip,
-    FlipOutcome, FoundLine, FoundReport, FoundSummary, Intent, IntentStep, Mapping, MappingError, MappingErrorKind,
-    ModelState, Move, Organization, PinEventKind, RolloutEvent, RolloutStep, Rollouts, RowRemoval, Sampled,
-    SourceStamp, VersionChange, WaveOfFlip,
+    Approval, AskedRename, Claim, CompleteVersion, DashboardIds, DashboardRecord, DashboardRow, DocumentState,
+    Evidence, Flip, FlipOutcome, FoundLine, FoundReport, FoundSummary, Intent, IntentStep, Mapping, MappingError,
+    MappingErrorKind, ModelState, Move, Organization, PinEventKind, RolloutEvent, RolloutStep, Rollouts, RowRemoval,
+    Sampled, SourceStamp, VersionChange, WaveOfFlip,
 };
 use wavepin::resources::{PinDeletionPolicy, RenameKind};
 
@@ -670,6 +670,29 @@ pub(crate) async fn what_happens_to_a_rollout_adds_up_and_happens_once(bed: Bed)
         bed.ledger("pin_history")
     );
     assert_eq!(bed.by_hand(&history).await, ["a 1 canary", "b 1 canary"]);
+
+    let approval = Approval {
+        approver: "jane".to_owned(),
+        verified: true,
+        object: "ns/canary-1".to_owned(),
+    };
+    let approved = |approval: &Approval| {
+        let (wave, approval) = (wave.clone(), approval.clone());
+        [happens(RolloutStep::Approved { wave, approval })]
+    };
+    mapping
+        .record_rollout("production", &approved(&approval))
+        .await
+        .unwrap();
+    let later = Approval {
+        verified: false,
+        ..approval.clone()
+    };
+    mapping.record_rollout("production", &approved(&later)).await.unwrap();
+    let record = look().await.attempt.unwrap().approvals[&wave].clone();
+    assert_eq!(record.approval, approval, "the first is on record for good");
+    let who = format!("SELECT approver || ' ' || approval FROM {before} WHERE kind = 'Approved'");
+    assert_eq!(bed.by_hand(&who).await, ["jane ns/canary-1"]);
 
     let ends = [
         happens(RolloutStep::Ended { wave: wave.clone() }),

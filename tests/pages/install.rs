@@ -45,8 +45,14 @@ fn with_either_helm(test: impl Fn(Helm, &ApiServer)) {
     for helm in Helm::BOTH {
         test(helm, &api_server);
         // As if nobody had ever been here.
-        let definitions =
-            ["omniinstances", "modelversions", "tenantpins", "versionrollouts"].map(|it| format!("{it}.wavepin.dev"));
+        let definitions = [
+            "omniinstances",
+            "modelversions",
+            "tenantpins",
+            "versionrollouts",
+            "waveapprovals",
+        ]
+        .map(|it| format!("{it}.wavepin.dev"));
         let delete = ["delete", "customresourcedefinitions", "--timeout=60s"];
         let all = delete.into_iter().chain(definitions.iter().map(String::as_str));
         api_server.kubectl(&all.collect::<Vec<_>>()).success();
@@ -239,7 +245,7 @@ fn definitions_that_are_missing_or_older_shut_a_gate_that_names_what_they_lack()
     };
     let missing = readiness("shut: definitions of this release: the cluster's definitions are missing");
     assert!(
-        missing.contains("they lack OmniInstance, ModelVersion, TenantPin, VersionRollout;"),
+        missing.contains("they lack OmniInstance, ModelVersion, TenantPin, VersionRollout, WaveApproval;"),
         "{missing}"
     );
 
@@ -261,6 +267,8 @@ fn definitions_that_are_missing_or_older_shut_a_gate_that_names_what_they_lack()
         "crds/modelversions.yaml",
         "-f",
         "crds/versionrollouts.yaml",
+        "-f",
+        "crds/waveapprovals.yaml",
     ];
     api_server.kubectl(&apply).success();
     api_server

@@ -1,6 +1,7 @@
 //! `wavepin apply` and `wavepin demo`, as a user runs them: no cluster, SQLite, an organisation in memory.
 
 mod ahead;
+mod approvals;
 mod bench;
 mod diff;
 mod edits;

@@ -44,6 +44,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end -}}
 {{- end }}
 
+{{/* The name of the policy by which nobody approves as another, of its binding, and of the rule that lets the operator read both. */}}
+{{- define "wavepin.approvalPolicy" -}}
+{{ printf "%s-%s-approver" .Release.Namespace (include "wavepin.fullname" .) }}
+{{- end }}
+
 {{- define "wavepin.image" -}}
 {{- $repository := required "image.repository is empty: there is no public image of Wavepin yet. Build it with the Dockerfile, push it, and set image.repository to where it is" .Values.image.repository -}}
 {{- if .Values.image.digest -}}

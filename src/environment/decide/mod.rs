@@ -20,8 +20,11 @@ use crate::resources::{Hold, Requires, TenantPinSpec};
 
 pub(super) use rollout::back::what_it_had;
 use rollout::back::{self, Back};
+pub(super) use rollout::{
+    ApprovalStanding, AwaitedApproval, LackingApproval, Lead, RolloutStanding, Stopped, Wait, WaveState, could_open,
+};
 use rollout::{Course, Follower};
-pub(super) use rollout::{Lead, RolloutStanding, Stopped, Unlabelled, Wait, WaveState};
+pub(super) use rollout::Unlabelled;
 pub(super) use row::{Member, Row, advance};
 
 /// The reason of a flip that a pin's `spec.version` asks for, as the ledger has it.
@@ -48,6 +51,8 @@ pub(super) struct Decision {
     pub(super) wishes: Vec<Option<i32>>,
     /// Where each rollout stands, in their order.
     pub(super) rollouts: Vec<RolloutStanding>,
+    /// What became of each approval, in their order.
+    pub(super) approvals: Vec<ApprovalStanding>,
     /// Where each pin stands, in the order of the pins.
     pub(super) standings: Vec<Standing>,
     /// Where each row stands that takes part in the rollout without a pin, by tenant.
@@ -258,6 +263,7 @@ pub(super) fn decide(seen: &Observed) -> Decision {
     let mut decision = Decision {
         wishes: seen.pins.iter().map(|pin| pin.spec.version.or(target)).collect(),
         rollouts: Vec::new(),
+        approvals: Vec::new(),
         standings: draft.standings,
         rows,
         plan: Plan {
@@ -281,6 +287,7 @@ pub(super) fn decide(seen: &Observed) -> Decision {
     let lead = lead.map(RolloutStanding::Leads);
     let standings = standings.into_iter().map(|standing| standing.or_else(|| lead.clone()));
     decision.rollouts = standings.flatten().collect();
+    decision.approvals = rollout::approvals(seen, &decision.rollouts);
     decision
 }
 

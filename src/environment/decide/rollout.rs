@@ -14,13 +14,15 @@
 //! | opens | when the waves before it have ended, the target may be moved to, and nobody moves without leave |
 //! | ends | when all of its tenants that may move have, at least one of them is on the target, and it has soaked |
 //! | without tenants | is passed |
+//! | that asks for an approval | opens once one stands, see `approvals` |
 
+mod approvals;
 pub(super) mod back;
 mod follower;
 mod members;
 mod told;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -29,6 +31,10 @@ use super::row::{Member, Row, is_made_from};
 use super::{Kept, Lacking, Standing, later};
 use crate::ports::{Attempt, Object, Order, RolloutEvent, RolloutStep, Rollouts, WaveOfFlip, WaveRecord};
 use crate::resources::{VersionRolloutSpec, Wave, WavePhase, WaveSelector, rollout_plan, rollout_refusal};
+#[cfg(test)]
+pub(super) use approvals::plan_of;
+pub(super) use approvals::standings as approvals;
+pub(in super::super) use approvals::{ApprovalStanding, AwaitedApproval, LackingApproval, could_open};
 pub(super) use follower::Follower;
 use follower::Leave;
 pub(in super::super) use members::{RowCount, Unlabelled};
@@ -52,6 +58,8 @@ pub(super) struct Course<'a> {
     unlabelled: Option<Unlabelled>,
     /// How many tenants take part without a pin, if any may.
     rows: Option<RowCount>,
+    /// The waves that lack an approval which they ask for.
+    unapproved: BTreeSet<String>,
     /// Every follower was on the target before this attempt moved anybody: nothing is left that a soak could keep.
     all_are_there: bool,
 }
@@ -107,6 +115,7 @@ impl<'a> Course<'a> {
             order: None,
             unlabelled: None,
             rows: None,
+            unapproved: BTreeSet::new(),
             all_are_there: false,
         };
         course.heed_people();
@@ -237,15 +246,21 @@ impl<'a> Course<'a> {
         if self.unlabelled.is_some() && !back {
             return (self.phase_when_stopped(wave), gate.filter(|_| reached).cloned());
         }
+        let asks = opened.is_none() && reached && gate.is_none() && !members.is_empty() && !self.all_are_there;
+        let lacking = if asks { self.lacks_approval(wave) } else { None };
         let record = match opened {
             Some(record) => record,
             None if !reached => return (WavePhase::Pending, None),
             // An empty wave is passed also while nobody may move.
             None if gate.is_some() && !back && !members.is_empty() => return (WavePhase::Pending, gate.cloned()),
+            None if lacking.is_some() => return (WavePhase::Pending, lacking),
             None => {
-                let wave = wave.name.clone();
+                let name = wave.name.clone();
                 let members = count(members.iter());
-                self.note(RolloutStep::Opened { wave, members });
+                self.note(RolloutStep::Opened { wave: name, members });
+                if members > 0 {
+                    self.approve(wave);
+                }
                 let opened_at = self.seen.view.now;
                 WaveRecord {
                     opened_at,
@@ -309,6 +324,10 @@ impl<'a> Course<'a> {
         if let Some(gate) = gate {
             return Some(gate.clone());
         }
+        if let Some(lacking) = self.lacks_approval(wave) {
+            return Some(lacking);
+        }
+        self.approve(wave);
         let most = match &wave.batch {
             Some(batch) if !self.is_back() => {
                 let last = self.ledger.last_batches.get(&(self.spec.version, wave.name.clone()));
@@ -356,7 +375,8 @@ impl<'a> Course<'a> {
             ),
             _ => false,
         };
-        let baseline = self.ledger.baseline().filter(|baseline| *baseline != self.spec.version);
+        let is_due = |baseline: &i32| *baseline != self.spec.version || self.waits_for_approval(follower);
+        let baseline = self.ledger.baseline().filter(is_due);
         if let Some(baseline) = baseline.filter(|_| target_only && follower.row.holds.is_none())
             && Row::of(self.seen, follower.member, Some(baseline)).standing() == Standing::Moving
         {
@@ -441,6 +461,7 @@ impl<'a> Course<'a> {
             left_out: count(members.iter().filter(left_out)),
             opened_at: record.map(|record| record.opened_at),
             ended_at: record.and_then(|record| record.ended_at),
+            approval: self.approval_of(wave).map(|record| record.approval.clone()),
         }
     }
 

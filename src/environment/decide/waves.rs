@@ -1,5 +1,6 @@
 //! Rollouts by example; what holds of every one of them is in `lives`.
 
+mod approvals;
 mod back;
 mod lives;
 mod peers;

@@ -4,6 +4,7 @@ use super::super::act::Failed;
 use super::super::decide::{Decision, Kept, Lead, RolloutStanding, Standing, Stopped, Unlabelled, Wait, WaveState};
 use super::super::observe::Observed;
 use super::super::{RolloutProgress, RolloutReport, Rollouts};
+use super::approvals::waits_for;
 use super::{about, kept_back, not_proved, taken_back};
 use crate::ports::{Failure, Object, Order, StopKind};
 use crate::resources::conditions::{ACCEPTED, COMPLETE, Finding, READY, RECONCILING, Reason, STALLED, WAITING};
@@ -119,6 +120,8 @@ fn status(wave: &WaveState) -> WaveStatus {
         left_out: wave.left_out,
         opened_at: wave.opened_at,
         ended_at: wave.ended_at,
+        approved_by: wave.approval.as_ref().map(|approval| approval.approver.clone()),
+        approval_verified: wave.approval.as_ref().map(|approval| approval.verified),
     }
 }
 
@@ -239,6 +242,7 @@ fn waits(wait: &Wait, lead: &Lead, target: i32) -> (Reason, String) {
             (Reason::Suspended, text)
         }
         Wait::Frozen(freeze) => (Reason::Frozen, frozen(freeze)),
+        Wait::Approval(awaited) => waits_for(awaited),
         Wait::Rows(wave) => {
             let text = format!(
                 "rows of wave {wave} could not be moved yet, and are tried again; the conditions of their pins say why"

@@ -1,5 +1,6 @@
 //! Whole passes over a real SQLite file.
 
+mod approvals;
 mod back;
 mod claims;
 mod ended;

@@ -204,7 +204,7 @@ impl PgMapping {
         for event in events {
             let words = words(&event.step);
             let sql = format!(
-                "INSERT INTO wavepin.rollout_event ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
+                "INSERT INTO wavepin.rollout_event ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
                  ON CONFLICT DO NOTHING"
             );
             statement(AssertSqlSafe(sql))
@@ -217,6 +217,9 @@ impl PgMapping {
                 .bind(event.plan.clone())
                 .bind(event.holder.clone())
                 .bind(words.why.map(str::to_owned))
+                .bind(words.approval.map(|it| it.approver.clone()))
+                .bind(words.approval.map(|it| it.verified))
+                .bind(words.approval.map(|it| it.object.clone()))
                 .execute(session.on())
                 .await?;
         }

@@ -209,7 +209,7 @@ impl SqliteMapping {
         for event in events {
             let words = words(&event.step);
             sqlx::query(AssertSqlSafe(format!(
-                "INSERT INTO wavepin_rollout_event (at, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+                "INSERT INTO wavepin_rollout_event (at, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
                  ON CONFLICT DO NOTHING"
             )))
             .bind(Timestamp::now().as_microsecond())
@@ -222,6 +222,9 @@ impl SqliteMapping {
             .bind(&event.plan)
             .bind(&event.holder)
             .bind(words.why)
+            .bind(words.approval.map(|it| it.approver.as_str()))
+            .bind(words.approval.map(|it| it.verified))
+            .bind(words.approval.map(|it| it.object.as_str()))
             .execute(&mut *transaction)
             .await?;
         }

@@ -86,6 +86,9 @@ impl Engine {
         for rollout in &pass.rollouts {
             state.statuses.rollout(&key.namespace, rollout, &*self.observer);
         }
+        for approval in &pass.approvals {
+            state.statuses.approval(&key.namespace, approval, &*self.observer);
+        }
         let of_pins = pass.pins.iter().flat_map(|pin| pin.findings.clone());
         let of_rollouts = pass.rollouts.iter().flat_map(|rollout| rollout.findings.clone());
         let findings: Vec<Finding> = of_pins.chain(of_rollouts).collect();

@@ -10,7 +10,7 @@ use secrecy::SecretString;
 
 use super::super::{Catalog, CatalogOptions, Reading, Subject};
 use super::*;
-use crate::ports::{Clients, ConnectError, Mapping, ModelRepository, Object, Omni, SystemClock, Urgency};
+use crate::ports::{Clients, ConnectError, Files, Mapping, ModelRepository, Object, Omni, SystemClock, Urgency};
 use crate::resources::OmniInstanceSpec;
 use crate::resources::conditions::Transition;
 
@@ -70,6 +70,7 @@ async fn what_moves_during_a_pass_brings_another() {
         objects: declared.clone(),
         config_maps: declared.clone(),
         secrets: declared.clone(),
+        approvers: Arc::new(Files),
         clients: clients.clone(),
         clock: Arc::new(SystemClock),
         slice: Duration::from_secs(5),

@@ -125,6 +125,7 @@ pub async fn rehearse(
         objects: Arc::clone(&world.objects),
         config_maps: Arc::clone(&world.config_maps),
         secrets: Arc::clone(&world.secrets),
+        approvers: Arc::clone(&world.approvers),
         clients: Arc::clone(&world.clients),
         clock: Arc::clone(&stage.pace) as _,
         slice: world.slice,

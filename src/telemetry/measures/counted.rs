@@ -9,7 +9,7 @@ use super::Seconds;
 use super::book::{Book, Measured, OfTrace, times, traced_times};
 
 /// The kinds of passes, as labels tell them; each has a queue of its own.
-pub const PASSES: [&str; 4] = ["instance", "version", "environment", "unreadable"];
+pub const PASSES: [&str; 5] = ["instance", "version", "environment", "approval", "unreadable"];
 
 /// How a pass over an object ends, as labels tell it.
 pub const PASS_OUTCOMES: [&str; 7] = [
@@ -23,7 +23,13 @@ pub const PASS_OUTCOMES: [&str; 7] = [
 ];
 
 /// The kinds of objects, as labels tell them.
-pub const KINDS: [&str; 4] = ["OmniInstance", "ModelVersion", "TenantPin", "VersionRollout"];
+pub const KINDS: [&str; 5] = [
+    "OmniInstance",
+    "ModelVersion",
+    "TenantPin",
+    "VersionRollout",
+    "WaveApproval",
+];
 
 /// How a try to write a status ends, as labels tell it.
 pub const WRITE_OUTCOMES: [&str; 6] = ["written", "conflict", "gone", "refused", "forbidden", "failed"];

@@ -16,7 +16,7 @@ use tokio::sync::OnceCell;
 use wavepin::clients::{ClientOptions, ClientRegistry};
 use wavepin::model_version::reconcile;
 use wavepin::omni_instance;
-use wavepin::ports::{Clock as _, Next, World};
+use wavepin::ports::{Clock as _, Files, Next, World};
 use wavepin::resources::conditions::{READY, STALLED, Verdict};
 use wavepin::resources::reasons::Reason;
 use wavepin::simulator::{FaultKind, Knobs};
@@ -68,6 +68,7 @@ fn world(bench: &Bench) -> World {
         objects: Arc::clone(&bench.declared) as _,
         config_maps: Arc::clone(&bench.declared) as _,
         secrets: Arc::clone(&bench.declared) as _,
+        approvers: Arc::new(Files),
         clients: Arc::new(ClientRegistry::new(Arc::clone(&bench.declared) as _, clients)),
         clock: Arc::clone(&bench.clock) as _,
         slice: Duration::from_secs(3600),

@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 
 use super::members::{RowCount, Unlabelled};
-use crate::ports::{Order, StopKind, Unproved};
+use super::{AwaitedApproval, LackingApproval};
+use crate::ports::{Approval, Order, StopKind, Unproved};
 use crate::resources::{Freeze, WavePhase};
 
 /// Where one rollout stands.
@@ -55,6 +56,8 @@ pub(in crate::environment) struct WaveState {
     pub(in crate::environment) opened_at: Option<Timestamp>,
     /// When it ended.
     pub(in crate::environment) ended_at: Option<Timestamp>,
+    /// Who approved it.
+    pub(in crate::environment) approval: Option<Approval>,
 }
 
 /// What the next move of a rollout waits for.
@@ -75,6 +78,8 @@ pub(in crate::environment) enum Wait {
     Suspended,
     /// A freeze lasts.
     Frozen(Freeze),
+    /// A wave asks for an approval, and lacks it.
+    Approval(AwaitedApproval),
     /// Rows of this wave are to be moved, and could not be yet.
     Rows(String),
     /// The next batch of this wave comes at this time, by the database's clock.
@@ -110,9 +115,14 @@ impl Wait {
 
     /// Whether it ends without a person and without a time that is known.
     pub(in crate::environment) const fn comes_by_itself(&self) -> bool {
-        matches!(
-            self,
-            Self::NotComplete { .. } | Self::Unproved(_) | Self::Unlabelled(_) | Self::Rows(_)
-        )
+        match self {
+            Self::Approval(awaited) => {
+                matches!(awaited.lacking, LackingApproval::Unverified { may_pass: true, .. })
+            }
+            _ => matches!(
+                self,
+                Self::NotComplete { .. } | Self::Unproved(_) | Self::Unlabelled(_) | Self::Rows(_)
+            ),
+        }
     }
 }

@@ -8,9 +8,10 @@ use proptest::prelude::*;
 
 use super::super::super::scene::Scene;
 use super::super::{BY_ORDER, BY_ROLLED_BACK, BY_ROLLOUT, BY_WAY_BACK, Kept, Plan, Standing, Wait};
+use super::approvals::approve;
 use super::{edit, lead, relabel, retry, rolling};
-use crate::ports::{Flip, Move, PinEvent, RolloutEvent, RolloutStep, Rollouts, Scope, StopKind};
-use crate::resources::Freeze;
+use crate::ports::{Flip, Move, PinEvent, RolloutEvent, RolloutStep, Rollouts, Scope, StopKind, Voucher};
+use crate::resources::{ApprovalPolicy, Freeze};
 
 /// What may happen to a rollout.
 #[derive(Debug, Clone)]
@@ -29,6 +30,9 @@ enum Act {
     Lift,
     Fail(StopKind),
     Retry,
+    Ask(usize, Option<ApprovalPolicy>),
+    Approve(usize, bool),
+    Withdraw,
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -48,7 +52,14 @@ fn act() -> impl Strategy<Value = Act> {
         1 => Just(Act::Lift),
         1 => prop_oneof![Just(StopKind::Paused), Just(StopKind::RolledBack)].prop_map(Act::Fail),
         1 => Just(Act::Retry),
+        1 => (0_usize..3, option::weighted(0.7, policy())).prop_map(|(wave, policy)| Act::Ask(wave, policy)),
+        2 => (0_usize..3, any::<bool>()).prop_map(|(wave, verified)| Act::Approve(wave, verified)),
+        1 => Just(Act::Withdraw),
     ]
+}
+
+fn policy() -> impl Strategy<Value = ApprovalPolicy> {
+    prop_oneof![Just(ApprovalPolicy::Required), Just(ApprovalPolicy::Verified)]
 }
 
 fn perform(scene: &mut Scene, act: &Act) {
@@ -88,6 +99,16 @@ fn perform(scene: &mut Scene, act: &Act) {
         Act::Lift => scene.0.view.orders.clear(),
         Act::Fail(kind) => fail(scene, kind),
         Act::Retry => retry(scene),
+        Act::Ask(wave, policy) => edit(scene, |spec| spec.waves[wave].approval = policy),
+        Act::Approve(wave, verified) => {
+            let wave = scene.0.rollouts[0].spec.waves[wave].name.clone();
+            let voucher = match verified {
+                true => Voucher::Verified,
+                false => Voucher::Unverified("x".to_owned()),
+            };
+            approve(scene, &wave, voucher);
+        }
+        Act::Withdraw => scene.0.approvals.clear(),
         Act::Soak(wave, soak) => {
             edit(scene, |spec| {
                 spec.waves[wave].soak = crate::resources::HumanDuration::from_secs(soak)
@@ -203,6 +224,12 @@ fn check_step(scene: &Scene, ledger: &Rollouts, step: &RolloutStep) -> Result<()
                 prop_assert!(ended.is_some(), "{wave} opened before {} ended", before.name);
             }
         }
+        RolloutStep::Approved { wave, approval } => {
+            let mut offered = scene.0.approvals.iter().filter(|it| it.object.key() == approval.object);
+            let spec = &offered.next().expect("it is declared").object.spec;
+            let plan = format!("{}-{}", attempt.plan, attempt.number);
+            prop_assert!((&spec.wave, &spec.plan) == (wave, &plan), "{spec:?} at {plan}");
+        }
         RolloutStep::Ended { wave } => {
             let soak = waves.iter().find(|it| it.name == *wave).unwrap().soak;
             if let Some(last) = attempt.waves[wave].last_flip_at.filter(|_| !again(scene)) {
@@ -255,6 +282,13 @@ fn check_batch(scene: &Scene, ledger: &Rollouts, flip: &Flip) -> Result<(), Test
     prop_assert!(attempt.stops.is_empty(), "a stopped rollout goes on");
     let record = attempt.waves[&of.wave];
     let wave = spec.waves.iter().find(|it| it.name == of.wave).unwrap();
+    if let Some(policy) = wave.approval.filter(|_| !again(scene)) {
+        let approvals = &ledger.attempt.as_ref().unwrap().approvals;
+        let approved = approvals
+            .get(&wave.name)
+            .is_some_and(|it| policy == ApprovalPolicy::Required || it.approval.verified);
+        prop_assert!(approved, "{} moves without approval", wave.name);
+    }
     if let Some(batch) = wave.batch.as_ref().filter(|_| !again(scene)) {
         let (most, moves) = (batch.size.of(record.members), flip.moves.len());
         prop_assert!(moves <= most as usize, "{moves} of at most {most}");
@@ -318,6 +352,7 @@ proptest! {
             spec.version = target;
             spec.suspend = false;
             spec.freeze.clear();
+            spec.waves.iter_mut().for_each(|wave| wave.approval = None);
         });
         for place in 0..scene.0.pins.len() {
             relabel(&mut scene, place, |pin| {

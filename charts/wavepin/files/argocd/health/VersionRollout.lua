@@ -40,7 +40,11 @@ end
 -- thing, and shows.
 if is_true("Waiting") then
   local reason = conditions.Waiting.reason
-  if reason == "Suspended" or reason == "HeldBack" or reason == "RolledBack" or reason == "Latched" then
+  local of_a_person = {
+    Suspended = true, HeldBack = true, RolledBack = true, Latched = true, ApprovalMissing = true,
+    ApprovalUnverified = true,
+  }
+  if of_a_person[reason] then
     return told("Suspended", conditions.Waiting)
   end
 end
