@@ -12,6 +12,7 @@
 mod budget;
 mod calls;
 mod commands;
+mod checks;
 mod compare;
 mod ledger;
 mod lines;

@@ -6,6 +6,7 @@
 
 mod access;
 mod budget;
+mod checks;
 mod clients;
 mod clock;
 mod command;
@@ -29,6 +30,7 @@ mod standing;
 pub mod window;
 
 pub use budget::{Ask, Budget, Outcome, Place, Return, Told, Urgency};
+pub use checks::{Answer, CheckNote, CheckOutcome, CheckRecord, CheckRecords, CheckResult, Question};
 pub use clients::{Clients, ConnectError};
 pub use clock::{Clock, SystemClock};
 pub use command::{Command, Order, Ordered, Scope};

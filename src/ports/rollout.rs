@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::CheckRecords;
+
 /// What is known of an environment's rollouts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rollouts {
@@ -93,6 +95,8 @@ impl Attempt {
     pub fn is_rolled_back(&self) -> bool {
         self.stops.iter().any(|stop| stop.kind.takes_back())
     }
+    /// What its checks were last answered.
+    pub checks: CheckRecords,
 }
 
 /// A wave that has opened. Times are the database's.
@@ -185,6 +189,13 @@ impl Rollouts {
         }
     }
 
+    /// Takes in what the newest attempt's checks were last answered.
+    pub fn were_asked(&mut self, checks: CheckRecords) {
+        if let Some(attempt) = &mut self.attempt {
+            attempt.checks = checks;
+        }
+    }
+
     /// Takes in one event of the newest attempt, or the first of the next.
     pub fn take_in(&mut self, event: &RolloutEvent, at: Timestamp) {
         if event.step == RolloutStep::Started {
@@ -200,6 +211,7 @@ impl Rollouts {
                 waves: BTreeMap::new(),
                 completed_at: None,
                 stops: Vec::new(),
+                checks: CheckRecords::new(),
             });
             return;
         }

@@ -17,6 +17,7 @@ mod git;
 mod model_version;
 mod omni_instance;
 pub mod reasons;
+mod rollout_checks;
 pub mod schema;
 mod spec_hash;
 mod tenant_pin;
@@ -38,6 +39,7 @@ pub use model_version::{
 pub use omni_instance::{
     DashboardIdHolds, Management, MappingSpec, OmniInstance, OmniInstanceSpec, OmniInstanceStatus, SecretKeyRef,
 };
+pub use rollout_checks::{Allowance, CheckUrl, FailureBudget, OnFailure, PrometheusCheck, RolloutCheck, WebhookCheck};
 pub use spec_hash::spec_hash;
 pub use tenant_pin::{Hold, PinDeletionPolicy, Requires, TenantPin, TenantPinSpec, TenantPinStatus};
 pub use validation::{ContentValidation, QueryMode, QueryValidation, TenantSample, Validation};

@@ -9,6 +9,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::rollout_checks::{self, FailureBudget, OnFailure, RolloutCheck};
 use super::{HumanDuration, InstanceRef, Requires, spec_hash};
 
 /// The version that the tenants of an environment move to, wave by wave: at most one for an instance and environment, long-lived; editing `version` starts the next rollout.
@@ -84,6 +85,8 @@ use super::{HumanDuration, InstanceRef, Requires, spec_hash};
     .message("only the last wave may have no selector: it takes everybody who is left, so that a wave after it would be empty"))]
 #[x_kube(validation = Rule::new("self.waves.all(wave, !has(wave.requires) || wave.requires.environment != self.environment)")
     .message("requires.environment of a wave must be another environment than the rollout's own"))]
+#[x_kube(validation = Rule::new("(!has(self.failureBudget) && !has(self.onFailure)) || (has(self.checks) && self.checks.size() > 0)")
+    .message("failureBudget and onFailure go with checks"))]
 pub struct VersionRolloutSpec {
     /// The OmniInstance whose tenants move. Cannot be changed.
     #[x_kube(validation = Rule::new("self == oldSelf").message("instanceRef cannot be changed; make another VersionRollout"))]
@@ -98,6 +101,16 @@ pub struct VersionRolloutSpec {
     /// The groups of tenants that move one after the other. A tenant is in the first wave that selects its TenantPin.
     #[schemars(length(min = 1, max = 32), extend("x-kubernetes-list-type" = "atomic"))]
     pub waves: Vec<Wave>,
+    /// What is asked about the tenants that have moved, before the next ones do. A wave ends, and its next batch moves, only when each has passed since the wave's last move.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub checks: Vec<RolloutCheck>,
+    /// How many tenants may fail their checks. Absent: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure_budget: Option<FailureBudget>,
+    /// What follows when more tenants fail than `failureBudget` allows. Absent: Pause.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<OnFailure>,
     /// Times in which nobody moves forward.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "atomic"))]
@@ -321,6 +334,12 @@ pub struct WaveStatus {
     pub moved: u32,
     /// How many of them are kept back by something of their own: a hold, another hand, what they must have run before.
     pub left_out: u32,
+    /// How many of them fail a check; absent where none does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing: Option<u32>,
+    /// The first of them by name: at most 10.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failing_tenants: Vec<String>,
     /// When it opened (RFC 3339).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
@@ -344,7 +363,7 @@ pub enum WavePhase {
     Ended,
 }
 
-/// What a rollout is, as one word: a hash of its target and waves. What only delays it (`suspend`, `freeze`) is not in it,
+/// What a rollout is, as one word: a hash of its target, waves and checks. What only delays it (`suspend`, `freeze`) is not in it,
 /// so that neither begins it anew. The number in front tells how it is made.
 #[must_use]
 pub fn rollout_plan(spec: &VersionRolloutSpec) -> String {
@@ -355,10 +374,9 @@ pub fn rollout_plan(spec: &VersionRolloutSpec) -> String {
         })
     });
     let waves: Vec<_> = waves.collect();
-    format!(
-        "1-{}",
-        spec_hash(&serde_json::json!({"version": spec.version, "waves": waves}))
-    )
+    let mut plan = serde_json::json!({"version": spec.version, "waves": waves});
+    rollout_checks::planned(spec, &mut plan);
+    format!("1-{}", spec_hash(&plan))
 }
 
 /// What is wrong with a rollout's spec as it stands, if anything: files bypass the rules of the API server, and no
@@ -401,7 +419,7 @@ pub fn rollout_refusal(spec: &VersionRolloutSpec) -> Option<String> {
             ));
         }
     }
-    None
+    rollout_checks::refusal(spec)
 }
 
 #[cfg(test)]

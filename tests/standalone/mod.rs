@@ -2,6 +2,7 @@
 
 mod ahead;
 mod bench;
+mod checked;
 mod diff;
 mod edits;
 mod full;

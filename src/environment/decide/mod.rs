@@ -15,13 +15,13 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::observe::{Holder, Observed};
-use crate::ports::{Claim, Flip, Move, Object, Order, PinEvent, RolloutEvent, RowRemoval, Unproved, WaveOfFlip};
+use crate::ports::{Claim, Flip, Move, Object, Order, PinEvent, Question, RolloutEvent, RowRemoval, Unproved, WaveOfFlip};
 use crate::resources::{Hold, Requires, TenantPinSpec};
 
 pub(super) use rollout::back::what_it_had;
 use rollout::back::{self, Back};
 use rollout::{Course, Follower};
-pub(super) use rollout::{Lead, RolloutStanding, Stopped, Wait, WaveState};
+pub(super) use rollout::{Checked, Found, Lead, RolloutStanding, Stopped, Wait, WaveState};
 pub(super) use row::{Row, advance};
 
 /// The reason of a flip that a pin's `spec.version` asks for, as the ledger has it.
@@ -73,6 +73,8 @@ pub(super) struct Plan {
     pub(super) rollout: Vec<RolloutEvent>,
     /// Rows to move, one flip a version, reason and wave.
     pub(super) flips: Vec<Flip>,
+    /// What is to be asked of the outside about tenants that have moved, and put on record.
+    pub(super) questions: Vec<Question>,
 }
 
 /// Where one pin stands.
@@ -186,6 +188,7 @@ impl Plan {
             && self.removals.is_empty()
             && self.rollout.is_empty()
             && self.flips.is_empty()
+            && self.questions.is_empty()
     }
 
     /// Takes out everything that is for one of these tenants.
@@ -203,6 +206,7 @@ impl Plan {
     /// Takes out what happens to the rollout, and every batch of its waves: no row moves on books that are not kept.
     pub(super) fn leave_rollout(&mut self) {
         self.rollout.clear();
+        self.questions.clear();
         self.flips.retain(|flip| !is_of_rollout(flip));
     }
 }
@@ -249,6 +253,7 @@ pub(super) fn decide(seen: &Observed) -> Decision {
             removals: claims.remove,
             rollout: Vec::new(),
             flips: draft.flips.of(&seen.key.environment),
+            questions: Vec::new(),
         },
         wake: seen.holders.values().filter_map(missing_until).min(),
         awaits: false,
@@ -259,6 +264,7 @@ pub(super) fn decide(seen: &Observed) -> Decision {
         decision.awaits |= wait.is_some_and(Wait::comes_by_itself);
         decision.wake = [decision.wake, course.wake()].into_iter().flatten().min();
         decision.plan.rollout = course.events;
+        decision.plan.questions = course.questions;
     }
     let lead = lead.map(RolloutStanding::Leads);
     let standings = standings.into_iter().map(|standing| standing.or_else(|| lead.clone()));

@@ -12,10 +12,11 @@
 //! | a wave | |
 //! |---|---|
 //! | opens | when the waves before it have ended, the target may be moved to, and nobody moves without leave |
-//! | ends | when all of its tenants that may move have, at least one of them is on the target, and it has soaked |
+//! | ends | when all of its tenants that may move have, at least one of them is on the target, it has soaked, and its checks have passed |
 //! | without tenants | is passed |
 
 pub(super) mod back;
+mod checks;
 mod follower;
 mod told;
 
@@ -24,13 +25,14 @@ use jiff::{SignedDuration, Timestamp};
 use super::super::observe::Observed;
 use super::row::{Row, is_made_from};
 use super::{Kept, Lacking, Standing, later};
-use crate::ports::{Attempt, Object, Order, RolloutEvent, RolloutStep, Rollouts, WaveOfFlip, WaveRecord};
+use crate::ports::{Attempt, Object, Order, Question, RolloutEvent, RolloutStep, Rollouts, WaveOfFlip, WaveRecord};
 use crate::resources::{
     TenantPinSpec, VersionRolloutSpec, Wave, WavePhase, WaveSelector, rollout_plan, rollout_refusal,
 };
+use checks::Arrived;
 pub(super) use follower::Follower;
 use follower::Leave;
-pub(in super::super) use told::{Lead, RolloutStanding, Stopped, Wait, WaveState};
+pub(in super::super) use told::{Checked, Found, Lead, RolloutStanding, Stopped, Wait, WaveState};
 
 /// The rollout that moves tenants, and what the ledger knows of it.
 pub(super) struct Course<'a> {
@@ -48,6 +50,12 @@ pub(super) struct Course<'a> {
     order: Option<Order>,
     /// Every follower was on the target before this attempt moved anybody: nothing is left that a soak could keep.
     all_are_there: bool,
+    /// Who is on the target, where there are checks.
+    arrived: Arrived<'a>,
+    /// How many follow, likewise.
+    followers: u32,
+    /// What is to be asked.
+    pub(super) questions: Vec<Question>,
 }
 
 /// The rollout that counts among those that are declared here, and why the others do not, in their order.
@@ -100,6 +108,9 @@ impl<'a> Course<'a> {
             wakes: Vec::new(),
             order: None,
             all_are_there: false,
+            arrived: Arrived::new(),
+            followers: 0,
+            questions: Vec::new(),
         };
         course.heed_people();
         course
@@ -143,6 +154,8 @@ impl<'a> Course<'a> {
 
     /// Lets followers move, opens and ends waves, and says what is waited for.
     pub(super) fn advance(&mut self, followers: &mut [Follower<'a>]) -> Lead {
+        self.note_arrived(followers);
+        self.stop_on_failure();
         let gate = self.gate();
         let rolled_back = self.order.is_some() || self.is_rolled_back();
         for follower in followers.iter_mut().filter(|it| it.standing == Standing::Moving) {
@@ -237,7 +250,9 @@ impl<'a> Course<'a> {
                 }
             }
         };
-        let queued = self.let_forward(wave, record, members, gate);
+        let checks = self.heed_checks(wave, record);
+        let keeps = gate.or(checks.as_ref());
+        let queued = self.let_forward(wave, record, members, keeps);
         if record.ended_at.is_some() {
             return (WavePhase::Ended, queued);
         }
@@ -267,7 +282,11 @@ impl<'a> Course<'a> {
         let to_show = any_moved || record.last_flip_at.is_some();
         if !back && !self.all_are_there && to_show && self.seen.view.now < rested {
             self.wakes.push(rested);
-            return (WavePhase::Soaking, Some(Wait::Soak(wave.name.clone(), rested)));
+            let told = checks.filter(Wait::is_news);
+            return (WavePhase::Soaking, told.or(Some(Wait::Soak(wave.name.clone(), rested))));
+        }
+        if let Some(checks) = checks {
+            return (WavePhase::Soaking, Some(checks));
         }
         self.note(RolloutStep::Ended {
             wave: wave.name.clone(),
@@ -415,6 +434,7 @@ impl<'a> Course<'a> {
             tenants: count(members.iter()),
             moved: count(members.iter().filter(|it| it.standing == Standing::Pinned)),
             left_out: count(members.iter().filter(left_out)),
+            failing: self.failing_in(wave),
             opened_at: record.map(|record| record.opened_at),
             ended_at: record.and_then(|record| record.ended_at),
         }

@@ -1,7 +1,9 @@
 //! Rollouts by example; what holds of every one of them is in `lives`.
 
 mod back;
+mod checked;
 mod lives;
+mod over_budget;
 mod peers;
 
 use std::sync::Arc;

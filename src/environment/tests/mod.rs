@@ -1,6 +1,7 @@
 //! Whole passes over a real SQLite file.
 
 mod back;
+mod checked;
 mod claims;
 mod ended;
 mod machine;

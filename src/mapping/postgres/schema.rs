@@ -12,7 +12,7 @@ use crate::ports::{MappingError, MappingErrorKind, Shape};
 use crate::resources::Management;
 
 /// The steps from no ledger to what this version of Wavepin uses, by number. Never changed, only added to.
-const MIGRATIONS: [(i64, &str); 9] = [
+const MIGRATIONS: [(i64, &str); 10] = [
     (1, include_str!("../../../migrations/postgres/0001_ledger.sql")),
     (2, include_str!("../../../migrations/postgres/0002_budget.sql")),
     (3, include_str!("../../../migrations/postgres/0003_organization.sql")),
@@ -22,6 +22,7 @@ const MIGRATIONS: [(i64, &str); 9] = [
     (7, include_str!("../../../migrations/postgres/0007_rollouts.sql")),
     (8, include_str!("../../../migrations/postgres/0008_validation.sql")),
     (9, include_str!("../../../migrations/postgres/0009_commands.sql")),
+    (11, include_str!("../../../migrations/postgres/0011_checks.sql")),
 ];
 
 /// The application's two tables.

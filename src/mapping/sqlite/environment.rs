@@ -6,11 +6,13 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
+use super::super::checks::records;
 use super::super::compare::{changed_claims, group_outside};
 use super::super::ledger::{ClaimLine, EventBatch, Failure, deletion_word, event_word, unreadable};
 use super::super::rollouts::{COLUMNS, RolloutLine, add_up, words};
 use super::SqliteMapping;
 use super::commands::orders;
+use super::checks::check_lines;
 use crate::mapping::lines::read_by_name;
 use crate::ports::{Claim, EnvironmentView, MappingErrorKind, PinEventKind, RolloutEvent, WaveOfFlip};
 
@@ -120,6 +122,7 @@ impl SqliteMapping {
         .bind(environment)
         .fetch_all(&mut *snapshot)
         .await?;
+        let checks = records(check_lines(&mut snapshot, environment, None).await?)?;
         let mut view = EnvironmentView {
             claims: claims(&mut snapshot, environment).await?,
             orders: orders(&mut snapshot, environment).await?,
@@ -128,6 +131,7 @@ impl SqliteMapping {
         };
         let events: Vec<EventBatch> = events.into_iter().map(EventLine::batch).collect::<Result<_, _>>()?;
         view.rollouts = add_up(rollouts, &events, environment)?;
+        view.rollouts.were_asked(checks);
         view.add_rows(rows);
         view.add_events(environment, events)?;
         Ok(view)

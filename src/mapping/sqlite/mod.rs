@@ -5,6 +5,7 @@
 
 mod budget;
 mod commands;
+mod checks;
 mod environment;
 mod flip;
 mod found;

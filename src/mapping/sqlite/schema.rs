@@ -14,7 +14,7 @@ use crate::mapping::MappingOptions;
 use crate::ports::{MappingError, MappingErrorKind, Shape};
 
 /// The steps from an empty file to what this version of Wavepin uses, by number. Never changed, only added to.
-const MIGRATIONS: [(i64, &str); 9] = [
+const MIGRATIONS: [(i64, &str); 10] = [
     (1, include_str!("../../../migrations/sqlite/0001_mapping.sql")),
     (2, include_str!("../../../migrations/sqlite/0002_budget.sql")),
     (3, include_str!("../../../migrations/sqlite/0003_organization.sql")),
@@ -24,6 +24,7 @@ const MIGRATIONS: [(i64, &str); 9] = [
     (7, include_str!("../../../migrations/sqlite/0007_rollouts.sql")),
     (8, include_str!("../../../migrations/sqlite/0008_validation.sql")),
     (9, include_str!("../../../migrations/sqlite/0009_commands.sql")),
+    (11, include_str!("../../../migrations/sqlite/0011_checks.sql")),
 ];
 
 impl SqliteMapping {

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tokio::sync::Mutex;
 
 use crate::ports::{
-    Claim, Clock, Command, CompleteVersion, DashboardRecord, DashboardRow, EnvironmentView, Flip, FlipOutcome,
+    CheckResult, Claim, Clock, Command, CompleteVersion, DashboardRecord, DashboardRow, EnvironmentView, Flip, FlipOutcome,
     FoundLine, FoundReport, Intent, IntentStep, Mapping, MappingError, MappingErrorKind, Organization, RolloutEvent,
     RowRemoval, Shape, VersionChange, VersionRecord,
 };
@@ -261,6 +261,10 @@ impl Mapping for Ledger {
 
     async fn record_rollout(&self, _: &str, _: &[RolloutEvent]) -> Result<(), MappingError> {
         Err(not_tried("record a rollout"))
+    }
+
+    async fn record_checks(&self, _: &str, _: &[CheckResult]) -> Result<(), MappingError> {
+        Err(not_tried("record checks"))
     }
 
     async fn flip(&self, _: &Flip) -> Result<FlipOutcome, MappingError> {
