@@ -9,7 +9,8 @@ use super::EnvironmentKey;
 use super::decide::{BY_SPEC, Decision, Plan, Standing, decide};
 use super::observe::{Holder, Observed};
 use crate::ports::{
-    Answer, Cause, Claim, EnvironmentView, Evidence, Flip, Object, Order, PinEvent, PinEventKind, Sampled, Scope, VersionRecord,
+    Answer, Cause, Claim, EnvironmentView, Evidence, Flip, Object, Order, PinEvent, PinEventKind, Sampled, Scope,
+    VersionRecord,
 };
 use crate::resources::{
     Hold, HumanDuration, InstanceRef, PinDeletionPolicy, Requires, TenantPinSpec, VersionRolloutSpec, annotations,

@@ -11,8 +11,8 @@
 
 mod budget;
 mod calls;
-mod commands;
 mod checks;
+mod commands;
 mod compare;
 mod ledger;
 mod lines;

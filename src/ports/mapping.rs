@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use snafu::Snafu;
 
 use super::{
-    CheckResult, Command, Evidence, FoundLine, FoundReport, FoundSummary, Order, RolloutEvent, Rollouts, Unproved, WaveOfFlip,
+    CheckResult, Command, Evidence, FoundLine, FoundReport, FoundSummary, Order, RolloutEvent, Rollouts, Unproved,
+    WaveOfFlip,
 };
 use crate::resources::{PinDeletionPolicy, RenameKind};
 

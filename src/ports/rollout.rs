@@ -38,6 +38,8 @@ pub struct Attempt {
     pub completed_at: Option<Timestamp>,
     /// What ended it early, oldest first.
     pub stops: Vec<Stop>,
+    /// What its checks were last answered.
+    pub checks: CheckRecords,
 }
 
 /// What ended an attempt before all had moved, or took it back.
@@ -95,8 +97,6 @@ impl Attempt {
     pub fn is_rolled_back(&self) -> bool {
         self.stops.iter().any(|stop| stop.kind.takes_back())
     }
-    /// What its checks were last answered.
-    pub checks: CheckRecords,
 }
 
 /// A wave that has opened. Times are the database's.

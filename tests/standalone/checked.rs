@@ -136,3 +136,97 @@ async fn others_follow_the_canary_when_its_checks_have_passed_and_not_before() {
         ["canary errors Unknown", "canary errors Passed", "rest errors Passed"]
     );
 }
+
+/// A webhook that must not fail twice in a row.
+fn smoke_at(url: &str) -> String {
+    format!(
+        "  checks:\n    - {{name: smoke, interval: 1s, timeout: 1s, failureLimit: 2, webhook: {{url: \"{url}\"}}}}\n"
+    )
+}
+
+/// Applies until this is told of the rollout.
+fn applied_until(bench: &Bench, told: &str) -> String {
+    let runs = (0..30).map(|_| bench.apply(&[]).stdout);
+    let mut found = runs.filter(|stdout| stdout.contains(told));
+    found.next().unwrap_or_else(|| panic!("{told} is not told in 30 runs"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_that_fails_over_budget_pauses_over_restarts_and_an_edit_begins_anew() {
+    let bench = at_rest().await;
+    let smoke = Site::saying(json!({"passed": false, "failing": ["globex"], "message": "no tiles"})).await;
+    roll_out(&bench, &smoke_at(&smoke.url));
+    let first = bench.apply(&[]).ended_with(3);
+    assert!(
+        first
+            .stdout
+            .contains("VersionRollout/production: Waiting (CheckFailed)")
+            && first.stdout.contains("no tiles"),
+        "{}",
+        first.stdout
+    );
+    // Each run is a process of its own: how often it failed stands in the ledger.
+    let paused = applied_until(&bench, "VersionRollout/production: Stalled (RolloutFailed)");
+    assert!(paused.contains("globex") && paused.contains("it is paused"), "{paused}");
+    assert_eq!(both(&bench).await, pair("2", "1"));
+    let asked = smoke.asked().len();
+    smoke.says(json!({"passed": true}));
+    bench.apply(&[]);
+    assert_eq!(
+        (smoke.asked().len(), both(&bench).await),
+        (asked, pair("2", "1")),
+        "it stays so until a person acts"
+    );
+    bench.edit("rollout.yaml", "failureLimit: 2", "failureLimit: 3");
+    applied(&bench);
+    assert_eq!(both(&bench).await, pair("2", "2"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_that_fails_over_budget_takes_everybody_back_where_that_is_asked_for() {
+    let bench = at_rest().await;
+    let smoke = Site::saying(json!({"passed": false})).await;
+    let back = format!(
+        "{}  failureBudget: {{wave: 0, total: 50%}}\n  onFailure: RollBack\n",
+        smoke_at(&smoke.url)
+    );
+    roll_out(&bench, &back);
+    bench.apply(&[]).ended_with(3);
+    assert_eq!(both(&bench).await, pair("2", "1"));
+    let told = applied_until(&bench, "VersionRollout/production: Stalled (RolloutFailed)");
+    assert!(told.contains("it is rolled back"), "{told}");
+    assert_eq!(both(&bench).await, pair("1", "1"));
+    let contents = bench.contents().await;
+    bench.apply(&[]);
+    assert_eq!(bench.contents().await, contents, "a further run writes nothing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_check_can_be_is_refused_before_anything_moves() {
+    let bench = at_rest().await;
+    let rows = bench.rows().await;
+    for (checks, told) in [
+        (
+            "  failureBudget: {wave: 1}\n",
+            "spec.failureBudget goes with spec.checks",
+        ),
+        (
+            "  checks: [{name: a, webhook: {url: \"http://checks.example\"}}]\n",
+            "spec.checks[0].webhook.url is plain http",
+        ),
+        (
+            "  checks: [{name: a, webhook: {url: \"https://checks.example\"}}]\n  failureBudget: {wave: 101%}\n",
+            "spec.failureBudget.wave",
+        ),
+        ("  checks: [{name: a}]\n", "spec.checks[0] asks nothing"),
+    ] {
+        roll_out(&bench, checks);
+        let refused = bench.apply(&[]).ended_with(2);
+        assert!(
+            refused.stdout.contains(told) || refused.stderr.contains(told),
+            "{told}: {refused:?}"
+        );
+        assert_eq!(bench.rows().await, rows);
+        bench.edit("rollout.yaml", &format!("  version: 2\n{checks}"), "  version: 1");
+    }
+}

@@ -15,13 +15,15 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::observe::{Holder, Observed};
-use crate::ports::{Claim, Flip, Move, Object, Order, PinEvent, Question, RolloutEvent, RowRemoval, Unproved, WaveOfFlip};
+use crate::ports::{
+    Claim, Flip, Move, Object, Order, PinEvent, Question, RolloutEvent, RowRemoval, Unproved, WaveOfFlip,
+};
 use crate::resources::{Hold, Requires, TenantPinSpec};
 
 pub(super) use rollout::back::what_it_had;
 use rollout::back::{self, Back};
-use rollout::{Course, Follower};
 pub(super) use rollout::{Checked, Found, Lead, RolloutStanding, Stopped, Wait, WaveState};
+use rollout::{Course, Follower};
 pub(super) use row::{Row, advance};
 
 /// The reason of a flip that a pin's `spec.version` asks for, as the ledger has it.

@@ -275,6 +275,9 @@ fn on_their_way(returning: u32) -> String {
     match returning {
         0 => String::new(),
         returning => format!(", {returning} tenants are on their way"),
+    }
+}
+
 /// What a check that has not passed keeps.
 fn not_passed(checked: &Checked) -> (Reason, String) {
     let Checked {

@@ -11,6 +11,7 @@ use crate::environment::RolloutReport;
 use crate::environment::scene::{follower, rollout};
 use crate::ports::{Answer, Question};
 use crate::resources::conditions::COMPLETE;
+use crate::resources::{VersionRolloutSpec, annotations};
 
 /// The house with tenants `acme` (canary) and `globex` on version 1, and a rollout to 2 that checks the canary.
 async fn checked(more: Value) -> House {
@@ -55,8 +56,18 @@ fn fails() -> Answer {
 }
 
 fn waiting(report: &RolloutReport) -> (Reason, String) {
-    let waiting = report.findings.iter().find(|it| it.condition == WAITING).unwrap();
-    (waiting.reason, waiting.message.clone())
+    told(report, WAITING)
+}
+
+fn told(report: &RolloutReport, condition: &str) -> (Reason, String) {
+    let told = report.findings.iter().find(|it| it.condition == condition).unwrap();
+    (told.reason, told.message.clone())
+}
+
+/// The spec of the rollout as it is declared.
+fn declared(house: &House) -> VersionRolloutSpec {
+    let rollouts = house.stage.world.objects.rollouts("apps", "omni", "production");
+    rollouts[0].spec.clone()
 }
 
 /// So many seconds pass for what is on record of checks.
@@ -129,7 +140,10 @@ async fn what_is_not_known_holds_the_wave_with_its_words_and_is_asked_once_an_in
     // A process that starts anew knows what was answered: it stands in the ledger.
     later(&house, 61).await;
     let still = house.pass().await;
-    assert_eq!(still.rollouts[0].findings, held.rollouts[0].findings, "the same answer is no news");
+    assert_eq!(
+        still.rollouts[0].findings, held.rollouts[0].findings,
+        "the same answer is no news"
+    );
     assert_eq!(asked.lock().unwrap().len(), 2);
     answering(&house, passed());
     later(&house, 61).await;
@@ -198,4 +212,62 @@ async fn a_plan_asks_nobody_and_says_what_is_to_be_asked() {
         message.contains("check errors is to be asked about wave canary"),
         "{message}"
     );
+}
+
+#[tokio::test]
+async fn over_budget_the_rollout_is_paused_and_a_person_may_retry_it() {
+    let checks = json!([{"name": "errors", "failureLimit": 2, "webhook": {"url": "https://checks.example"}}]);
+    let house = checked(json!({"checks": checks})).await;
+    let asked = answering(&house, fails());
+    house.pass().await;
+    later(&house, 61).await;
+    let stopped = house.pass().await;
+    let report = &stopped.rollouts[0];
+    let (_, message) = told(report, STALLED);
+    assert_eq!(
+        verdict_of(report, STALLED),
+        Some((Verdict::True, Reason::RolloutFailed))
+    );
+    for part in [
+        "1 tenants of wave canary",
+        "0 may by spec.failureBudget",
+        ACME,
+        "it is paused",
+        "retry-rollout",
+    ] {
+        assert!(message.contains(part), "{part}: {message}");
+    }
+    assert_eq!(versions(&house).await, [2, 1]);
+    assert_eq!(asked.lock().unwrap().len(), 2);
+    later(&house, 61).await;
+    house.pass().await;
+    assert_eq!(asked.lock().unwrap().len(), 2, "nobody is asked while it is stopped");
+
+    // A person retries: what was answered before counts no longer.
+    let asked = answering(&house, passed());
+    let word = report.progress.as_ref().unwrap().plan.clone();
+    let mut again = rollout(2, json!([]));
+    again.spec = declared(&house);
+    again.requests.insert(annotations::RETRY_ROLLOUT.to_owned(), word);
+    house.stage.declared.rollout(again);
+    house.pass().await;
+    assert_eq!(versions(&house).await, [2, 2]);
+    assert!(!asked.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn over_budget_everybody_goes_back_where_that_is_asked_for_and_another_process_goes_on_from_there() {
+    let checks = json!([{"name": "errors", "failureLimit": 1, "webhook": {"url": "https://checks.example"}}]);
+    let house = checked(json!({"checks": checks, "onFailure": "RollBack", "failureBudget": {"wave": 0}})).await;
+    let asked = answering(&house, fails());
+    let back = house.pass().await;
+    assert_eq!(
+        verdict_of(&back.rollouts[0], STALLED),
+        Some((Verdict::True, Reason::RolloutFailed))
+    );
+    assert_eq!(versions(&house).await, [1, 1]);
+    later(&house, 100_000).await;
+    let still = house.pass().await;
+    assert_eq!(still.rollouts[0].findings, back.rollouts[0].findings);
+    assert_eq!((versions(&house).await, asked.lock().unwrap().len()), (vec![1, 1], 1));
 }

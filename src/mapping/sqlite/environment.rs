@@ -11,8 +11,8 @@ use super::super::compare::{changed_claims, group_outside};
 use super::super::ledger::{ClaimLine, EventBatch, Failure, deletion_word, event_word, unreadable};
 use super::super::rollouts::{COLUMNS, RolloutLine, add_up, words};
 use super::SqliteMapping;
-use super::commands::orders;
 use super::checks::check_lines;
+use super::commands::orders;
 use crate::mapping::lines::read_by_name;
 use crate::ports::{Claim, EnvironmentView, MappingErrorKind, PinEventKind, RolloutEvent, WaveOfFlip};
 

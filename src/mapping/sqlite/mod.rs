@@ -4,8 +4,8 @@
 //! for its turn rather than failing half-way. The file is in WAL mode, so that the application reads meanwhile.
 
 mod budget;
-mod commands;
 mod checks;
+mod commands;
 mod environment;
 mod flip;
 mod found;

@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use tokio::sync::Mutex;
 
 use crate::ports::{
-    CheckResult, Claim, Clock, Command, CompleteVersion, DashboardRecord, DashboardRow, EnvironmentView, Flip, FlipOutcome,
-    FoundLine, FoundReport, Intent, IntentStep, Mapping, MappingError, MappingErrorKind, Organization, RolloutEvent,
-    RowRemoval, Shape, VersionChange, VersionRecord,
+    CheckResult, Claim, Clock, Command, CompleteVersion, DashboardRecord, DashboardRow, EnvironmentView, Flip,
+    FlipOutcome, FoundLine, FoundReport, Intent, IntentStep, Mapping, MappingError, MappingErrorKind, Organization,
+    RolloutEvent, RowRemoval, Shape, VersionChange, VersionRecord,
 };
 
 /// A mapping that is read and not written.

@@ -33,12 +33,18 @@ fn a_check_that_fails_often_enough_over_budget_pauses_and_moves_nobody_back() {
     scene.settle();
     let (kind, why) = stopped(&scene).unwrap();
     assert_eq!(kind, StopKind::Paused);
-    assert!(why.contains("1 tenants of wave canary") && why.contains("0 may") && why.contains("t0"), "{why}");
+    assert!(
+        why.contains("1 tenants of wave canary") && why.contains("0 may") && why.contains("t0"),
+        "{why}"
+    );
     assert_eq!(versions(&scene), [2, 1, 1, 1, 1, 1, 1]);
 
     scene.1.clear();
     scene.pass(100_000);
-    assert!(scene.settle().is_empty(), "nobody is asked, and nobody moves, until a person does something");
+    assert!(
+        scene.settle().is_empty(),
+        "nobody is asked, and nobody moves, until a person does something"
+    );
     edit(&mut scene, |spec| spec.checks[0].failure_limit = 4);
     for _ in 0..10 {
         scene.pass(3600);
@@ -62,7 +68,10 @@ fn who_passes_in_between_begins_to_count_anew() {
 
 #[test]
 fn over_budget_everybody_goes_back_to_what_it_had_where_that_is_asked_for() {
-    let mut scene = checked(&["errors"], json!({"onFailure": "RollBack", "failureBudget": {"total": 1}}));
+    let mut scene = checked(
+        &["errors"],
+        json!({"onFailure": "RollBack", "failureBudget": {"total": 1}}),
+    );
     answers(&mut scene, "errors", fails(&["t0"]));
     scene.settle();
     scene.pass(3600);
@@ -75,7 +84,10 @@ fn over_budget_everybody_goes_back_to_what_it_had_where_that_is_asked_for() {
     }
     let (kind, why) = stopped(&scene).unwrap();
     assert_eq!(kind, StopKind::RolledBack);
-    assert!(why.contains("2 tenants of the 7 that follow") && why.contains("1 may"), "who has not moved is not counted: {why}");
+    assert!(
+        why.contains("2 tenants of the 7 that follow") && why.contains("1 may"),
+        "who has not moved is not counted: {why}"
+    );
     assert_eq!(versions(&scene), [1; 7]);
     scene.pass(100_000);
     assert!(scene.settle().is_empty());
@@ -95,7 +107,10 @@ fn a_check_that_fails_and_names_nobody_fails_all_of_the_wave_that_have_moved() {
         scene.settle();
     }
     let (_, why) = stopped(&scene).unwrap();
-    assert!(why.contains("2 tenants of wave early, which had 4") && why.contains("1 may"), "{why}");
+    assert!(
+        why.contains("2 tenants of wave early, which had 4") && why.contains("1 may"),
+        "{why}"
+    );
 }
 
 #[test]
@@ -111,5 +126,8 @@ fn two_checks_that_name_different_tenants_fail_both_together() {
         scene.settle();
     }
     let (_, why) = stopped(&scene).unwrap();
-    assert!(why.contains("2 tenants of wave early") && why.contains("t1, t2"), "{why}");
+    assert!(
+        why.contains("2 tenants of wave early") && why.contains("t1, t2"),
+        "{why}"
+    );
 }
