@@ -1,5 +1,7 @@
 //! What a mapping does, whatever database it stands in.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use wavepin::ports::{
     Answer, AskedRename, CheckOutcome, CheckResult, Claim, CompleteVersion, DashboardIds, DashboardRecord,

@@ -392,7 +392,7 @@ async fn answers_are_counted_by_what_was_asked() {
 }
 
 #[tokio::test]
-async fn a_name_of_20_000_tenants_is_told_with_how_many_there_are() {
+async fn of_many_tenants_20_000_are_named_and_all_are_counted() {
     let site = Site::answering(200, r#"{"passed": true}"#).await;
     let mut all = question(webhook(&site.url()));
     all.tenants = (0..20_001).map(|it| format!("tenant-{it:05}")).collect();

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
+use super::ended::at_most;
 use super::rollouts::verdict_of;
 use super::*;
 use crate::environment::RolloutReport;
@@ -270,4 +271,47 @@ async fn over_budget_everybody_goes_back_where_that_is_asked_for_and_another_pro
     let still = house.pass().await;
     assert_eq!(still.rollouts[0].findings, back.rollouts[0].findings);
     assert_eq!((versions(&house).await, asked.lock().unwrap().len()), (vec![1, 1], 1));
+}
+
+/// The rows, what was answered, and what happened to the rollout.
+async fn end(house: &House) -> (Vec<i32>, Vec<String>, Vec<String>) {
+    let mut hand = house.connection().await;
+    let checks =
+        "SELECT wave || ' ' || outcome || ' ' || failures || ' ' || failing FROM wavepin_rollout_check ORDER BY id";
+    let events = "SELECT kind || ' ' || wave FROM wavepin_rollout_event WHERE attempt = 2 ORDER BY id";
+    let checks = sqlx::query_scalar(checks).fetch_all(&mut hand).await.unwrap();
+    let events = sqlx::query_scalar(events).fetch_all(&mut hand).await.unwrap();
+    (versions(house).await, checks, events)
+}
+
+#[tokio::test]
+async fn a_process_that_ends_anywhere_around_a_check_leaves_the_next_one_to_the_same_end() {
+    let begun = async || {
+        let checks = json!([{"name": "errors", "failureLimit": 1, "webhook": {"url": "https://checks.example"}}]);
+        let house = checked(json!({"checks": checks, "onFailure": "RollBack"})).await;
+        answering(&house, fails());
+        house
+    };
+    let undisturbed = begun().await;
+    undisturbed.pass().await;
+    let expected = end(&undisturbed).await;
+    assert_eq!(expected.0, [1, 1]);
+    assert_eq!(expected.1, ["canary Failed 1 [\"acme\"]"]);
+    assert_eq!(expected.2, ["Started ", "Opened canary", "Stopped "]);
+    let key = EnvironmentKey {
+        namespace: "apps".to_owned(),
+        instance: "omni".to_owned(),
+        environment: "production".to_owned(),
+    };
+    let mut ends = 0;
+    for polls in 1.. {
+        let house = begun().await;
+        if at_most(polls, reconcile(&house.stage.world, &key)).await {
+            break;
+        }
+        ends += 1;
+        house.pass().await;
+        assert_eq!(end(&house).await, expected, "ended after {polls} waits");
+    }
+    assert!(ends > 10, "{ends} ends only");
 }
