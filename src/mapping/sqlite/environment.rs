@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use super::super::checks::records;
 use super::super::compare::{changed_claims, group_outside};
-use super::super::ledger::{ClaimLine, EventBatch, Failure, deletion_word, event_word, unreadable};
+use super::super::ledger::{ClaimLine, EventBatch, Failure, deletion_word, event_word, time, unreadable};
 use super::super::rollouts::{COLUMNS, RolloutLine, add_up, words};
 use super::SqliteMapping;
 use super::checks::check_lines;
@@ -126,7 +126,8 @@ impl SqliteMapping {
         let mut view = EnvironmentView {
             claims: claims(&mut snapshot, environment).await?,
             orders: orders(&mut snapshot, environment).await?,
-            now: Timestamp::now(),
+            // As exact as what is stored, so that the two can be compared.
+            now: time(Timestamp::now().as_microsecond())?,
             ..EnvironmentView::default()
         };
         let events: Vec<EventBatch> = events.into_iter().map(EventLine::batch).collect::<Result<_, _>>()?;
