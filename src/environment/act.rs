@@ -269,6 +269,40 @@ fn note<'e>(
 mod tests {
     use super::*;
 
+    fn plan_asking(moved: i64) -> Plan {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let check = serde_json::json!({"name": "errors", "webhook": {"url": "https://checks.example"}});
+        let question = Question {
+            rollout: "apps/main".to_owned(),
+            namespace: "apps".to_owned(),
+            environment: "production".to_owned(),
+            plan: "1-abc-1".to_owned(),
+            attempt: 1,
+            wave: "canary".to_owned(),
+            version: 2,
+            check: serde_json::from_value(check).unwrap(),
+            tenants: Vec::new(),
+            others: BTreeSet::new(),
+            asked_at: at(moved),
+            moved_at: at(moved),
+            failures: 0,
+        };
+        Plan {
+            questions: vec![question],
+            ..Plan::default()
+        }
+    }
+
+    #[test]
+    fn a_pass_asks_a_check_once_and_again_only_when_tenants_have_moved_since() {
+        let mut asked = Asked::default();
+        for (moved, questions) in [(1, 1), (1, 0), (2, 1), (2, 0)] {
+            let mut plan = plan_asking(moved);
+            asked.leave_out_of(&mut plan);
+            assert_eq!(plan.questions.len(), questions, "moved at {moved}");
+        }
+    }
+
     #[test]
     fn a_pass_waits_for_so_many_locks_and_no_more() {
         let mut waits = LOCK_WAITS;

@@ -8,6 +8,7 @@
 //! | [`VersionRollout`] | `vro` | which version the tenants of an environment move to, wave by wave |
 
 mod base_url;
+mod check_url;
 pub mod conditions;
 mod content;
 pub mod definitions;
@@ -25,6 +26,7 @@ mod validation;
 mod version_rollout;
 
 pub use base_url::BaseUrl;
+pub use check_url::CheckUrl;
 pub use content::{
     AddedDashboard, Content, ContentMethod, Dashboards, DriftPolicy, Folder, FolderPermission, FolderRole,
     PermissionsFrom, Rename, RenameKind,
@@ -39,7 +41,7 @@ pub use model_version::{
 pub use omni_instance::{
     DashboardIdHolds, Management, MappingSpec, OmniInstance, OmniInstanceSpec, OmniInstanceStatus, SecretKeyRef,
 };
-pub use rollout_checks::{Allowance, CheckUrl, FailureBudget, OnFailure, PrometheusCheck, RolloutCheck, WebhookCheck};
+pub use rollout_checks::{Allowance, FailureBudget, OnFailure, PrometheusCheck, RolloutCheck, WebhookCheck};
 pub use spec_hash::spec_hash;
 pub use tenant_pin::{Hold, PinDeletionPolicy, Requires, TenantPin, TenantPinSpec, TenantPinStatus};
 pub use validation::{ContentValidation, QueryMode, QueryValidation, TenantSample, Validation};

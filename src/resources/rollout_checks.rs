@@ -8,8 +8,8 @@ use kube::KubeSchema;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
-use url::{Host, Url};
 
+use super::check_url::CheckUrl;
 use super::{HumanDuration, SecretKeyRef, VersionRolloutSpec};
 
 /// Something outside that is asked, again and again, how the tenants of a wave fare. Give exactly one of `prometheus` and `webhook`.
@@ -198,69 +198,6 @@ impl JsonSchema for Allowance {
     }
 }
 
-/// The address of a check, read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CheckUrl {
-    /// As requests are built on it.
-    pub url: Url,
-    /// In lower case; an IPv6 address without brackets.
-    pub host: String,
-    /// Its port, also where the URL leaves it out.
-    pub port: u16,
-    /// It is plain http, to this machine or to a Service of the cluster.
-    pub is_plain: bool,
-}
-
-impl CheckUrl {
-    /// Reads the field.
-    ///
-    /// # Errors
-    /// What is wrong with it and what to write. The text does not repeat the URL, which may hold a password by mistake.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let like = "write it like https://checks.example/wave";
-        let url = Url::parse(text.trim()).map_err(|error| format!("is no URL ({error}); {like}"))?;
-        let (host, is_near) = match (url.scheme(), url.host()) {
-            ("https" | "http", Some(Host::Domain(name))) => {
-                let name = name.to_lowercase();
-                let is_near = name == "localhost" || name.ends_with(".svc") || name.ends_with(".svc.cluster.local");
-                (name, is_near)
-            }
-            ("https" | "http", Some(Host::Ipv4(address))) => (address.to_string(), address.is_loopback()),
-            ("https" | "http", Some(Host::Ipv6(address))) => (address.to_string(), address.is_loopback()),
-            _ => return Err(format!("must be https; {like}")),
-        };
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err("holds a user or a password, which everybody would read who may read the rollout; put it into a Secret and name that in secretRef".to_owned());
-        }
-        let is_plain = url.scheme() == "http";
-        if is_plain && !is_near {
-            return Err(format!(
-                "is plain http to {host}: anybody on the way could answer for it; use https, or a Service of the cluster by its name with .svc at the end"
-            ));
-        }
-        Ok(Self {
-            port: url.port_or_known_default().unwrap_or(443),
-            host,
-            is_plain,
-            url,
-        })
-    }
-
-    /// Where an instant query is asked of the Prometheus at this address.
-    ///
-    /// # Errors
-    /// The address holds more than a path.
-    pub fn instant_query(&self) -> Result<Url, String> {
-        if self.url.query().is_some() || self.url.fragment().is_some() {
-            return Err("holds a query or a fragment; write the address of Prometheus alone".to_owned());
-        }
-        let mut url = self.url.clone();
-        let path = format!("{}/api/v1/query", url.path().trim_end_matches('/'));
-        url.set_path(&path);
-        Ok(url)
-    }
-}
-
 /// What is wrong with the checks and the budget of a rollout as they stand, if anything.
 pub(super) fn refusal(spec: &VersionRolloutSpec) -> Option<String> {
     let mut names = BTreeSet::new();
@@ -383,38 +320,6 @@ mod tests {
     }
 
     #[rstest]
-    #[case("https://checks.example/wave?team=a", "checks.example", 443)]
-    #[case("http://127.0.0.1:4000", "127.0.0.1", 4000)]
-    #[case("http://[::1]:4000/x", "::1", 4000)]
-    #[case("http://prometheus.monitoring.svc:9090", "prometheus.monitoring.svc", 9090)]
-    #[case(
-        "http://prometheus.monitoring.svc.cluster.local",
-        "prometheus.monitoring.svc.cluster.local",
-        80
-    )]
-    fn https_this_machine_and_services_are_taken(#[case] given: &str, #[case] host: &str, #[case] port: u16) {
-        assert_eq!(rollout_refusal(&spec(webhook(given))), None);
-        let read = CheckUrl::parse(given).unwrap();
-        assert_eq!((read.host.as_str(), read.port), (host, port));
-    }
-
-    #[rstest]
-    #[case::plain_http("http://checks.example/", "plain http to checks.example")]
-    #[case::a_name_that_looks_near("http://checks.svc.evil.example/", "plain http")]
-    #[case::an_address_of_the_cloud("http://169.254.169.254/latest", "plain http")]
-    #[case::a_password("https://me:hunter2@checks.example/", "user or a password")]
-    #[case::another_scheme("ftp://checks.example", "must be https")]
-    #[case::no_url("checks", "no URL")]
-    fn other_addresses_are_refused_without_a_password(#[case] given: &str, #[case] told: &str) {
-        let refusal = rollout_refusal(&spec(webhook(given))).unwrap();
-        assert!(
-            refusal.contains(told) && refusal.contains("spec.checks[0].webhook.url"),
-            "{refusal}"
-        );
-        assert!(!refusal.contains("hunter2"), "{refusal}");
-    }
-
-    #[rstest]
     #[case(json!({"checks": [{"name": "a", "webhook": {"url": "https://x.example"}}, {"name": "a", "webhook": {"url": "https://x.example"}}]}), "\"a\" twice")]
     #[case(json!({"checks": [{"name": "a"}]}), "spec.checks[0] asks nothing")]
     #[case(json!({"checks": [{"name": "a", "webhook": {"url": "https://x.example"}, "prometheus": {"url": "https://x.example", "query": "up", "max": 1}}]}), "both")]
@@ -423,6 +328,7 @@ mod tests {
     #[case(json!({"checks": [{"name": "a", "failureLimit": 0, "webhook": {"url": "https://x.example"}}]}), "failureLimit is 0")]
     #[case(json!({"checks": [{"name": "a", "prometheus": {"url": "https://x.example/?a=b", "query": "up", "max": 1}}]}), "prometheus.url holds a query")]
     #[case(json!({"checks": [{"name": "a", "prometheus": {"url": "https://x.example", "query": " ", "max": 1}}]}), "query is empty")]
+    #[case(json!({"checks": [{"name": "a", "webhook": {"url": "http://x.example"}}]}), "spec.checks[0].webhook.url is plain http")]
     #[case(json!({"failureBudget": {"wave": 1}}), "spec.failureBudget goes with spec.checks")]
     #[case(json!({"onFailure": "RollBack"}), "spec.onFailure goes with spec.checks")]
     #[case(json!({"checks": [{"name": "a", "webhook": {"url": "https://x.example"}}], "failureBudget": {}}), "wave, total or both")]

@@ -274,24 +274,29 @@ impl<'a> Course<'a> {
         if !members.is_empty() && !any_moved {
             return (WavePhase::Open, Some(Wait::HeldBack(wave.name.clone())));
         }
+        if let Some(rest) = self.rest(wave, record, any_moved, checks) {
+            return (WavePhase::Soaking, Some(rest));
+        }
+        self.note(RolloutStep::Ended {
+            wave: wave.name.clone(),
+        });
+        (WavePhase::Ended, None)
+    }
+
+    /// What keeps a wave whose tenants have moved from its end: its soak, and its checks.
+    fn rest(&mut self, wave: &Wave, record: WaveRecord, any_moved: bool, checks: Option<Wait>) -> Option<Wait> {
         let since = record
             .last_flip_at
             .map_or(record.opened_at, |last| last.max(record.opened_at));
         let rested = later(since, length(wave.soak.into()));
         // Who moved may have left the wave since: what it was to show is still awaited.
         let to_show = any_moved || record.last_flip_at.is_some();
-        if !back && !self.all_are_there && to_show && self.seen.view.now < rested {
+        if !self.is_back() && !self.all_are_there && to_show && self.seen.view.now < rested {
             self.wakes.push(rested);
             let told = checks.filter(Wait::is_news);
-            return (WavePhase::Soaking, told.or(Some(Wait::Soak(wave.name.clone(), rested))));
+            return told.or(Some(Wait::Soak(wave.name.clone(), rested)));
         }
-        if let Some(checks) = checks {
-            return (WavePhase::Soaking, Some(checks));
-        }
-        self.note(RolloutStep::Ended {
-            wave: wave.name.clone(),
-        });
-        (WavePhase::Ended, None)
+        checks
     }
 
     /// Gives the wave's next batch leave to move; what is said is what the rest waits for.
