@@ -211,3 +211,16 @@ fn every_command_of_a_page_is_run_by_a_test_or_says_why_not() {
     }
     assert!(blocks >= 10, "the blocks were found: {blocks}");
 }
+
+#[test]
+fn the_rollout_of_the_page_on_checks_is_one_that_is_taken() {
+    use wavepin::resources::{OnFailure, VersionRollout, rollout_refusal};
+    let page = page("checks.md");
+    let manifest = page.split("```yaml\n").nth(1).expect("there is an example");
+    let manifest = manifest.split("```").next().expect("it has an end");
+    let rollout: VersionRollout = serde_saphyr::from_str(manifest).expect("it is a VersionRollout");
+    assert_eq!(rollout_refusal(&rollout.spec), None);
+    let names: Vec<&str> = rollout.spec.checks.iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(names, ["errors", "smoke"]);
+    assert_eq!(rollout.spec.on_failure, Some(OnFailure::RollBack));
+}

@@ -3,6 +3,7 @@
 //! A credential goes only where its Secret says that it may. Adapters are kept until what they are made from changes,
 //! so that a rotated key takes effect and nothing else is disturbed: a mapping made anew would take the fence anew.
 
+mod checks;
 mod credentials;
 mod destination;
 mod git;
@@ -20,13 +21,16 @@ use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::OnceCell;
 
+use self::checks::Probes;
 use self::credentials::{Credential, Credentials};
 use self::destination::{Database, Place};
 use self::kept::{Kept, Origin};
 use crate::mapping::{self, Connected, MappingOptions};
 use crate::model_repository::{GitOptions, GitRepository};
 use crate::omni::{Limiters, OmniClient, OmniOptions, Shared, budget_name, fingerprint};
-use crate::ports::{Clients, ConnectError, Mapping, ModelRepository, Object, Omni, Secrets, Standing, Told, Urgency};
+use crate::ports::{
+    Answer, Clients, ConnectError, Mapping, ModelRepository, Object, Omni, Question, Secrets, Standing, Told, Urgency,
+};
 use crate::resources::conditions::Reason;
 use crate::resources::{BaseUrl, Management, OmniInstanceSpec};
 use crate::telemetry::{DatabaseLine, Measures};
@@ -76,6 +80,7 @@ pub struct ClientRegistry {
     omnis: Kept<[Arc<OmniClient>; Urgency::ALL.len()]>,
     standings: Kept<Arc<Standing>>,
     mappings: Kept<Arc<KeptMapping>>,
+    probes: Probes,
 }
 
 /// A mapping that is connected at its first use.
@@ -106,6 +111,7 @@ impl ClientRegistry {
             omnis: Kept::default(),
             standings: Kept::default(),
             mappings: Kept::default(),
+            probes: Probes::default(),
         }
     }
 
@@ -340,6 +346,10 @@ impl Clients for ClientRegistry {
 
     async fn repository_token(&self, instance: &Object<OmniInstanceSpec>) -> Result<SecretString, ConnectError> {
         self.token_for_omni(instance).await
+    }
+
+    async fn ask_check(&self, question: &Question) -> Answer {
+        self.asked(question).await
     }
 
     fn forget_credentials(&self, instance: &Object<OmniInstanceSpec>) {

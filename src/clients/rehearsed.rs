@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 
 use super::ClientRegistry;
-use crate::ports::{Clients, ConnectError, Mapping, ModelRepository, Object, Omni, Stages, Urgency};
+use crate::ports::{Answer, Clients, ConnectError, Mapping, ModelRepository, Object, Omni, Question, Stages, Urgency};
 use crate::resources::OmniInstanceSpec;
 
 /// The adapters of a registry, behind the stages of a rehearsal. The registry must only look.
@@ -46,6 +46,10 @@ impl Clients for RehearsedClients {
 
     async fn repository_token(&self, instance: &Object<OmniInstanceSpec>) -> Result<SecretString, ConnectError> {
         self.registry.repository_token(instance).await
+    }
+
+    async fn ask_check(&self, _: &Question) -> Answer {
+        Answer::unknown("a rehearsal asks no check".to_owned())
     }
 
     fn forget_credentials(&self, instance: &Object<OmniInstanceSpec>) {

@@ -32,7 +32,7 @@ impl FakeSecrets {
         });
     }
 
-    fn allow(&self, hosts: &[&str]) {
+    pub(super) fn allow(&self, hosts: &[&str]) {
         let hosts = hosts.iter().map(|host| (*host).to_owned()).collect();
         self.0.lock().unwrap().0.as_mut().unwrap().hosts = Some(hosts);
     }

@@ -3,12 +3,13 @@
 //! An effect for many tenants is one transaction. Where the database refuses it because of one of them, or that
 //! one's row is locked, the effect is halved until the culprit stands alone: the others are not kept waiting.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use jiff::Timestamp;
 use tracing::Instrument as _;
 
 use super::decide::{Plan, is_of_rollout};
-use crate::ports::{Claim, Failure, Flip, Mapping, MappingError, MappingErrorKind, RowRemoval};
+use crate::ports::{Claim, Clients, Failure, Flip, Mapping, MappingError, MappingErrorKind, Question, RowRemoval};
 
 /// How many locks a pass waits for before it leaves the rest of an effect to the next pass: enough to find two
 /// locked rows among a thousand.
@@ -45,11 +46,28 @@ impl Failed {
     }
 }
 
+/// What was asked in this pass.
+#[derive(Debug, Default)]
+pub(super) struct Asked(BTreeSet<(String, String, Timestamp)>);
+
+impl Asked {
+    /// Takes out of a plan what was asked before in this pass, unless tenants of the wave have moved since; takes in the
+    /// rest. However slow the other side is, a pass waits for it once a step.
+    pub(super) fn leave_out_of(&mut self, plan: &mut Plan) {
+        plan.questions
+            .retain(|it| self.0.insert((it.wave.clone(), it.check.name.clone(), it.moved_at)));
+    }
+}
+
 /// Carries a plan out and returns what failed.
 ///
 /// A flip that finds a row moved, or its version no longer complete, has written nothing and failed nothing: the next
 /// look decides anew.
-pub(super) async fn carry_out(mapping: &dyn Mapping, environment: &str, plan: &Plan) -> Failed {
+pub(super) async fn carry_out(
+    (clients, mapping): (&dyn Clients, &dyn Mapping),
+    environment: &str,
+    plan: &Plan,
+) -> Failed {
     let mut rollout = None;
     if !plan.rollout.is_empty() {
         let span = tracing::info_span!(target: "wavepin::trace", "step", step = "record_rollout");
@@ -63,10 +81,29 @@ pub(super) async fn carry_out(mapping: &dyn Mapping, environment: &str, plan: &P
     if rollout.is_some() {
         effects.retain(|effect| !matches!(effect, Effect::Flip(flip) if is_of_rollout(flip)));
     }
-    Failed {
-        tenants: write_rows(mapping, environment, effects).await,
-        rollout,
+    let tenants = write_rows(mapping, environment, effects).await;
+    if rollout.is_none() && !plan.questions.is_empty() {
+        rollout = ask(clients, mapping, environment, &plan.questions).await;
     }
+    Failed { tenants, rollout }
+}
+
+/// Asks all checks that are due, side by side, and puts the answers on record. A process that ends in between has asked, and
+/// knows nothing: the next one asks again.
+async fn ask(
+    clients: &dyn Clients,
+    mapping: &dyn Mapping,
+    environment: &str,
+    questions: &[Question],
+) -> Option<Failure> {
+    let span = tracing::info_span!(target: "wavepin::trace", "step", step = "ask_checks", checks = questions.len());
+    let asked = questions
+        .iter()
+        .map(|question| async { question.answered(clients.ask_check(question).await) });
+    let results = futures::future::join_all(asked).instrument(span).await;
+    let span = tracing::info_span!(target: "wavepin::trace", "step", step = "record_checks");
+    let recorded = mapping.record_checks(environment, &results).instrument(span).await;
+    recorded.err().map(|error| Failure::from(&error))
 }
 
 /// Sends effects and returns what failed, by tenant.
@@ -231,6 +268,40 @@ fn note<'e>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn plan_asking(moved: i64) -> Plan {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let check = serde_json::json!({"name": "errors", "webhook": {"url": "https://checks.example"}});
+        let question = Question {
+            rollout: "apps/main".to_owned(),
+            namespace: "apps".to_owned(),
+            environment: "production".to_owned(),
+            plan: "1-abc-1".to_owned(),
+            attempt: 1,
+            wave: "canary".to_owned(),
+            version: 2,
+            check: serde_json::from_value(check).unwrap(),
+            tenants: Vec::new(),
+            others: BTreeSet::new(),
+            asked_at: at(moved),
+            moved_at: at(moved),
+            failures: 0,
+        };
+        Plan {
+            questions: vec![question],
+            ..Plan::default()
+        }
+    }
+
+    #[test]
+    fn a_pass_asks_a_check_once_and_again_only_when_tenants_have_moved_since() {
+        let mut asked = Asked::default();
+        for (moved, questions) in [(1, 1), (1, 0), (2, 1), (2, 0)] {
+            let mut plan = plan_asking(moved);
+            asked.leave_out_of(&mut plan);
+            assert_eq!(plan.questions.len(), questions, "moved at {moved}");
+        }
+    }
 
     #[test]
     fn a_pass_waits_for_so_many_locks_and_no_more() {

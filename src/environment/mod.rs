@@ -165,8 +165,8 @@ pub struct EnvironmentPass {
 /// 5. Decide, for all pins together, what each one is waiting for, and what is to be written. Pins without a version
 ///    follow the rollout: whose wave is open, and who may move in it, is decided here too.
 /// 6. Nothing to write: report, and name the time at which something changes by itself.
-/// 7. Write, one effect after the other, what happens to the rollout before the rows that move by it, and look again at
-///    what came of it (4). An effect that failed is told on the pins that it was for, and is not tried twice in one
+/// 7. Write, one effect after the other, what happens to the rollout before the rows that move by it; ask the checks of its
+///    waves, side by side; and look again at what came of it (4). An effect that failed is told on the pins that it was for, and is not tried twice in one
 ///    pass.
 pub async fn reconcile(world: &World, key: &EnvironmentKey) -> Option<EnvironmentPass> {
     let declared = Declared::of(world, key);
@@ -294,6 +294,7 @@ async fn decide_and_write(
 ) -> Result<Option<EnvironmentPass>, MappingError> {
     let mut failed = act::Failed::default();
     let mut moved = BTreeSet::new();
+    let mut asked = act::Asked::default();
     let mut round = 1;
     loop {
         let seen = observe::observe(world, key, instance, declared, mapping).await?;
@@ -302,6 +303,7 @@ async fn decide_and_write(
         }
         let mut decision = decide::decide(&seen);
         failed.leave_out_of(&mut decision.plan);
+        asked.leave_out_of(&mut decision.plan);
         if decision.plan.is_empty() || round == ROUNDS {
             let interval = instance.spec.interval.into();
             let pass = report::report(&seen, &decision, &failed, interval);
@@ -313,7 +315,8 @@ async fn decide_and_write(
             moved.extend(decision.plan.versions());
         }
         let told = |failure| world.told(instance, failure);
-        failed.add(act::carry_out(mapping, &key.environment, &decision.plan).await, told);
+        let outside = (world.clients.as_ref(), mapping);
+        failed.add(act::carry_out(outside, &key.environment, &decision.plan).await, told);
     }
 }
 

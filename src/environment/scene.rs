@@ -9,8 +9,8 @@ use super::EnvironmentKey;
 use super::decide::{BY_SPEC, Decision, Plan, Standing, decide};
 use super::observe::{Holder, Observed};
 use crate::ports::{
-    Cause, Claim, EnvironmentView, Evidence, Flip, Object, Order, PinEvent, PinEventKind, Sampled, Scope, TenantLine,
-    TenantLines, VersionRecord,
+    Answer, Cause, Claim, EnvironmentView, Evidence, Flip, Object, Order, PinEvent, PinEventKind, Sampled, Scope,
+    TenantLine, TenantLines, VersionRecord,
 };
 use crate::resources::{
     Hold, HumanDuration, InstanceRef, PinDeletionPolicy, Requires, TenantPinSpec, VersionRolloutSpec, annotations,
@@ -138,32 +138,38 @@ fn event(kind: PinEventKind, seconds: i64, from: Option<i32>, to: Option<i32>, w
 
 /// An environment, built up piece by piece: versions 1, 2 and 3 are complete, 4 is being cut, 5 is retired.
 #[derive(Debug, Clone)]
-pub(super) struct Scene(pub(super) Observed);
+pub(super) struct Scene(pub(super) Observed, pub(super) Answers);
+
+/// What checks are answered, by name; others pass.
+pub(super) type Answers = BTreeMap<String, Answer>;
 
 impl Scene {
     pub(super) fn new(pins: impl IntoIterator<Item = Object<TenantPinSpec>>) -> Self {
         let mut pins: Vec<_> = pins.into_iter().map(Arc::new).collect();
         pins.sort_by(|one, other| one.name.cmp(&other.name));
         let versions = (1..=5).map(|version| (version, version_record(version)));
-        Self(Observed {
-            key: EnvironmentKey {
-                namespace: "apps".to_owned(),
-                instance: "omni".to_owned(),
-                environment: "production".to_owned(),
-            },
-            pins,
-            rollouts: Vec::new(),
-            approvals: Vec::new(),
-            holders: BTreeMap::new(),
-            versions: versions.collect(),
-            view: EnvironmentView {
+        Self(
+            Observed {
+                key: EnvironmentKey {
+                    namespace: "apps".to_owned(),
+                    instance: "omni".to_owned(),
+                    environment: "production".to_owned(),
+                },
+                pins,
+                rollouts: Vec::new(),
+                approvals: Vec::new(),
+                holders: BTreeMap::new(),
+                versions: versions.collect(),
+                view: EnvironmentView {
+                    now: at(1000),
+                    ..EnvironmentView::default()
+                },
+                tenant_tables: BTreeMap::new(),
+                labels_from: None,
                 now: at(1000),
-                ..EnvironmentView::default()
             },
-            tenant_tables: BTreeMap::new(),
-            labels_from: None,
-            now: at(1000),
-        })
+            Answers::new(),
+        )
     }
 
     /// The evidence for a version holds no longer.
@@ -385,6 +391,14 @@ impl Scene {
         }
         for event in &plan.rollout {
             view.rollouts.take_in(event, now);
+        }
+        if let Some(attempt) = &mut view.rollouts.attempt {
+            for question in &plan.questions {
+                assert_eq!(question.attempt, attempt.number, "{question:?}");
+                let answer = self.1.get(&question.check.name).cloned();
+                let answer = answer.unwrap_or_else(|| Answer::passed(String::new()));
+                question.answered(answer).take_into(&mut attempt.checks);
+            }
         }
         for flip in &plan.flips {
             self.apply_flip(flip);

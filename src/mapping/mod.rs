@@ -11,6 +11,7 @@
 
 mod budget;
 mod calls;
+mod checks;
 mod commands;
 mod compare;
 mod ledger;

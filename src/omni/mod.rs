@@ -45,6 +45,7 @@ use crate::ports::{
 use crate::telemetry::Measures;
 pub use limiter::{Limiter, Limiters, Shared, Slot};
 pub(crate) use limiter::{budget_name, fingerprint};
+pub(crate) use redact::redact;
 
 /// How a client talks.
 #[derive(Debug, Clone)]

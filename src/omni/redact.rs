@@ -19,7 +19,7 @@ static CREDENTIAL: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 /// The start of a text, at most `limit` bytes, without the key and without anything that looks like one.
-pub(super) fn redact(text: &str, api_key: &SecretString, limit: usize) -> String {
+pub(crate) fn redact(text: &str, api_key: &SecretString, limit: usize) -> String {
     let text = text[..text.floor_char_boundary(LOOKED_AT)].trim();
     let mut clean = CREDENTIAL.replace_all(text, REDACTED).into_owned();
     let key = api_key.expose_secret();

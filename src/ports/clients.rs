@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 use snafu::Snafu;
 
-use super::{Mapping, MappingError, ModelRepository, Object, Omni, RepositoryError, SecretError, Urgency};
+use super::{
+    Answer, Mapping, MappingError, ModelRepository, Object, Omni, Question, RepositoryError, SecretError, Urgency,
+};
 use crate::resources::{OmniInstanceSpec, conditions::Reason};
 
 /// Why an instance's Omni, mapping or repository cannot be used now.
@@ -64,6 +66,8 @@ pub trait Clients: Send + Sync {
     /// The token that opens the instance's repositories, for Omni to get in with by itself. Only for an Omni that the
     /// token may be sent to.
     async fn repository_token(&self, instance: &Object<OmniInstanceSpec>) -> Result<SecretString, ConnectError>;
+    /// Asks a check of a rollout, once, for as long as its time-out says. What keeps it from being asked is an answer too.
+    async fn ask_check(&self, question: &Question) -> Answer;
     /// Omni, the database or a repository refused a credential: the Secret is read again before the next use.
     fn forget_credentials(&self, instance: &Object<OmniInstanceSpec>);
 }

@@ -10,8 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 
 use super::{
-    Absence, Clients, Clock, ConfigMapError, ConfigMapRecord, ConfigMaps, ConnectError, Files, Lookup, Mapping,
-    ModelRepository, Object, Objects, Omni, SecretError, SecretRecord, Secrets, Urgency, World,
+    Absence, Answer, Clients, Clock, ConfigMapError, ConfigMapRecord, ConfigMaps, ConnectError, Files, Lookup, Mapping,
+    ModelRepository, Object, Objects, Omni, Question, SecretError, SecretRecord, Secrets, Urgency, World,
 };
 use crate::resources::{ModelVersionSpec, OmniInstanceSpec, TenantPinSpec, VersionRolloutSpec, WaveApprovalSpec};
 
@@ -157,6 +157,8 @@ pub(crate) struct Wired {
     pub(crate) mapping: Mutex<Wire<dyn Mapping>>,
     /// The organisation.
     pub(crate) omni: Mutex<Wire<dyn Omni>>,
+    /// What checks are answered.
+    pub(crate) answers: Mutex<Box<dyn Fn(&Question) -> Answer + Send + Sync>>,
     /// How often credentials were forgotten.
     pub(crate) forgotten: Mutex<usize>,
 }
@@ -167,6 +169,7 @@ impl Wired {
         Self {
             mapping: Mutex::new(Box::new(move || Ok(Arc::clone(&mapping)))),
             omni: Mutex::new(Box::new(|| panic!("no client of Omni is needed here"))),
+            answers: Mutex::new(Box::new(|_| panic!("no check is asked here"))),
             forgotten: Mutex::default(),
         }
     }
@@ -189,6 +192,9 @@ impl Clients for Wired {
     }
     async fn repository_token(&self, _: &Object<OmniInstanceSpec>) -> Result<SecretString, ConnectError> {
         panic!("no repository is needed here")
+    }
+    async fn ask_check(&self, question: &Question) -> Answer {
+        inside(&self.answers)(question)
     }
     fn forget_credentials(&self, _: &Object<OmniInstanceSpec>) {
         *inside(&self.forgotten) += 1;

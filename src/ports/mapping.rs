@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use snafu::Snafu;
 
 use super::{
-    Command, Evidence, FoundLine, FoundReport, FoundSummary, Order, RolloutEvent, Rollouts, TenantLines, Unproved,
-    WaveOfFlip,
+    CheckResult, Command, Evidence, FoundLine, FoundReport, FoundSummary, Order, RolloutEvent, Rollouts, TenantLines,
+    Unproved, WaveOfFlip,
 };
 use crate::resources::{PinDeletionPolicy, RenameKind, TenantTable};
 
@@ -541,6 +541,8 @@ pub trait Mapping: Send + Sync {
     ) -> Result<(), MappingError>;
     /// Puts on record what happens to a rollout. What is on record already is no change.
     async fn record_rollout(&self, environment: &str, events: &[RolloutEvent]) -> Result<(), MappingError>;
+    /// Puts on record what checks of a rollout were answered. What is on record already, or older than that, is no change.
+    async fn record_checks(&self, environment: &str, results: &[CheckResult]) -> Result<(), MappingError>;
     /// Moves rows to complete versions, whole or not at all.
     async fn flip(&self, flip: &Flip) -> Result<FlipOutcome, MappingError>;
     /// Deletes rows that still hold what they should, and their claims; records it. Others are left as they are.

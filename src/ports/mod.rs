@@ -7,6 +7,7 @@
 mod access;
 mod approvers;
 mod budget;
+mod checks;
 mod clients;
 mod clock;
 mod command;
@@ -32,6 +33,7 @@ pub mod window;
 
 pub use approvers::{Approvers, Files, Voucher};
 pub use budget::{Ask, Budget, Outcome, Place, Return, Told, Urgency};
+pub use checks::{Answer, CheckNote, CheckOutcome, CheckRecord, CheckRecords, CheckResult, Question};
 pub use clients::{Clients, ConnectError};
 pub use clock::{Clock, SystemClock};
 pub use command::{Command, Order, Ordered, Scope};

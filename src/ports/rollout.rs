@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::CheckRecords;
+
 /// What is known of an environment's rollouts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rollouts {
@@ -38,6 +40,8 @@ pub struct Attempt {
     pub stops: Vec<Stop>,
     /// Who approved its waves, by the wave's name.
     pub approvals: BTreeMap<String, ApprovalRecord>,
+    /// What its checks were last answered.
+    pub checks: CheckRecords,
 }
 
 /// That somebody approved a wave.
@@ -214,6 +218,13 @@ impl Rollouts {
         }
     }
 
+    /// Takes in what the newest attempt's checks were last answered.
+    pub fn were_asked(&mut self, checks: CheckRecords) {
+        if let Some(attempt) = &mut self.attempt {
+            attempt.checks = checks;
+        }
+    }
+
     /// Takes in one event of the newest attempt, or the first of the next.
     pub fn take_in(&mut self, event: &RolloutEvent, at: Timestamp) {
         if event.step == RolloutStep::Started {
@@ -230,6 +241,7 @@ impl Rollouts {
                 completed_at: None,
                 stops: Vec::new(),
                 approvals: BTreeMap::new(),
+                checks: CheckRecords::new(),
             });
             return;
         }

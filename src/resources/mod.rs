@@ -9,6 +9,7 @@
 //! | [`WaveApproval`] | `wapp` | that a person lets a wave of a rollout open |
 
 mod base_url;
+mod check_url;
 pub mod conditions;
 mod content;
 pub mod definitions;
@@ -19,6 +20,7 @@ mod members;
 mod model_version;
 mod omni_instance;
 pub mod reasons;
+mod rollout_checks;
 pub mod schema;
 mod spec_hash;
 mod tenant_pin;
@@ -27,6 +29,7 @@ mod version_rollout;
 mod wave_approval;
 
 pub use base_url::BaseUrl;
+pub use check_url::CheckUrl;
 pub use content::{
     AddedDashboard, Content, ContentMethod, Dashboards, DriftPolicy, Folder, FolderPermission, FolderRole,
     PermissionsFrom, Rename, RenameKind,
@@ -42,6 +45,7 @@ pub use model_version::{
 pub use omni_instance::{
     DashboardIdHolds, Management, MappingSpec, OmniInstance, OmniInstanceSpec, OmniInstanceStatus, SecretKeyRef,
 };
+pub use rollout_checks::{Allowance, FailureBudget, OnFailure, PrometheusCheck, RolloutCheck, WebhookCheck};
 pub use spec_hash::spec_hash;
 pub use tenant_pin::{Hold, PinDeletionPolicy, Requires, TenantPin, TenantPinSpec, TenantPinStatus};
 pub use validation::{ContentValidation, QueryMode, QueryValidation, TenantSample, Validation};

@@ -74,6 +74,21 @@ reasons! {
         cause: "The pin's labels fit no `selector`, and the last wave has one too.",
         remedy: "Label the pin, or add a last wave without a selector.",
     }
+    /// A check of the rollout is to be asked how the tenants of a wave fare.
+    CheckAwaited {
+        cause: "Tenants of the wave have moved since the check was last asked, or its `interval` has passed.",
+        remedy: "Wait: it is asked in the next pass.",
+    }
+    /// It is not known how the tenants of a wave fare, which is not passed: a check got no answer, or none that can be used.
+    CheckUnknown {
+        cause: "What the check asks cannot be reached, is slow, refuses, or says something else than was agreed; the message says what.",
+        remedy: "Correct what the message names, in the check of the rollout or on the other side; it is asked again every `interval`.",
+    }
+    /// A check of the rollout fails tenants of a wave, and the wave goes no further.
+    CheckFailed {
+        cause: "More tenants fail than `failureBudget` allows, and not yet `failureLimit` times in a row.",
+        remedy: "Look at the tenants in `status.waves[].failingTenants`; the wave goes on when the check passes, or the rollout is stopped as `onFailure` says.",
+    }
     /// The pin follows a VersionRollout, and its turn has not come.
     Queued {
         cause: "Its wave has not opened, or moves in batches, or the rollout is suspended or frozen.",

@@ -9,6 +9,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::rollout_checks::{self, FailureBudget, OnFailure, RolloutCheck};
 use super::{ApprovalPolicy, HumanDuration, InstanceRef, Members, Requires, spec_hash};
 
 /// The version that the tenants of an environment move to, wave by wave: at most one for an instance and environment, long-lived; editing `version` starts the next rollout.
@@ -84,6 +85,8 @@ use super::{ApprovalPolicy, HumanDuration, InstanceRef, Members, Requires, spec_
     .message("only the last wave may have no selector: it takes everybody who is left, so that a wave after it would be empty"))]
 #[x_kube(validation = Rule::new("self.waves.all(wave, !has(wave.requires) || wave.requires.environment != self.environment)")
     .message("requires.environment of a wave must be another environment than the rollout's own"))]
+#[x_kube(validation = Rule::new("(!has(self.failureBudget) && !has(self.onFailure)) || (has(self.checks) && self.checks.size() > 0)")
+    .message("failureBudget and onFailure go with checks"))]
 pub struct VersionRolloutSpec {
     /// The OmniInstance whose tenants move. Cannot be changed.
     #[x_kube(validation = Rule::new("self == oldSelf").message("instanceRef cannot be changed; make another VersionRollout"))]
@@ -101,6 +104,16 @@ pub struct VersionRolloutSpec {
     /// Who takes part besides the TenantPins without a version. Absent: nobody else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub members: Option<Members>,
+    /// What is asked about the tenants that have moved, before the next ones do. A wave ends, and its next batch moves, only when each has passed since the wave's last move.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub checks: Vec<RolloutCheck>,
+    /// How many tenants may fail their checks. Absent: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure_budget: Option<FailureBudget>,
+    /// What follows when more tenants fail than `failureBudget` allows. Absent: Pause.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<OnFailure>,
     /// Times in which nobody moves forward.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "atomic"))]
@@ -340,6 +353,12 @@ pub struct WaveStatus {
     pub moved: u32,
     /// How many of them are kept back by something of their own: a hold, another hand, what they must have run before.
     pub left_out: u32,
+    /// How many of them fail a check; absent where none does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing: Option<u32>,
+    /// The first of them by name: at most 10.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failing_tenants: Vec<String>,
     /// When it opened (RFC 3339).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
@@ -369,7 +388,7 @@ pub enum WavePhase {
     Ended,
 }
 
-/// What a rollout is, as one word: a hash of its target, its waves and who takes part. What only delays it (`suspend`, `freeze`) is not in it,
+/// What a rollout is, as one word: a hash of its target, its waves, its checks and who takes part. What only delays it (`suspend`, `freeze`) is not in it,
 /// so that neither begins it anew. The number in front tells how it is made.
 #[must_use]
 pub fn rollout_plan(spec: &VersionRolloutSpec) -> String {
@@ -392,6 +411,7 @@ pub fn rollout_plan(spec: &VersionRolloutSpec) -> String {
     if let Some(members) = &spec.members {
         fields["members"] = serde_json::json!(members);
     }
+    rollout_checks::planned(spec, &mut fields);
     format!("1-{}", spec_hash(&fields))
 }
 
@@ -435,7 +455,7 @@ pub fn rollout_refusal(spec: &VersionRolloutSpec) -> Option<String> {
             ));
         }
     }
-    None
+    rollout_checks::refusal(spec)
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use wavepin::cluster::{ControllerOptions, LeaseOptions, RunError, run};
 use wavepin::mapping::{MappingOptions, connect};
-use wavepin::ports::{Claim, Clients, ConnectError, Mapping, ModelRepository, Object, Omni, Urgency};
+use wavepin::ports::{Answer, Claim, Clients, ConnectError, Mapping, ModelRepository, Object, Omni, Question, Urgency};
 use wavepin::resources::{ModelVersion, OmniInstance, OmniInstanceSpec, PinDeletionPolicy, TenantPin};
 
 use super::api_server_with_definitions;
@@ -46,6 +46,9 @@ impl Clients for NoSecrets {
     async fn repository_token(&self, _: &Object<OmniInstanceSpec>) -> Result<SecretString, ConnectError> {
         missing()
     }
+    async fn ask_check(&self, _: &Question) -> Answer {
+        Answer::unknown("nobody is asked here".to_owned())
+    }
     fn forget_credentials(&self, _: &Object<OmniInstanceSpec>) {}
 }
 
@@ -69,6 +72,9 @@ impl Clients for MappingOnly {
     }
     async fn repository_token(&self, _: &Object<OmniInstanceSpec>) -> Result<SecretString, ConnectError> {
         missing()
+    }
+    async fn ask_check(&self, _: &Question) -> Answer {
+        Answer::unknown("nobody is asked here".to_owned())
     }
     fn forget_credentials(&self, _: &Object<OmniInstanceSpec>) {}
 }

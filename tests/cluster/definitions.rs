@@ -61,6 +61,18 @@ fn approval() -> Value {
     })
 }
 
+fn checked() -> Value {
+    let mut checked = rollout();
+    checked["spec"]["checks"] = json!([
+        {"name": "errors", "interval": "30s", "prometheus": {"url": "http://prometheus.monitoring.svc:9090/prom", "query": "up", "max": 0.5}},
+        {"name": "smoke", "timeout": "1s", "webhook": {"url": "https://checks.example/x?y", "secretRef": {"name": "a", "key": "b"}}},
+        {"name": "near", "webhook": {"url": "http://[::1]:4000"}},
+    ]);
+    checked["spec"]["failureBudget"] = json!({"wave": "0%", "total": 1});
+    checked["spec"]["onFailure"] = json!("RollBack");
+    checked
+}
+
 /// The manifest with one value set, or taken out where it is null.
 fn with(mut manifest: Value, path: &str, value: Value) -> Value {
     let (parent, last) = path.rsplit_once('/').expect("a JSON pointer");
@@ -70,6 +82,80 @@ fn with(mut manifest: Value, path: &str, value: Value) -> Value {
         value => parent[last] = value,
     }
     manifest
+}
+
+/// Checks and budgets that are refused: the field, and the reason.
+fn refused_checks() -> Vec<(Value, &'static str, &'static str)> {
+    let of = |path: &str, value: Value| with(checked(), &format!("/spec{path}"), value);
+    let webhook = json!({"url": "https://checks.example"});
+    vec![
+        (
+            of("/checks/1/name", json!("errors")),
+            "spec.checks",
+            "duplicate entries for key",
+        ),
+        (
+            of("/checks/0/prometheus", Value::Null),
+            "spec.checks[0]",
+            "exactly one of prometheus and webhook",
+        ),
+        (
+            of("/checks/0/webhook", webhook),
+            "spec.checks[0]",
+            "exactly one of prometheus and webhook",
+        ),
+        (
+            of("/checks/0/interval", json!("999ms")),
+            "spec.checks[0]",
+            "1s at least",
+        ),
+        (
+            of("/checks/0/timeout", json!("10s1ms")),
+            "spec.checks[0]",
+            "100ms to 10s",
+        ),
+        (
+            of("/checks/0/failureLimit", json!(0)),
+            "failureLimit",
+            "greater than or equal to 1",
+        ),
+        (
+            of("/checks/1/webhook/url", json!("http://checks.example")),
+            "spec.checks[1].webhook.url",
+            "must be https",
+        ),
+        (
+            of("/checks/1/webhook/url", json!("http://checks.svc.evil.example/")),
+            "spec.checks[1].webhook.url",
+            "must be https",
+        ),
+        (
+            of("/checks/0/prometheus/url", json!("ftp://x")),
+            "spec.checks[0].prometheus.url",
+            "must be https",
+        ),
+        (
+            of("/checks", Value::Null),
+            "spec",
+            "failureBudget and onFailure go with checks",
+        ),
+        (
+            of("/failureBudget/wave", json!("101%")),
+            "spec.failureBudget.wave",
+            "should match",
+        ),
+        (
+            of("/failureBudget/total", json!(-1)),
+            "spec.failureBudget.total",
+            "greater than or equal to 0",
+        ),
+        (
+            of("/failureBudget", json!({})),
+            "spec.failureBudget",
+            "needs wave, total or both",
+        ),
+        (of("/onFailure", json!("Panic")), "spec.onFailure", "Unsupported value"),
+    ]
 }
 
 fn apply(api_server: &ApiServer, namespace: &str, manifest: &Value) {
@@ -140,7 +226,7 @@ fn every_field_is_explained_by_a_sentence() {
 fn what_nobody_looked_at_yet_is_neither_ready_nor_finished() {
     let api_server = api_server_with_definitions();
     let namespace = api_server.namespace("pending");
-    for manifest in [instance(), adopted(), cut(), pin(), rollout(), approval()] {
+    for manifest in [instance(), adopted(), cut(), pin(), rollout(), checked(), approval()] {
         apply(api_server, &namespace, &manifest);
         let kind = manifest["kind"].as_str().expect("a kind");
         let name = manifest["metadata"]["name"].as_str().expect("a name");
@@ -546,7 +632,7 @@ fn what_can_be_wrong_at_first_sight_is_refused_with_the_field_and_the_reason() {
             "date-time",
         ),
     ];
-    for (manifest, field, reason) in table {
+    for (manifest, field, reason) in table.into_iter().chain(refused_checks()) {
         let refusal = refusal(api_server, &namespace, &manifest);
         let name = manifest["metadata"]["name"].as_str().expect("a name");
         for word in [name, field, reason] {

@@ -14,7 +14,7 @@ use wavepin::model_repository::GitRepository;
 use wavepin::model_version::{Progress, VersionPass, VersionReport, reconcile};
 use wavepin::omni::{Limiter, Limiters, OmniClient, OmniOptions, Shared};
 use wavepin::ports::{
-    Clients, Clock, ConnectError, Files, Mapping, ModelRepository, Next, Object, Omni, Urgency, World,
+    Answer, Clients, Clock, ConnectError, Files, Mapping, ModelRepository, Next, Object, Omni, Question, Urgency, World,
 };
 use wavepin::resources::OmniInstanceSpec;
 use wavepin::resources::conditions::{Finding, READY, STALLED, Verdict};
@@ -379,6 +379,10 @@ impl Clients for Adapters {
 
     async fn repository_token(&self, _: &Object<OmniInstanceSpec>) -> Result<SecretString, ConnectError> {
         Ok(GitServer::shared().token().into())
+    }
+
+    async fn ask_check(&self, _: &Question) -> Answer {
+        panic!("no rollout is here that asks")
     }
 
     fn forget_credentials(&self, _: &Object<OmniInstanceSpec>) {}

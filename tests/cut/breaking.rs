@@ -13,14 +13,14 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::sync::Notify;
 use wavepin::ports::{
-    Ask, Budget, Claim, Command, CompleteVersion, Connection, Contract, Copied, CopyRequest, DashboardRecord,
-    DashboardRow, Directory, DocumentFindings, DocumentPermit, DocumentRecord, DocumentRequest, EnvironmentView,
-    Exported, Flip, FlipOutcome, FolderPermit, FolderRecord, FoundLine, FoundReport, GitLink, GitSettings, GitSync,
-    Grantee, Identity, ImportRequest, Imported, Intent, IntentStep, Mapping, MappingError, MappingErrorKind, Merge,
-    Migration, ModelFile, ModelFiles, ModelRecord, ModelRepository, NewModel, Omni, OmniError, OmniErrorKind,
-    Organization, Place, PublishedRead, QueryAnswer, QueryAsk, RepositoryError, RepositoryErrorKind, Reservation,
-    Return, Revision, RoleGrant, RolloutEvent, RowRemoval, Scheduled, Shape, Standing, Told, ValidationIssue,
-    VersionChange, VersionRecord,
+    Ask, Budget, CheckResult, Claim, Command, CompleteVersion, Connection, Contract, Copied, CopyRequest,
+    DashboardRecord, DashboardRow, Directory, DocumentFindings, DocumentPermit, DocumentRecord, DocumentRequest,
+    EnvironmentView, Exported, Flip, FlipOutcome, FolderPermit, FolderRecord, FoundLine, FoundReport, GitLink,
+    GitSettings, GitSync, Grantee, Identity, ImportRequest, Imported, Intent, IntentStep, Mapping, MappingError,
+    MappingErrorKind, Merge, Migration, ModelFile, ModelFiles, ModelRecord, ModelRepository, NewModel, Omni, OmniError,
+    OmniErrorKind, Organization, Place, PublishedRead, QueryAnswer, QueryAsk, RepositoryError, RepositoryErrorKind,
+    Reservation, Return, Revision, RoleGrant, RolloutEvent, RowRemoval, Scheduled, Shape, Standing, Told,
+    ValidationIssue, VersionChange, VersionRecord,
 };
 use wavepin::resources::TenantTable;
 
@@ -363,6 +363,7 @@ behind_a_fuse! {
     fn record_outside(environment: &str, changes: &[(String, Option<i32>, Option<i32>, i32)]) -> Result<(), MappingError>;
     fn flip(flip: &Flip) -> Result<FlipOutcome, MappingError>;
     fn record_rollout(environment: &str, events: &[RolloutEvent]) -> Result<(), MappingError>;
+    fn record_checks(environment: &str, results: &[CheckResult]) -> Result<(), MappingError>;
     fn remove_rows(environment: &str, rows: &[RowRemoval]) -> Result<(), MappingError>;
     fn newest_command() -> Result<i64, MappingError>;
     fn give_command(command: &Command) -> Result<i64, MappingError>;

@@ -1,11 +1,13 @@
 //! What a mapping does, whatever database it stands in.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use wavepin::ports::{
-    Approval, AskedRename, Claim, CompleteVersion, DashboardIds, DashboardRecord, DashboardRow, DocumentState,
-    Evidence, Flip, FlipOutcome, FoundLine, FoundReport, FoundSummary, Intent, IntentStep, Mapping, MappingError,
-    MappingErrorKind, ModelState, Move, Organization, PinEventKind, RolloutEvent, RolloutStep, Rollouts, RowRemoval,
-    Sampled, SourceStamp, VersionChange, WaveOfFlip,
+    Answer, Approval, AskedRename, CheckOutcome, CheckResult, Claim, CompleteVersion, DashboardIds, DashboardRecord,
+    DashboardRow, DocumentState, Evidence, Flip, FlipOutcome, FoundLine, FoundReport, FoundSummary, Intent, IntentStep,
+    Mapping, MappingError, MappingErrorKind, ModelState, Move, Organization, PinEventKind, RolloutEvent, RolloutStep,
+    Rollouts, RowRemoval, Sampled, SourceStamp, VersionChange, WaveOfFlip,
 };
 use wavepin::resources::{PinDeletionPolicy, RenameKind};
 
@@ -714,6 +716,98 @@ pub(crate) async fn what_happens_to_a_rollout_adds_up_and_happens_once(bed: Bed)
     let attempt = after.attempt.clone().unwrap();
     assert_eq!((attempt.number, attempt.target, attempt.waves.len()), (2, 2, 0));
     assert_eq!((after.baseline(), after.completed), (Some(1), vec![(1, 1)]));
+}
+
+pub(crate) async fn what_checks_are_answered_is_one_row_a_change_and_counts_for_its_attempt(bed: Bed) {
+    let mapping = bed.writer().await;
+    mapping
+        .record_rollout("production", &[happens(RolloutStep::Started)])
+        .await
+        .unwrap();
+    let look = async || {
+        let view = mapping.environment("production", &[]).await.unwrap();
+        (view.rollouts.attempt.unwrap().checks, view.now)
+    };
+    let (none, now) = look().await;
+    assert!(none.is_empty());
+    let after = |seconds: i64| now + jiff::SignedDuration::from_secs(seconds);
+    let result = |seconds: i64, check: &str, answer: Answer| CheckResult {
+        attempt: 1,
+        wave: "canary".to_owned(),
+        check: check.to_owned(),
+        asked_at: after(seconds),
+        moved_at: now,
+        failures: u32::from(answer.outcome == CheckOutcome::Failed),
+        answer,
+    };
+    let failing = BTreeSet::from(["a'b".to_owned(), "ü, {x}".to_owned()]);
+    let fails = Answer::failed(failing, "14 \"errors\"".to_owned());
+    let passes = Answer::passed(String::new());
+    let first = [result(1, "errors", fails.clone()), result(1, "smoke", passes.clone())];
+    mapping.record_checks("production", &first).await.unwrap();
+    let key = |check: &str| ("canary".to_owned(), check.to_owned());
+    let (records, _) = look().await;
+    assert_eq!(records.len(), 2);
+    let known = &records[&key("errors")];
+    assert_eq!(
+        (&known.answer, known.failures, known.since, known.asked_at),
+        (&fails, 1, after(1), after(1))
+    );
+
+    // The same again, at the same time, is nothing; later it is a time.
+    let before = bed.writes().await;
+    mapping.record_checks("production", &first).await.unwrap();
+    assert_eq!(bed.writes().await, before);
+    mapping
+        .record_checks("production", &[result(61, "errors", fails.clone())])
+        .await
+        .unwrap();
+    let (records, _) = look().await;
+    let known = &records[&key("errors")];
+    assert_eq!((known.since, known.asked_at), (after(1), after(61)));
+    let count = format!("SELECT CAST(count(*) AS text) FROM {}", bed.ledger("rollout_check"));
+    assert_eq!(bed.by_hand(&count).await, ["2"]);
+
+    // Another answer is a row, also the first after a move; an older one comes too late.
+    mapping
+        .record_checks("production", &[result(121, "errors", passes.clone())])
+        .await
+        .unwrap();
+    let moved = CheckResult {
+        moved_at: after(150),
+        ..result(181, "errors", passes.clone())
+    };
+    mapping
+        .record_checks("production", &[moved, result(90, "smoke", fails.clone())])
+        .await
+        .unwrap();
+    mapping
+        .record_checks("production", &[result(80, "smoke", passes.clone())])
+        .await
+        .unwrap();
+    assert_eq!(bed.by_hand(&count).await, ["5"]);
+    let (records, _) = look().await;
+    assert_eq!(records[&key("errors")].since, after(181));
+    assert_eq!(records[&key("smoke")].answer, fails);
+
+    // Another environment, and another attempt, know nothing of it.
+    let elsewhere = mapping.environment("staging", &[]).await.unwrap().rollouts;
+    assert_eq!(elsewhere.attempt, None);
+    let next = RolloutEvent {
+        attempt: 2,
+        target: 2,
+        ..happens(RolloutStep::Started)
+    };
+    mapping.record_rollout("production", &[next]).await.unwrap();
+    assert!(look().await.0.is_empty());
+    mapping
+        .record_checks("production", &[result(300, "errors", passes)])
+        .await
+        .unwrap();
+    assert!(
+        look().await.0.is_empty(),
+        "an answer that comes late counts for its attempt alone"
+    );
 }
 
 pub(crate) async fn only_complete_versions_with_all_their_rows_get_tenants(bed: Bed) {

@@ -3,6 +3,7 @@
 mod ahead;
 mod approvals;
 mod bench;
+mod checked;
 mod diff;
 mod edits;
 mod full;

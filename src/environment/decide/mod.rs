@@ -15,16 +15,18 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::observe::{Holder, Observed};
-use crate::ports::{Claim, Flip, Move, Object, Order, PinEvent, RolloutEvent, RowRemoval, Unproved, WaveOfFlip};
+use crate::ports::{
+    Claim, Flip, Move, Object, Order, PinEvent, Question, RolloutEvent, RowRemoval, Unproved, WaveOfFlip,
+};
 use crate::resources::{Hold, Requires, TenantPinSpec};
 
 pub(super) use rollout::back::what_it_had;
 use rollout::back::{self, Back};
 pub(super) use rollout::{
-    ApprovalStanding, AwaitedApproval, LackingApproval, Lead, RolloutStanding, Stopped, Wait, WaveState, could_open,
+    ApprovalStanding, AwaitedApproval, Checked, Found, LackingApproval, Lead, RolloutStanding, Stopped, Unlabelled,
+    Wait, WaveState, could_open,
 };
 use rollout::{Course, Follower};
-pub(super) use rollout::Unlabelled;
 pub(super) use row::{Member, Row, advance};
 
 /// The reason of a flip that a pin's `spec.version` asks for, as the ledger has it.
@@ -80,6 +82,8 @@ pub(super) struct Plan {
     pub(super) rollout: Vec<RolloutEvent>,
     /// Rows to move, one flip a version, reason and wave.
     pub(super) flips: Vec<Flip>,
+    /// What is to be asked of the outside about tenants that have moved, and put on record.
+    pub(super) questions: Vec<Question>,
 }
 
 /// Where one pin stands.
@@ -195,6 +199,7 @@ impl Plan {
             && self.removals.is_empty()
             && self.rollout.is_empty()
             && self.flips.is_empty()
+            && self.questions.is_empty()
     }
 
     /// The versions that rows leave or come to.
@@ -218,6 +223,7 @@ impl Plan {
     /// Takes out what happens to the rollout, and every batch of its waves: no row moves on books that are not kept.
     pub(super) fn leave_rollout(&mut self) {
         self.rollout.clear();
+        self.questions.clear();
         self.flips.retain(|flip| !is_of_rollout(flip));
     }
 }
@@ -273,6 +279,7 @@ pub(super) fn decide(seen: &Observed) -> Decision {
             removals: claims.remove,
             rollout: Vec::new(),
             flips: draft.flips.of(&seen.key.environment),
+            questions: Vec::new(),
         },
         wake: seen.holders.values().filter_map(missing_until).min(),
         awaits: false,
@@ -283,6 +290,7 @@ pub(super) fn decide(seen: &Observed) -> Decision {
         decision.awaits |= wait.is_some_and(Wait::comes_by_itself);
         decision.wake = [decision.wake, course.wake()].into_iter().flatten().min();
         decision.plan.rollout = course.events;
+        decision.plan.questions = course.questions;
     }
     let lead = lead.map(RolloutStanding::Leads);
     let standings = standings.into_iter().map(|standing| standing.or_else(|| lead.clone()));

@@ -12,12 +12,13 @@
 //! | a wave | |
 //! |---|---|
 //! | opens | when the waves before it have ended, the target may be moved to, and nobody moves without leave |
-//! | ends | when all of its tenants that may move have, at least one of them is on the target, and it has soaked |
+//! | ends | when all of its tenants that may move have, at least one of them is on the target, it has soaked, and its checks have passed |
 //! | without tenants | is passed |
 //! | that asks for an approval | opens once one stands, see `approvals` |
 
 mod approvals;
 pub(super) mod back;
+mod checks;
 mod follower;
 mod members;
 mod told;
@@ -29,16 +30,17 @@ use jiff::{SignedDuration, Timestamp};
 use super::super::observe::Observed;
 use super::row::{Member, Row, is_made_from};
 use super::{Kept, Lacking, Standing, later};
-use crate::ports::{Attempt, Object, Order, RolloutEvent, RolloutStep, Rollouts, WaveOfFlip, WaveRecord};
+use crate::ports::{Attempt, Object, Order, Question, RolloutEvent, RolloutStep, Rollouts, WaveOfFlip, WaveRecord};
 use crate::resources::{VersionRolloutSpec, Wave, WavePhase, WaveSelector, rollout_plan, rollout_refusal};
 #[cfg(test)]
 pub(super) use approvals::plan_of;
 pub(super) use approvals::standings as approvals;
 pub(in super::super) use approvals::{ApprovalStanding, AwaitedApproval, LackingApproval, could_open};
+use checks::Arrived;
 pub(super) use follower::Follower;
 use follower::Leave;
 pub(in super::super) use members::{RowCount, Unlabelled};
-pub(in super::super) use told::{Lead, RolloutStanding, Stopped, Wait, WaveState};
+pub(in super::super) use told::{Checked, Found, Lead, RolloutStanding, Stopped, Wait, WaveState};
 
 /// The rollout that moves tenants, and what the ledger knows of it.
 pub(super) struct Course<'a> {
@@ -62,6 +64,12 @@ pub(super) struct Course<'a> {
     unapproved: BTreeSet<String>,
     /// Every follower was on the target before this attempt moved anybody: nothing is left that a soak could keep.
     all_are_there: bool,
+    /// Who is on the target, where there are checks.
+    arrived: Arrived<'a>,
+    /// How many follow, likewise.
+    followers: u32,
+    /// What is to be asked.
+    pub(super) questions: Vec<Question>,
 }
 
 /// The rollout that counts among those that are declared here, and why the others do not, in their order.
@@ -117,6 +125,9 @@ impl<'a> Course<'a> {
             rows: None,
             unapproved: BTreeSet::new(),
             all_are_there: false,
+            arrived: Arrived::new(),
+            followers: 0,
+            questions: Vec::new(),
         };
         course.heed_people();
         course
@@ -165,6 +176,8 @@ impl<'a> Course<'a> {
 
     /// Lets followers move, opens and ends waves, and says what is waited for.
     pub(super) fn advance(&mut self, followers: &mut [Follower<'a>]) -> Lead {
+        self.note_arrived(followers);
+        self.stop_on_failure();
         let gate = self.gate();
         let rolled_back = self.order.is_some() || self.is_rolled_back();
         for follower in followers.iter_mut().filter(|it| it.standing == Standing::Moving) {
@@ -270,7 +283,9 @@ impl<'a> Course<'a> {
                 }
             }
         };
-        let queued = self.let_forward(wave, record, members, gate);
+        let checks = self.heed_checks(wave, record);
+        let keeps = gate.or(checks.as_ref());
+        let queued = self.let_forward(wave, record, members, keeps);
         if record.ended_at.is_some() {
             return (WavePhase::Ended, queued);
         }
@@ -292,20 +307,29 @@ impl<'a> Course<'a> {
         if !members.is_empty() && !any_moved {
             return (WavePhase::Open, Some(Wait::HeldBack(wave.name.clone())));
         }
+        if let Some(rest) = self.rest(wave, record, any_moved, checks) {
+            return (WavePhase::Soaking, Some(rest));
+        }
+        self.note(RolloutStep::Ended {
+            wave: wave.name.clone(),
+        });
+        (WavePhase::Ended, None)
+    }
+
+    /// What keeps a wave whose tenants have moved from its end: its soak, and its checks.
+    fn rest(&mut self, wave: &Wave, record: WaveRecord, any_moved: bool, checks: Option<Wait>) -> Option<Wait> {
         let since = record
             .last_flip_at
             .map_or(record.opened_at, |last| last.max(record.opened_at));
         let rested = later(since, length(wave.soak.into()));
         // Who moved may have left the wave since: what it was to show is still awaited.
         let to_show = any_moved || record.last_flip_at.is_some();
-        if !back && !self.all_are_there && to_show && self.seen.view.now < rested {
+        if !self.is_back() && !self.all_are_there && to_show && self.seen.view.now < rested {
             self.wakes.push(rested);
-            return (WavePhase::Soaking, Some(Wait::Soak(wave.name.clone(), rested)));
+            let told = checks.filter(Wait::is_news);
+            return told.or(Some(Wait::Soak(wave.name.clone(), rested)));
         }
-        self.note(RolloutStep::Ended {
-            wave: wave.name.clone(),
-        });
-        (WavePhase::Ended, None)
+        checks
     }
 
     /// Gives the wave's next batch leave to move; what is said is what the rest waits for.
@@ -459,6 +483,7 @@ impl<'a> Course<'a> {
             tenants: count(members.iter()),
             moved: count(members.iter().filter(|it| it.standing == Standing::Pinned)),
             left_out: count(members.iter().filter(left_out)),
+            failing: self.failing_in(wave),
             opened_at: record.map(|record| record.opened_at),
             ended_at: record.and_then(|record| record.ended_at),
             approval: self.approval_of(wave).map(|record| record.approval.clone()),

@@ -2,7 +2,9 @@
 
 mod approvals;
 mod back;
+mod checked;
 mod lives;
+mod over_budget;
 mod peers;
 mod rows;
 

@@ -1,7 +1,9 @@
 //! What a pass says of rollouts.
 
 use super::super::act::Failed;
-use super::super::decide::{Decision, Kept, Lead, RolloutStanding, Standing, Stopped, Unlabelled, Wait, WaveState};
+use super::super::decide::{
+    Checked, Decision, Found, Kept, Lead, RolloutStanding, Standing, Stopped, Unlabelled, Wait, WaveState,
+};
 use super::super::observe::Observed;
 use super::super::{RolloutProgress, RolloutReport, Rollouts};
 use super::approvals::waits_for;
@@ -13,6 +15,9 @@ use crate::resources::{
 };
 
 type Rollout = Object<VersionRolloutSpec>;
+
+/// How many failing tenants of a wave a status names.
+const FAILING_NAMED: usize = 10;
 
 /// The rollouts of an environment whose mapping could not be used.
 pub(super) fn unseen(rollouts: &Rollouts, failure: &Failure) -> Vec<RolloutReport> {
@@ -118,6 +123,8 @@ fn status(wave: &WaveState) -> WaveStatus {
         tenants: wave.tenants,
         moved: wave.moved,
         left_out: wave.left_out,
+        failing: u32::try_from(wave.failing.len()).ok().filter(|failing| *failing > 0),
+        failing_tenants: wave.failing.iter().take(FAILING_NAMED).cloned().collect(),
         opened_at: wave.opened_at,
         ended_at: wave.ended_at,
         approved_by: wave.approval.as_ref().map(|approval| approval.approver.clone()),
@@ -269,6 +276,7 @@ fn waits(wait: &Wait, lead: &Lead, target: i32) -> (Reason, String) {
         }
         Wait::Stopped(stopped) => failed(stopped, lead.returning),
         Wait::Ordered(order) => ordered(order, lead.returning),
+        Wait::Check(checked) => not_passed(checked),
         Wait::Soak(wave, until) => {
             let text = format!("wave {wave} soaks until {until}; then the next one opens");
             (Reason::Soaking, text)
@@ -328,6 +336,39 @@ fn not_labelled(unlabelled: &Unlabelled) -> (Reason, String) {
             (Reason::TenantTableMissing, text)
         }
         Unlabelled::Unusable(why) => (Reason::TenantTableUnusable, format!("{why}. {until}")),
+    }
+}
+
+/// What a check that has not passed keeps.
+fn not_passed(checked: &Checked) -> (Reason, String) {
+    let Checked {
+        wave,
+        check,
+        interval,
+        found,
+    } = checked;
+    let said = |message: &str| match message {
+        "" => String::new(),
+        message => format!(": {message}"),
+    };
+    let on = format!("it is asked every {interval}, and the wave goes on when it has passed");
+    match found {
+        Found::Nothing => {
+            let text = format!("check {check} is to be asked about wave {wave}; the wave goes on when it has passed");
+            (Reason::CheckAwaited, text)
+        }
+        Found::Unknown(why) => {
+            let text = format!("check {check} says nothing of wave {wave}{}; {on}", said(why));
+            (Reason::CheckUnknown, text)
+        }
+        Found::Fails { times, limit, message } => {
+            let text = format!(
+                "check {check} fails wave {wave}{}; {times} times in a row, of {limit} that count against \
+                 spec.failureBudget; {on}",
+                said(message)
+            );
+            (Reason::CheckFailed, text)
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod approvals;
 mod back;
+mod checked;
 mod claims;
 mod ended;
 mod machine;

@@ -7,7 +7,7 @@ use crate::environment::RolloutReport;
 use crate::environment::scene::{follower, rollout};
 use crate::resources::conditions::COMPLETE;
 
-fn verdict_of(report: &RolloutReport, condition: &str) -> Option<(Verdict, Reason)> {
+pub(super) fn verdict_of(report: &RolloutReport, condition: &str) -> Option<(Verdict, Reason)> {
     let mut findings = report.findings.iter();
     let found = findings.find(|finding| finding.condition == condition)?;
     Some((found.verdict, found.reason))

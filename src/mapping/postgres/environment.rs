@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::{AssertSqlSafe, PgConnection};
 
+use super::super::checks::records;
 use super::super::compare::{changed_claims, group_outside};
 use super::super::ledger::{ClaimLine, EventBatch, Failure, deletion_word, event_word, time};
 use super::super::rollouts::{COLUMNS, RolloutLine, add_up, words};
 use super::PgMapping;
+use super::checks::check_lines;
 use super::commands::orders;
 use super::session::{Session, lines, statement, value};
 use crate::mapping::lines::read_by_name;
@@ -124,6 +126,7 @@ impl PgMapping {
         .fetch_all(snapshot.on())
         .await?;
         let orders = orders(snapshot.on(), environment).await?;
+        let checks = records(check_lines(snapshot.on(), environment, None).await?)?;
         let now: i64 = value("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
             .fetch_one(snapshot.on())
             .await?;
@@ -142,6 +145,7 @@ impl PgMapping {
         view.add_rows(rows);
         let events: Vec<EventBatch> = events.into_iter().map(EventLine::batch).collect();
         view.rollouts = add_up(rollouts, &events, environment)?;
+        view.rollouts.were_asked(checks);
         view.add_events(environment, events)?;
         Ok(view)
     }

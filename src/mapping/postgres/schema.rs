@@ -12,7 +12,7 @@ use crate::ports::{MappingError, MappingErrorKind, Shape};
 use crate::resources::Management;
 
 /// The steps from no ledger to what this version of Wavepin uses, by number. Never changed, only added to.
-const MIGRATIONS: [(i64, &str); 11] = [
+const MIGRATIONS: [(i64, &str); 12] = [
     (1, include_str!("../../../migrations/postgres/0001_ledger.sql")),
     (2, include_str!("../../../migrations/postgres/0002_budget.sql")),
     (3, include_str!("../../../migrations/postgres/0003_organization.sql")),
@@ -23,6 +23,7 @@ const MIGRATIONS: [(i64, &str); 11] = [
     (8, include_str!("../../../migrations/postgres/0008_validation.sql")),
     (9, include_str!("../../../migrations/postgres/0009_commands.sql")),
     (10, include_str!("../../../migrations/postgres/0010_approvals.sql")),
+    (11, include_str!("../../../migrations/postgres/0011_checks.sql")),
     (
         12,
         include_str!("../../../migrations/postgres/0012_current_version.sql"),

@@ -6,9 +6,11 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
+use super::super::checks::records;
 use super::super::compare::{changed_claims, group_outside};
-use super::super::ledger::{ClaimLine, EventBatch, Failure, deletion_word, event_word, unreadable};
+use super::super::ledger::{ClaimLine, EventBatch, Failure, deletion_word, event_word, time, unreadable};
 use super::super::rollouts::{COLUMNS, RolloutLine, add_up, words};
+use super::checks::check_lines;
 use super::commands::orders;
 use super::{SqliteMapping, tenants};
 use crate::mapping::lines::read_by_name;
@@ -126,15 +128,18 @@ impl SqliteMapping {
             Some(table) => tenants::read(&mut snapshot, environment, table).await?,
             None => TenantLines::NotAsked,
         };
+        let checks = records(check_lines(&mut snapshot, environment, None).await?)?;
         let mut view = EnvironmentView {
             tenants,
             claims: claims(&mut snapshot, environment).await?,
             orders: orders(&mut snapshot, environment).await?,
-            now: Timestamp::now(),
+            // As exact as what is stored, so that the two can be compared.
+            now: time(Timestamp::now().as_microsecond())?,
             ..EnvironmentView::default()
         };
         let events: Vec<EventBatch> = events.into_iter().map(EventLine::batch).collect::<Result<_, _>>()?;
         view.rollouts = add_up(rollouts, &events, environment)?;
+        view.rollouts.were_asked(checks);
         view.add_rows(rows);
         view.add_events(environment, events)?;
         Ok(view)

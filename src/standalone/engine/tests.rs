@@ -10,7 +10,9 @@ use secrecy::SecretString;
 
 use super::super::{Catalog, CatalogOptions, Reading, Subject};
 use super::*;
-use crate::ports::{Clients, ConnectError, Files, Mapping, ModelRepository, Object, Omni, SystemClock, Urgency};
+use crate::ports::{
+    Answer, Clients, ConnectError, Files, Mapping, ModelRepository, Object, Omni, Question, SystemClock, Urgency,
+};
 use crate::resources::OmniInstanceSpec;
 use crate::resources::conditions::Transition;
 
@@ -50,6 +52,9 @@ impl Clients for Missing {
     }
     async fn repository_token(&self, _: &Object<OmniInstanceSpec>) -> Result<SecretString, ConnectError> {
         panic!("a repository is asked for after the mapping only")
+    }
+    async fn ask_check(&self, _: &Question) -> Answer {
+        panic!("a check is asked after the mapping only")
     }
     fn forget_credentials(&self, _: &Object<OmniInstanceSpec>) {}
 }

@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use tokio::sync::Mutex;
 
 use crate::ports::{
-    Claim, Clock, Command, CompleteVersion, DashboardRecord, DashboardRow, EnvironmentView, Flip, FlipOutcome,
-    FoundLine, FoundReport, Intent, IntentStep, Mapping, MappingError, MappingErrorKind, Organization, RolloutEvent,
-    RowRemoval, Shape, VersionChange, VersionRecord,
+    CheckResult, Claim, Clock, Command, CompleteVersion, DashboardRecord, DashboardRow, EnvironmentView, Flip,
+    FlipOutcome, FoundLine, FoundReport, Intent, IntentStep, Mapping, MappingError, MappingErrorKind, Organization,
+    RolloutEvent, RowRemoval, Shape, VersionChange, VersionRecord,
 };
 use crate::resources::TenantTable;
 
@@ -267,6 +267,10 @@ impl Mapping for Ledger {
 
     async fn record_rollout(&self, _: &str, _: &[RolloutEvent]) -> Result<(), MappingError> {
         Err(not_tried("record a rollout"))
+    }
+
+    async fn record_checks(&self, _: &str, _: &[CheckResult]) -> Result<(), MappingError> {
+        Err(not_tried("record checks"))
     }
 
     async fn flip(&self, _: &Flip) -> Result<FlipOutcome, MappingError> {

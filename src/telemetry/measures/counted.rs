@@ -34,6 +34,12 @@ pub const KINDS: [&str; 5] = [
 /// How a try to write a status ends, as labels tell it.
 pub const WRITE_OUTCOMES: [&str; 6] = ["written", "conflict", "gone", "refused", "forbidden", "failed"];
 
+/// What checks of rollouts ask, as labels tell it.
+pub const CHECKS: [&str; 2] = ["prometheus", "webhook"];
+
+/// What checks are answered, as labels tell it.
+pub const CHECK_RESULTS: [&str; 3] = ["passed", "failed", "unknown"];
+
 /// What can happen to the lead of this process, as labels tell it.
 pub const LEASE_TRANSITIONS: [&str; 3] = ["acquired", "lost", "released"];
 
@@ -44,6 +50,7 @@ pub(super) struct Counted {
     pub(super) steps: Measured<Counter, 2>,
     pub(super) requests: Measured<Counter, 2>,
     pub(super) request_durations: Histogram,
+    pub(super) checks: Measured<Counter, 2>,
     pub(super) writes: Measured<Counter, 2>,
     pub(super) cut: Seconds,
     pub(super) leader: Gauge,
@@ -80,6 +87,12 @@ impl Counted {
                  rate, as if it were alone",
                 Seconds::default(),
             ),
+            checks: book.counter(
+                "wavepin_rollout_checks",
+                "Checks of rollouts that were asked, by what was asked (prometheus, webhook) and by what was answered: \
+                 passed, failed, unknown (no answer, or none that can be used)",
+                ["kind", "result"],
+            ),
             writes: book.counter(
                 "wavepin_status_writes",
                 "Tries to write a status, by kind and by how they ended: written, conflict (the object changed \
@@ -103,6 +116,9 @@ impl Counted {
         }
         for (kind, outcome) in pairs(&KINDS, &WRITE_OUTCOMES) {
             drop(self.writes.of([kind, outcome]));
+        }
+        for (kind, result) in pairs(&CHECKS, &CHECK_RESULTS) {
+            drop(self.checks.of([kind, result]));
         }
         for transition in LEASE_TRANSITIONS {
             drop(self.leases.of([transition]));

@@ -24,7 +24,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use self::book::Book;
 pub use self::book::Description;
 use self::counted::Counted;
-pub use self::counted::{KINDS, LEASE_TRANSITIONS, PASS_OUTCOMES, PASSES, WRITE_OUTCOMES};
+pub use self::counted::{CHECK_RESULTS, CHECKS, KINDS, LEASE_TRANSITIONS, PASS_OUTCOMES, PASSES, WRITE_OUTCOMES};
 pub use self::database::DatabaseLine;
 use self::database::{Calls, States};
 use self::scraped::Scraped;
@@ -99,6 +99,11 @@ impl Measures {
     pub fn request(&self, operation: &'static str, outcome: &'static str, took: Duration) {
         self.counted.requests.of([operation, outcome]).inc();
         self.counted.request_durations.observe(took.as_secs_f64());
+    }
+
+    /// A check of a rollout was asked; the kind is one of [`CHECKS`], the result one of [`CHECK_RESULTS`].
+    pub fn checked(&self, kind: &'static str, result: &'static str) {
+        self.counted.checks.of([kind, result]).inc();
     }
 
     /// A try to write a status ended so, with one of [`WRITE_OUTCOMES`].

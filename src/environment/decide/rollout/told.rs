@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::members::{RowCount, Unlabelled};
 use super::{AwaitedApproval, LackingApproval};
 use crate::ports::{Approval, Order, StopKind, Unproved};
-use crate::resources::{Freeze, WavePhase};
+use crate::resources::{Freeze, HumanDuration, WavePhase};
 
 /// Where one rollout stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +52,8 @@ pub(in crate::environment) struct WaveState {
     pub(in crate::environment) moved: u32,
     /// How many of them something of their own keeps back.
     pub(in crate::environment) left_out: u32,
+    /// Which of them fail a check, sorted.
+    pub(in crate::environment) failing: Vec<String>,
     /// When it opened.
     pub(in crate::environment) opened_at: Option<Timestamp>,
     /// When it ended.
@@ -88,6 +90,8 @@ pub(in crate::environment) enum Wait {
     Requirement(String, Timestamp),
     /// All tenants of this wave are kept back by something of their own.
     HeldBack(String),
+    /// A check of a wave has not passed since the wave's last move.
+    Check(Checked),
     /// This wave rests until this time, by the database's clock.
     Soak(String, Timestamp),
     /// It was stopped.
@@ -107,7 +111,60 @@ pub(in crate::environment) struct Stopped {
     pub(in crate::environment) retry: String,
 }
 
+/// A check that keeps a wave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::environment) struct Checked {
+    /// The wave.
+    pub(in crate::environment) wave: String,
+    /// The check's name.
+    pub(in crate::environment) check: String,
+    /// How often it is asked.
+    pub(in crate::environment) interval: HumanDuration,
+    /// What is known of it.
+    pub(in crate::environment) found: Found,
+}
+
+/// What is known of a check that has not passed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::environment) enum Found {
+    /// It is to be asked.
+    Nothing,
+    /// It got no answer that can be used, and why.
+    Unknown(String),
+    /// It fails.
+    Fails {
+        /// So often in a row.
+        times: u32,
+        /// And so often it must before its tenants count.
+        limit: u32,
+        /// What it said.
+        message: String,
+    },
+}
+
+impl Found {
+    /// What is told before other things.
+    pub(super) const fn rank(&self) -> u8 {
+        match self {
+            Self::Nothing => 0,
+            Self::Unknown(_) => 1,
+            Self::Fails { .. } => 2,
+        }
+    }
+}
+
 impl Wait {
+    /// Whether it is told in place of a soak that is not over.
+    pub(super) const fn is_news(&self) -> bool {
+        !matches!(
+            self,
+            Self::Check(Checked {
+                found: Found::Nothing,
+                ..
+            })
+        )
+    }
+
     /// Whether it is about the target itself.
     pub(super) const fn is_of_target(&self) -> bool {
         matches!(self, Self::NotComplete { .. } | Self::Retired | Self::Unproved(_))

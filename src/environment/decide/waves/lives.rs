@@ -197,7 +197,7 @@ fn check(scene: &Scene, plan: &Plan) -> Result<(), TestCaseError> {
 }
 
 /// Whether the target was rolled out before.
-fn again(scene: &Scene) -> bool {
+pub(super) fn again(scene: &Scene) -> bool {
     let target = scene.0.rollouts[0].spec.version;
     scene.0.view.rollouts.was_completed(target)
 }
