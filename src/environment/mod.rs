@@ -5,6 +5,8 @@
 
 mod act;
 mod decide;
+mod explain;
+mod forecast;
 mod observe;
 pub mod orders;
 mod report;
@@ -15,6 +17,9 @@ mod tests;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+
+pub use explain::{Asked, Cause, Ends, Explanation, Outlook, Progress, WaveProgress, explain, moved_by};
+pub use forecast::{Forecast, WaveForecast};
 
 use crate::ports::{Failure, Lookup, Mapping, MappingError, Next, Object, World};
 use crate::resources::conditions::{Finding, Reason};
@@ -165,6 +170,8 @@ pub struct EnvironmentPlan {
     pub pins: Vec<PinReport>,
     /// What would be said of each rollout, likewise.
     pub rollouts: Vec<RolloutReport>,
+    /// How the rollout that moves tenants would go from there.
+    pub forecast: Option<Forecast>,
 }
 
 /// What a pass would do now; it writes nothing.
@@ -180,6 +187,7 @@ pub async fn plan(world: &World, key: &EnvironmentKey) -> Result<EnvironmentPlan
             moves: Vec::new(),
             pins,
             rollouts,
+            forecast: None,
         });
     }
     let (mapping, _) = world.mapping(&instance).await?;
@@ -202,7 +210,12 @@ pub async fn plan(world: &World, key: &EnvironmentKey) -> Result<EnvironmentPlan
     let failed = act::Failed::default();
     let EnvironmentPass { pins, rollouts, .. } =
         report::report(&seen, &decision, &failed, instance.spec.interval.into());
-    Ok(EnvironmentPlan { moves, pins, rollouts })
+    Ok(EnvironmentPlan {
+        moves,
+        pins,
+        rollouts,
+        forecast: forecast::forecast(&seen),
+    })
 }
 
 /// The environments of an instance in which tenants are claimed though no pin is declared there: the last pin went

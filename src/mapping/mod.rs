@@ -13,6 +13,7 @@ mod budget;
 mod calls;
 mod commands;
 mod compare;
+mod history;
 mod ledger;
 mod lines;
 mod postgres;

@@ -5,7 +5,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::ledger::{EventBatch, time, unreadable};
 use super::lines::read_by_name;
-use crate::ports::{MappingErrorKind, RolloutEvent, RolloutStep, Rollouts, StopKind};
+use crate::ports::{MappingErrorKind, RecordedStep, RolloutEvent, RolloutStep, Rollouts, StopKind};
 
 /// The columns of a [`RolloutLine`] besides its time, in the order in which they are written.
 pub(super) const COLUMNS: &str = "environment, attempt, kind, wave, members, target, plan, holder, why";
@@ -14,6 +14,7 @@ pub(super) const COLUMNS: &str = "environment, attempt, kind, wave, members, tar
 #[derive(Debug)]
 pub(super) struct RolloutLine {
     at: i64,
+    environment: String,
     attempt: i32,
     kind: String,
     wave: String,
@@ -24,9 +25,18 @@ pub(super) struct RolloutLine {
     why: Option<String>,
 }
 
-read_by_name!(RolloutLine { at, attempt, kind, wave, members, target, plan, holder, why } from PgRow, SqliteRow);
+read_by_name!(RolloutLine { at, environment, attempt, kind, wave, members, target, plan, holder, why } from PgRow, SqliteRow);
 
 impl RolloutLine {
+    /// What is told of it to people.
+    pub(super) fn recorded(self) -> Result<RecordedStep, MappingErrorKind> {
+        Ok(RecordedStep {
+            environment: self.environment.clone(),
+            at: time(self.at)?,
+            event: self.event()?,
+        })
+    }
+
     fn stopped(self, kind: StopKind) -> RolloutStep {
         RolloutStep::Stopped {
             kind,

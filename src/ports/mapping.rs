@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use snafu::Snafu;
 
 use super::{
-    Command, Evidence, FoundLine, FoundReport, FoundSummary, Order, RolloutEvent, Rollouts, Unproved, WaveOfFlip,
+    Command, Evidence, FoundLine, FoundReport, FoundSummary, History, HistoryAsk, Order, RolloutEvent, Rollouts,
+    Unproved, WaveOfFlip,
 };
 use crate::resources::{PinDeletionPolicy, RenameKind};
 
@@ -519,6 +520,8 @@ pub trait Mapping: Send + Sync {
     async fn claimed_environments(&self) -> Result<BTreeSet<String>, MappingError>;
     /// One environment, and the events of others that serve as evidence.
     async fn environment(&self, environment: &str, evidence: &[String]) -> Result<EnvironmentView, MappingError>;
+    /// What the ledger recorded of a tenant or a rollout, for people who ask.
+    async fn history(&self, ask: &HistoryAsk) -> Result<History, MappingError>;
     /// Sets claims, each taking its tenant over from whoever had it.
     async fn set_claims(&self, environment: &str, claims: &[Claim]) -> Result<(), MappingError>;
     /// Gives claims up.

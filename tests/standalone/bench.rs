@@ -200,6 +200,16 @@ impl Bench {
         lines
     }
 
+    /// Changes the mapping as another hand would.
+    pub(super) async fn ask_to(&self, change: &str) {
+        let options = SqliteConnectOptions::new().filename(self.database());
+        let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await;
+        let pool: SqlitePool = pool.expect("the mapping can be opened");
+        let changed = sqlx::query(AssertSqlSafe(change.to_owned())).execute(&pool).await;
+        changed.expect("the mapping can be changed");
+        pool.close().await;
+    }
+
     /// The seed's look-up for another tenant and environment.
     pub(super) async fn look_up(&self, tenant: &str, environment: &str) -> String {
         let query = LOOK_UP.replace("acme-corp", tenant).replace("production", environment);

@@ -4,6 +4,7 @@ mod ahead;
 mod bench;
 mod diff;
 mod edits;
+mod explain;
 mod full;
 mod git;
 mod refusals;

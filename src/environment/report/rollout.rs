@@ -63,19 +63,11 @@ fn of(rollout: &Rollout, findings: Vec<Finding>, progress: Option<RolloutProgres
     }
 }
 
-fn progress(seen: &Observed, decision: &Decision, lead: &Lead) -> RolloutProgress {
-    let pins = seen.pins.iter().zip(&decision.standings).zip(&decision.wishes);
-    let following = pins.filter(|((pin, _), _)| pin.spec.version.is_none());
-    let left_out = following.filter_map(|((pin, standing), wish)| {
-        let why = match standing {
-            Standing::Kept(Kept::Queued { .. } | Kept::Unproved(_)) => return None,
-            Standing::Kept(kept) => kept_back(kept, wish.unwrap_or_default()).0,
-            Standing::Conflict { .. } => Reason::Conflict,
-            Standing::Invalid(_) => Reason::Invalid,
-            _ => return None,
-        };
-        Some(format!("{}: {}", pin.name, why.as_str()))
-    });
+pub(in super::super) fn progress(seen: &Observed, decision: &Decision, lead: &Lead) -> RolloutProgress {
+    let pins = seen.pins.iter().zip(&decision.standings);
+    let following = pins.filter(|(pin, _)| pin.spec.version.is_none());
+    let left_out =
+        following.filter_map(|(pin, standing)| Some(format!("{}: {}", pin.name, keeps_out(standing)?.as_str())));
     let own = seen.pins.iter().filter(|pin| pin.spec.version.is_some()).count();
     RolloutProgress {
         plan: lead.plan.clone(),
@@ -83,6 +75,17 @@ fn progress(seen: &Observed, decision: &Decision, lead: &Lead) -> RolloutProgres
         waves: lead.waves.iter().map(status).collect(),
         left_out: left_out.collect(),
         with_own_version: u32::try_from(own).unwrap_or(u32::MAX),
+    }
+}
+
+/// Why a tenant that follows does not move with its wave, where something of its own keeps it.
+pub(in super::super) fn keeps_out(standing: &Standing) -> Option<Reason> {
+    match standing {
+        Standing::Kept(Kept::Queued { .. } | Kept::Unproved(_)) => None,
+        Standing::Kept(kept) => Some(kept_back(kept, 0).0),
+        Standing::Conflict { .. } => Some(Reason::Conflict),
+        Standing::Invalid(_) => Some(Reason::Invalid),
+        _ => None,
     }
 }
 
@@ -179,7 +182,7 @@ fn complete(lead: &Lead, now: &str, progress: &RolloutProgress) -> Finding {
 }
 
 /// What a rollout waits for: why, until when, and whose move it is.
-fn waits(wait: &Wait, lead: &Lead, target: i32) -> (Reason, String) {
+pub(in super::super) fn waits(wait: &Wait, lead: &Lead, target: i32) -> (Reason, String) {
     match wait {
         Wait::NotComplete { declared: true } => {
             let text = format!("version {target} is not complete yet; the rollout goes on as soon as it is");

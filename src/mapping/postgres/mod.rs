@@ -10,6 +10,7 @@ mod environment;
 mod errors;
 mod flip;
 mod found;
+mod history;
 mod organization;
 mod schema;
 mod session;

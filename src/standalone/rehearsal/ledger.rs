@@ -9,8 +9,8 @@ use tokio::sync::Mutex;
 
 use crate::ports::{
     Claim, Clock, Command, CompleteVersion, DashboardRecord, DashboardRow, EnvironmentView, Flip, FlipOutcome,
-    FoundLine, FoundReport, Intent, IntentStep, Mapping, MappingError, MappingErrorKind, Organization, RolloutEvent,
-    RowRemoval, Shape, VersionChange, VersionRecord,
+    FoundLine, FoundReport, History, HistoryAsk, Intent, IntentStep, Mapping, MappingError, MappingErrorKind,
+    Organization, RolloutEvent, RowRemoval, Shape, VersionChange, VersionRecord,
 };
 
 /// A mapping that is read and not written.
@@ -245,6 +245,10 @@ impl Mapping for Ledger {
 
     async fn environment(&self, environment: &str, evidence: &[String]) -> Result<EnvironmentView, MappingError> {
         self.real.environment(environment, evidence).await
+    }
+
+    async fn history(&self, ask: &HistoryAsk) -> Result<History, MappingError> {
+        self.real.history(ask).await
     }
 
     async fn set_claims(&self, _: &str, _: &[Claim]) -> Result<(), MappingError> {

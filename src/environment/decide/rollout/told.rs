@@ -52,6 +52,8 @@ pub(in crate::environment) struct WaveState {
     pub(in crate::environment) opened_at: Option<Timestamp>,
     /// When it ended.
     pub(in crate::environment) ended_at: Option<Timestamp>,
+    /// What its next move, or its end, waits for; nothing where it waits for the waves before it.
+    pub(in crate::environment) waits: Option<Wait>,
 }
 
 /// What the next move of a rollout waits for.
