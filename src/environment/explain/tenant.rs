@@ -44,7 +44,9 @@ pub(super) fn explained(look: &Look<'_>, tenant: &str) -> Option<Explanation> {
         _ => Outlook::Waits,
     };
     let shall = match wish {
-        Some(wish) if row.holds == Some(wish) => ", as asked for".to_owned(),
+        Some(_) if *standing == Standing::Pinned => ", as asked for".to_owned(),
+        // It is to go back.
+        Some(wish) if row.holds == Some(wish) => String::new(),
         Some(wish) => format!(", to be on version {wish}"),
         None => String::new(),
     };
@@ -201,7 +203,7 @@ fn queued(look: &Look<'_>, pin: &Object<TenantPinSpec>, wave: &str, cause: Cause
         WavePhase::Pending => "has not opened",
         WavePhase::Open => "is open",
         WavePhase::Soaking => "soaks",
-        WavePhase::Ended => "has ended, and takes who came later",
+        WavePhase::Ended => "has ended",
     };
     let place_of = Cause {
         what: format!(
