@@ -129,7 +129,7 @@ async fn what_people_ask_of_a_cluster_is_answered_with_their_own_rights() {
     let (code, _, told) = ask(&bed, &reader, Some(&bed.database.url), &tenant);
     assert_eq!(code, Some(1));
     assert!(
-        told.contains("omniinstances in namespace") && told.contains("grant yourself `list`"),
+        told.contains("omniinstances in namespace") && told.contains("have the verb `list` on them granted to you"),
         "{told}"
     );
 
