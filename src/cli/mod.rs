@@ -11,10 +11,14 @@ mod controller;
 pub mod crds;
 mod demo;
 mod diff;
+mod explain;
 mod folder;
+mod history;
+mod look;
 mod plan;
 mod question;
 mod rollback;
+mod rollout;
 mod simulator;
 mod validate;
 
@@ -46,6 +50,21 @@ enum Command {
     Plan(plan::PlanArgs),
     /// Print what is there of a folder of manifests, what is left of the budget, and when cuts will be done
     Get(plan::GetArgs),
+    /// Print why a tenant is on its version, or where a rollout stands: one chain of causes, with what ends it
+    ///
+    /// It is made from what the controller sees and decides, and changes nothing; Omni is not asked. In files (-f) or in the
+    /// cluster that the kubeconfig names.
+    ///
+    /// It exits with 0 where all is as asked for, 3 where something is waited for, 1 where the mapping cannot be read, 2 where
+    /// there is no such tenant or rollout.
+    Explain(explain::ExplainArgs),
+    /// Print who moved a tenant when, from where to where and why, or what the attempts of a rollout did
+    ///
+    /// It is read from the ledger, oldest first, and asks Omni nothing. A tenant's history takes a scan of what is recorded
+    /// of its environments.
+    History(history::HistoryArgs),
+    /// Print how far a rollout is, or follow it
+    Rollout(rollout::RolloutArgs),
     /// Print what differs between two complete versions, by view, field, topic, dashboard and tile; changes nothing
     ///
     /// It reads from Omni, with the key of the instance and within its request budget: 3 calls to see which organisation it
@@ -124,6 +143,9 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Apply(args) => apply::run(args).await.into(),
         Command::Plan(args) => plan::plan(args).await.into(),
         Command::Get(args) => plan::get(args).await.into(),
+        Command::Explain(args) => explain::run(args).await.into(),
+        Command::History(args) => history::run(args).await.into(),
+        Command::Rollout(args) => rollout::run(args).await.into(),
         Command::Diff(args) => diff::run(args).await.into(),
         Command::Validate(args) => validate::run(args).await.into(),
         Command::Rollback(args) => rollback::run(args).await.into(),

@@ -25,6 +25,7 @@ mod in_use;
 mod kind;
 mod lanes;
 mod lead;
+mod listed;
 mod measured;
 mod merge;
 mod passes;
@@ -52,6 +53,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 pub use lead::LeaseOptions;
+pub use listed::{Listed, list_objects};
 pub use secrets::ClusterSecrets;
 
 use crate::ports::Clients;

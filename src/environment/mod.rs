@@ -5,6 +5,8 @@
 
 mod act;
 mod decide;
+mod explain;
+mod forecast;
 mod observe;
 pub mod orders;
 mod report;
@@ -15,6 +17,9 @@ mod tests;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+
+pub use explain::{Asked, Cause, Ends, Explanation, Outlook, Progress, WaveProgress, explain, moved_by};
+pub use forecast::{Forecast, WaveForecast};
 
 use crate::ports::{Failure, Lookup, Mapping, MappingError, Next, Object, World};
 use crate::resources::conditions::{Finding, Reason};
@@ -213,6 +218,8 @@ pub struct EnvironmentPlan {
     pub rollouts: Vec<RolloutReport>,
     /// What would be said of each approval, likewise.
     pub approvals: Vec<ApprovalReport>,
+    /// How the rollout that moves tenants would go from there.
+    pub forecast: Option<Forecast>,
 }
 
 /// What a pass would do now; it writes nothing.
@@ -229,6 +236,7 @@ pub async fn plan(world: &World, key: &EnvironmentKey) -> Result<EnvironmentPlan
             pins: pass.pins,
             rollouts: pass.rollouts,
             approvals: pass.approvals,
+            forecast: None,
         });
     }
     let (mapping, _) = world.mapping(&instance).await?;
@@ -249,12 +257,14 @@ pub async fn plan(world: &World, key: &EnvironmentKey) -> Result<EnvironmentPlan
     });
     let moves = flips.chain(removals).collect();
     let failed = act::Failed::default();
+    let forecast = forecast::forecast(&seen);
     let pass = report::report(&seen, &decision, &failed, instance.spec.interval.into());
     Ok(EnvironmentPlan {
         moves,
         pins: pass.pins,
         rollouts: pass.rollouts,
         approvals: pass.approvals,
+        forecast,
     })
 }
 

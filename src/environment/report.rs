@@ -1,7 +1,7 @@
 //! What a pass says of its pins, and when it wants to look again.
 
 mod approvals;
-mod rollout;
+pub(super) mod rollout;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -109,7 +109,7 @@ pub(super) fn report(seen: &Observed, decision: &Decision, failed: &Failed, inte
 }
 
 /// When to look again: at the first of all times, but with growing pauses while something fails that may pass.
-fn next(now: Timestamp, decision: &Decision, failed: &Failed, interval: Duration) -> Next {
+pub(super) fn next(now: Timestamp, decision: &Decision, failed: &Failed, interval: Duration) -> Next {
     let mut wake = decision.wake;
     let interval = interval.max(LEAST_PAUSE);
     let mut pause = if decision.awaits {
@@ -207,7 +207,7 @@ fn findings(
 }
 
 /// What a pin that will go on without a person waits for.
-fn goes_on(standing: &Standing, wish: i32) -> (Reason, String) {
+pub(super) fn goes_on(standing: &Standing, wish: i32) -> (Reason, String) {
     match standing {
         Standing::Deleting => {
             let rest = "the pin is being deleted; until it is gone its row stays as it is";
@@ -243,7 +243,7 @@ fn unwritten(pin: &Object<TenantPinSpec>, failure: &Failure, pinned: Option<Stri
 }
 
 /// Who has the claim, and how it can be had.
-fn claimed(holder: &str, fate: Holder) -> String {
+pub(super) fn claimed(holder: &str, fate: Holder) -> String {
     let way_out = match fate {
         Holder::Missing(until) => format!(
             "it is not there, but nobody saw it go, so that it may still come back: it counts as deleted from {until}"
@@ -284,7 +284,7 @@ fn not_proved(unproved: &Unproved, wish: i32, then: &str) -> (Reason, String) {
 }
 
 /// What keeps a pin back: why, until when, and whose move it is.
-fn kept_back(kept: &Kept, wish: i32) -> (Reason, String) {
+pub(super) fn kept_back(kept: &Kept, wish: i32) -> (Reason, String) {
     match kept {
         Kept::ChangedOutside { was, confirm } => {
             let was = held(*was);
@@ -425,7 +425,7 @@ fn about(failure: &Failure, subject: &str) -> Failure {
 }
 
 /// Whom a pin is about.
-fn who(pin: &Object<TenantPinSpec>) -> String {
+pub(super) fn who(pin: &Object<TenantPinSpec>) -> String {
     format!("tenant {} in {}", pin.spec.tenant, pin.spec.environment)
 }
 
@@ -438,7 +438,7 @@ fn wished(wish: Option<i32>) -> String {
 }
 
 /// What a row holds, as the rest of a sentence.
-fn held(row: Option<i32>) -> String {
+pub(super) fn held(row: Option<i32>) -> String {
     row.map_or_else(|| "has no row".to_owned(), |version| format!("is on version {version}"))
 }
 

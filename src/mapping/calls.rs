@@ -14,7 +14,7 @@ macro_rules! calls_by_their_parts {
             use crate::mapping::calls::calls;
             use crate::ports::{
                 Ask, Budget, CheckResult, Claim, Command, CompleteVersion, DashboardRecord, DashboardRow, EnvironmentView, Flip, FlipOutcome,
-                FoundLine, FoundReport, Intent, IntentStep, Mapping, MappingError, Organization, Place, Return, RolloutEvent, RowRemoval, Shape,
+                FoundLine, FoundReport, History, HistoryAsk, Intent, IntentStep, Mapping, MappingError, Organization, Place, Return, RolloutEvent, RowRemoval, Shape,
                 Told, VersionChange, VersionRecord,
             };
             use crate::resources::TenantTable;
@@ -75,6 +75,8 @@ macro_rules! calls_by_their_parts {
                     = read_claimed_environments() as read, "list the claimed environments";
                 fn environment(environment: &str, evidence: &[String], tenants: Option<&TenantTable>) -> EnvironmentView
                     = read_environment(environment, evidence, tenants) as read, "read environment {environment:?}";
+                fn history(ask: &HistoryAsk) -> History
+                    = read_history(ask) as read, "read the ledger's history";
                 fn set_claims(environment: &str, claims: &[Claim]) -> ()
                     = write_claims(environment, claims) as write, "set claims in environment {environment:?}";
                 fn release_claims(environment: &str, tenants: &[String]) -> ()

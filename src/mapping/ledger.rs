@@ -248,8 +248,7 @@ impl EnvironmentView {
     /// Puts batches, oldest first, into the lists of their tenants.
     pub(super) fn add_events(&mut self, environment: &str, batches: Vec<EventBatch>) -> Result<(), MappingErrorKind> {
         for batch in batches {
-            let known = KINDS.iter().find(|(_, word)| *word == batch.kind);
-            let (kind, _) = known.ok_or_else(|| unreadable("an event", &format!("its kind is {:?}", batch.kind)))?;
+            let kind = event_kind(&batch.kind)?;
             let at = time(batch.at)?;
             let wave = batch.attempt.zip(batch.wave);
             let cause = Arc::new(Cause {
@@ -264,7 +263,7 @@ impl EnvironmentView {
             for (tenant, from) in batch.tenants.into_iter().zip(batch.from) {
                 lists.entry(tenant).or_default().push(PinEvent {
                     at,
-                    kind: *kind,
+                    kind,
                     from,
                     to: batch.to,
                     wanted_version: batch.wanted_version,
@@ -313,6 +312,13 @@ pub(super) fn event_word(kind: PinEventKind) -> &'static str {
         .find(|(known, _)| *known == kind)
         .map(|(_, word)| *word)
         .expect("every kind has a word")
+}
+
+/// The other way.
+pub(super) fn event_kind(word: &str) -> Result<PinEventKind, MappingErrorKind> {
+    let known = KINDS.iter().find(|(_, known)| *known == word);
+    let known = known.map(|(kind, _)| *kind);
+    known.ok_or_else(|| unreadable("an event", &format!("its kind is {word:?}")))
 }
 
 /// The ledger's word for a policy, which is the API's.

@@ -14,6 +14,7 @@ mod calls;
 mod checks;
 mod commands;
 mod compare;
+mod history;
 mod ledger;
 mod lines;
 mod postgres;

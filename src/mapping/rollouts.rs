@@ -5,7 +5,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::ledger::{EventBatch, time, unreadable};
 use super::lines::read_by_name;
-use crate::ports::{Approval, MappingErrorKind, RolloutEvent, RolloutStep, Rollouts, StopKind};
+use crate::ports::{Approval, MappingErrorKind, RecordedStep, RolloutEvent, RolloutStep, Rollouts, StopKind};
 
 /// The columns of a [`RolloutLine`] besides its time, in the order in which they are written.
 pub(super) const COLUMNS: &str =
@@ -15,6 +15,7 @@ pub(super) const COLUMNS: &str =
 #[derive(Debug)]
 pub(super) struct RolloutLine {
     at: i64,
+    environment: String,
     attempt: i32,
     kind: String,
     wave: String,
@@ -28,9 +29,18 @@ pub(super) struct RolloutLine {
     approval: Option<String>,
 }
 
-read_by_name!(RolloutLine { at, attempt, kind, wave, members, target, plan, holder, why, approver, verified, approval } from PgRow, SqliteRow);
+read_by_name!(RolloutLine { at, environment, attempt, kind, wave, members, target, plan, holder, why, approver, verified, approval } from PgRow, SqliteRow);
 
 impl RolloutLine {
+    /// What is told of it to people.
+    pub(super) fn recorded(self) -> Result<RecordedStep, MappingErrorKind> {
+        Ok(RecordedStep {
+            environment: self.environment.clone(),
+            at: time(self.at)?,
+            event: self.event()?,
+        })
+    }
+
     fn stopped(self, kind: StopKind) -> RolloutStep {
         RolloutStep::Stopped {
             kind,

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use snafu::Snafu;
 
 use super::{
-    CheckResult, Command, Evidence, FoundLine, FoundReport, FoundSummary, Order, RolloutEvent, Rollouts, TenantLines,
-    Unproved, WaveOfFlip,
+    CheckResult, Command, Evidence, FoundLine, FoundReport, FoundSummary, History, HistoryAsk, Order, RolloutEvent,
+    Rollouts, TenantLines, Unproved, WaveOfFlip,
 };
 use crate::resources::{PinDeletionPolicy, RenameKind, TenantTable};
 
@@ -528,6 +528,8 @@ pub trait Mapping: Send + Sync {
         evidence: &[String],
         tenants: Option<&TenantTable>,
     ) -> Result<EnvironmentView, MappingError>;
+    /// What the ledger recorded of a tenant or a rollout, for people who ask.
+    async fn history(&self, ask: &HistoryAsk) -> Result<History, MappingError>;
     /// Sets claims, each taking its tenant over from whoever had it.
     async fn set_claims(&self, environment: &str, claims: &[Claim]) -> Result<(), MappingError>;
     /// Gives claims up.

@@ -19,6 +19,7 @@ mod failure;
 pub(crate) mod fakes;
 mod findings;
 mod git_settings;
+mod history;
 mod mapping;
 mod objects;
 mod omni;
@@ -45,6 +46,7 @@ pub use findings::{
     ContentIssue, DocumentFindings, FoundLine, FoundReport, FoundSummary, QueryAnswer, QueryAsk, ValidationIssue,
 };
 pub use git_settings::{GitLink, GitSettings, GitSync, Migration};
+pub use history::{History, HistoryAsk, HistoryOf, RecordedBatches, RecordedMove, RecordedStep};
 pub use mapping::{
     AskedRename, Cause, Claim, CompleteVersion, DashboardIds, DashboardRecord, DashboardRow, DocumentState,
     EnvironmentView, Flip, FlipOutcome, Intent, IntentStep, Mapping, MappingError, MappingErrorKind, ModelState, Move,

@@ -172,6 +172,15 @@ impl WaveSelector {
     }
 }
 
+impl std::fmt::Display for WaveSelector {
+    /// As kubectl takes it; empty where it selects everybody.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0
+            .as_ref()
+            .map_or(Ok(()), |selector| write!(formatter, "{selector}"))
+    }
+}
+
 /// A wave in parts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

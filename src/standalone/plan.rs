@@ -2,6 +2,8 @@
 //! to Omni and no write anywhere, so that it can be asked while another process works; and call for call where it was
 //! rehearsed too, for which Omni is read.
 
+mod waves;
+
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -248,6 +250,9 @@ impl Ahead {
                         let _ = writeln!(text, "{kind}/{name}: {}: {}", it.reason.as_str(), it.message);
                     }
                 }
+                if let Some(forecast) = &plan.forecast {
+                    waves::lines(forecast, text);
+                }
                 if plan.moves.is_empty() {
                     let _ = writeln!(text, "environment {name}: nothing to do now");
                 }
@@ -353,6 +358,7 @@ impl Ahead {
                     "keptBack": kept_back(&pin.findings)})).collect::<Vec<_>>(),
                 "rollouts": plan.rollouts.iter().map(|it| json!({"name": it.name,
                     "keptBack": kept_back(&it.findings)})).collect::<Vec<_>>(),
+                "forecast": plan.forecast,
             }),
             Err(why) => json!({"environment": it.key.environment, "failure": failure(why)}),
         });

@@ -16,11 +16,11 @@ use wavepin::ports::{
     Ask, Budget, CheckResult, Claim, Command, CompleteVersion, Connection, Contract, Copied, CopyRequest,
     DashboardRecord, DashboardRow, Directory, DocumentFindings, DocumentPermit, DocumentRecord, DocumentRequest,
     EnvironmentView, Exported, Flip, FlipOutcome, FolderPermit, FolderRecord, FoundLine, FoundReport, GitLink,
-    GitSettings, GitSync, Grantee, Identity, ImportRequest, Imported, Intent, IntentStep, Mapping, MappingError,
-    MappingErrorKind, Merge, Migration, ModelFile, ModelFiles, ModelRecord, ModelRepository, NewModel, Omni, OmniError,
-    OmniErrorKind, Organization, Place, PublishedRead, QueryAnswer, QueryAsk, RepositoryError, RepositoryErrorKind,
-    Reservation, Return, Revision, RoleGrant, RolloutEvent, RowRemoval, Scheduled, Shape, Standing, Told,
-    ValidationIssue, VersionChange, VersionRecord,
+    GitSettings, GitSync, Grantee, History, HistoryAsk, Identity, ImportRequest, Imported, Intent, IntentStep, Mapping,
+    MappingError, MappingErrorKind, Merge, Migration, ModelFile, ModelFiles, ModelRecord, ModelRepository, NewModel,
+    Omni, OmniError, OmniErrorKind, Organization, Place, PublishedRead, QueryAnswer, QueryAsk, RepositoryError,
+    RepositoryErrorKind, Reservation, Return, Revision, RoleGrant, RolloutEvent, RowRemoval, Scheduled, Shape,
+    Standing, Told, ValidationIssue, VersionChange, VersionRecord,
 };
 use wavepin::resources::TenantTable;
 
@@ -358,6 +358,7 @@ behind_a_fuse! {
     fn tenants_by_version() -> Result<BTreeMap<i32, u64>, MappingError>;
     fn claimed_environments() -> Result<BTreeSet<String>, MappingError>;
     fn environment(environment: &str, evidence: &[String], tenants: Option<&TenantTable>) -> Result<EnvironmentView, MappingError>;
+    fn history(ask: &HistoryAsk) -> Result<History, MappingError>;
     fn set_claims(environment: &str, claims: &[Claim]) -> Result<(), MappingError>;
     fn release_claims(environment: &str, tenants: &[String]) -> Result<(), MappingError>;
     fn record_outside(environment: &str, changes: &[(String, Option<i32>, Option<i32>, i32)]) -> Result<(), MappingError>;

@@ -2,6 +2,7 @@
 //! own tables in a real PostgreSQL. What came of it is asked of the organisation and of `psql`, not of Wavepin.
 
 mod approved;
+mod asked;
 pub(crate) mod at_rest;
 mod available;
 pub(crate) mod back;

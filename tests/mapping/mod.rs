@@ -97,6 +97,7 @@ on_both! {
     a_flip_is_whole_or_nothing
     what_happens_to_a_rollout_adds_up_and_happens_once
     what_checks_are_answered_is_one_row_a_change_and_counts_for_its_attempt
+    history_is_told_of_a_tenant_and_of_a_rollout_newest_last_and_bounded
     only_complete_versions_with_all_their_rows_get_tenants
     of_two_flips_at_once_one_is_told_that_rows_moved
     no_tenant_can_be_moved_to_a_version_that_nobody_declared

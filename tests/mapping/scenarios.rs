@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use wavepin::ports::{
     Answer, Approval, AskedRename, CheckOutcome, CheckResult, Claim, CompleteVersion, DashboardIds, DashboardRecord,
-    DashboardRow, DocumentState, Evidence, Flip, FlipOutcome, FoundLine, FoundReport, FoundSummary, Intent, IntentStep,
-    Mapping, MappingError, MappingErrorKind, ModelState, Move, Organization, PinEventKind, RolloutEvent, RolloutStep,
-    Rollouts, RowRemoval, Sampled, SourceStamp, VersionChange, WaveOfFlip,
+    DashboardRow, DocumentState, Evidence, Flip, FlipOutcome, FoundLine, FoundReport, FoundSummary, History,
+    HistoryAsk, HistoryOf, Intent, IntentStep, Mapping, MappingError, MappingErrorKind, ModelState, Move, Organization,
+    PinEventKind, RolloutEvent, RolloutStep, Rollouts, RowRemoval, Sampled, SourceStamp, VersionChange, WaveOfFlip,
 };
 use wavepin::resources::{PinDeletionPolicy, RenameKind};
 
@@ -725,7 +725,7 @@ pub(crate) async fn what_checks_are_answered_is_one_row_a_change_and_counts_for_
         .await
         .unwrap();
     let look = async || {
-        let view = mapping.environment("production", &[]).await.unwrap();
+        let view = mapping.environment("production", &[], None).await.unwrap();
         (view.rollouts.attempt.unwrap().checks, view.now)
     };
     let (none, now) = look().await;
@@ -791,7 +791,7 @@ pub(crate) async fn what_checks_are_answered_is_one_row_a_change_and_counts_for_
     assert_eq!(records[&key("smoke")].answer, fails);
 
     // Another environment, and another attempt, know nothing of it.
-    let elsewhere = mapping.environment("staging", &[]).await.unwrap().rollouts;
+    let elsewhere = mapping.environment("staging", &[], None).await.unwrap().rollouts;
     assert_eq!(elsewhere.attempt, None);
     let next = RolloutEvent {
         attempt: 2,
@@ -808,6 +808,133 @@ pub(crate) async fn what_checks_are_answered_is_one_row_a_change_and_counts_for_
         look().await.0.is_empty(),
         "an answer that comes late counts for its attempt alone"
     );
+}
+
+pub(crate) async fn history_is_told_of_a_tenant_and_of_a_rollout_newest_last_and_bounded(bed: Bed) {
+    let mapping = bed.writer().await;
+    complete(&*mapping, 1).await;
+    complete(&*mapping, 2).await;
+    let ask = |of: HistoryOf| HistoryAsk {
+        of,
+        environment: Some("production".to_owned()),
+        since: None,
+        most: 10,
+    };
+    let a = || ask(HistoryOf::Tenant("a".to_owned()));
+    assert_eq!(mapping.history(&a()).await.unwrap(), History::default());
+
+    let in_wave = |attempt, wave: &str, target, moves: &[(&str, Option<i32>)]| Flip {
+        wave: Some(WaveOfFlip {
+            attempt,
+            wave: wave.to_owned(),
+        }),
+        reason: "rollout".to_owned(),
+        ..flip(target, moves)
+    };
+    mapping
+        .flip(&flip(1, &[("b", None), ("a", None), ("aa", None)]))
+        .await
+        .unwrap();
+    let elsewhere = Flip {
+        environment: "staging".to_owned(),
+        ..flip(2, &[("a", None)])
+    };
+    mapping.flip(&elsewhere).await.unwrap();
+    let step = |step| RolloutEvent {
+        target: 2,
+        ..happens(step)
+    };
+    let opened = step(RolloutStep::Opened {
+        wave: "canary".to_owned(),
+        members: 2,
+    });
+    let of_other = RolloutEvent {
+        attempt: 2,
+        holder: "ns/other".to_owned(),
+        ..step(RolloutStep::Started)
+    };
+    let begins = [step(RolloutStep::Started), opened];
+    mapping.record_rollout("production", &begins).await.unwrap();
+    mapping.flip(&in_wave(1, "canary", 2, &[("a", Some(1))])).await.unwrap();
+    mapping.flip(&in_wave(1, "canary", 2, &[("b", Some(1))])).await.unwrap();
+    mapping.record_rollout("production", &[of_other]).await.unwrap();
+    mapping.flip(&in_wave(2, "all", 2, &[("aa", Some(1))])).await.unwrap();
+    let outside = [("a".to_owned(), Some(2), None, 2)];
+    mapping.record_outside("production", &outside).await.unwrap();
+
+    let told = mapping.history(&a()).await.unwrap();
+    assert_eq!((told.steps.len(), told.batches.len(), told.cut), (0, 0, false));
+    let moves: Vec<_> = told
+        .moves
+        .iter()
+        .map(|it| {
+            (
+                it.event.kind,
+                it.event.from,
+                it.event.to,
+                it.event.cause.reason.as_str(),
+                it.rollout.as_deref(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        moves,
+        [
+            (PinEventKind::Flip, None, Some(1), "spec.version", None),
+            (PinEventKind::Flip, Some(1), Some(2), "rollout", Some("ns/main")),
+            (PinEventKind::Outside, Some(2), None, "changed-outside", None),
+        ]
+    );
+    assert_eq!(
+        told.moves[1]
+            .event
+            .cause
+            .wave
+            .as_ref()
+            .map(|it| (it.attempt, it.wave.as_str())),
+        Some((1, "canary"))
+    );
+    assert!(told.moves.is_sorted_by_key(|it| it.event.at));
+    let everywhere = HistoryAsk {
+        environment: None,
+        ..a()
+    };
+    assert_eq!(mapping.history(&everywhere).await.unwrap().moves.len(), 4);
+    let newest = mapping.history(&HistoryAsk { most: 2, ..a() }).await.unwrap();
+    assert_eq!((newest.moves.as_slice(), newest.cut), (&told.moves[1..], true));
+    let exactly = mapping.history(&HistoryAsk { most: 3, ..a() }).await.unwrap();
+    assert_eq!((exactly.moves.len(), exactly.cut), (3, false));
+    let since = HistoryAsk {
+        since: Some(told.moves[1].event.at),
+        ..a()
+    };
+    assert_eq!(mapping.history(&since).await.unwrap().moves, told.moves[1..]);
+
+    let main = || ask(HistoryOf::Rollout("ns/main".to_owned()));
+    let of_main = mapping.history(&main()).await.unwrap();
+    let steps: Vec<_> = of_main
+        .steps
+        .iter()
+        .map(|it| (it.environment.as_str(), it.event.clone()))
+        .collect();
+    assert_eq!(steps, begins.map(|event| ("production", event)));
+    let [batches] = of_main.batches.as_slice() else {
+        panic!("of its own attempt alone: {of_main:?}")
+    };
+    let key = (batches.attempt, batches.wave.as_str(), batches.reason.as_str());
+    assert_eq!(
+        (key, batches.batches, batches.tenants),
+        ((1, "canary", "rollout"), 2, 2)
+    );
+    assert_eq!((of_main.moves.len(), of_main.cut), (0, false));
+    let last = mapping.history(&HistoryAsk { most: 1, ..main() }).await.unwrap();
+    assert_eq!((last.steps.as_slice(), last.cut), (&of_main.steps[1..], true));
+    assert_eq!(last.batches, of_main.batches);
+    let nobody = mapping
+        .history(&ask(HistoryOf::Rollout("ns/nobody".to_owned())))
+        .await
+        .unwrap();
+    assert_eq!(nobody, History::default());
 }
 
 pub(crate) async fn only_complete_versions_with_all_their_rows_get_tenants(bed: Bed) {

@@ -1,6 +1,7 @@
 //! The commands of the pages in `docs/`, run as they stand there.
 
 mod diff;
+mod explain;
 mod first_version;
 mod install;
 mod plan;

@@ -6,6 +6,7 @@ mod bench;
 mod checked;
 mod diff;
 mod edits;
+mod explain;
 mod full;
 mod git;
 mod refusals;

@@ -35,11 +35,11 @@ pub(super) const BY_SPEC: &str = "spec.version";
 pub(super) const BY_RESTORE: &str = "restore-row";
 
 /// The reason of a flip that a rollout asks for.
-const BY_ROLLOUT: &str = "rollout";
+pub(super) const BY_ROLLOUT: &str = "rollout";
 /// The reason of a flip by which a rollout takes tenants back to what they had.
-const BY_WAY_BACK: &str = "rollout-back";
+pub(super) const BY_WAY_BACK: &str = "rollout-back";
 /// The reason of a flip by which a tenant without a row gets the version that was last rolled out to the end.
-const BY_BASELINE: &str = "rollout-baseline";
+pub(super) const BY_BASELINE: &str = "rollout-baseline";
 
 /// The reason of a flip by which tenants go back to what they had, since their rollout was rolled back.
 pub(super) const BY_ROLLED_BACK: &str = "rolled-back";
@@ -433,7 +433,7 @@ fn missing_until(holder: &Holder) -> Option<Timestamp> {
 }
 
 /// When what keeps a pin ends by itself, by this process's clock.
-fn wake(seen: &Observed, kept: &Kept) -> Option<Timestamp> {
+pub(super) fn wake(seen: &Observed, kept: &Kept) -> Option<Timestamp> {
     match kept {
         Kept::Held(hold) => hold.until,
         // The ages of events are measured with the database's clock, wake-ups with ours.

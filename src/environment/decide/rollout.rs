@@ -203,8 +203,11 @@ impl<'a> Course<'a> {
                 None => self.advance_wave(wave, &mut members, all_ended, gate.as_ref()),
             };
             all_ended &= phase == WavePhase::Ended;
+            waves.push(WaveState {
+                waits: waits.clone(),
+                ..self.state(wave, phase, &members)
+            });
             wait = wait.or(waits);
-            waves.push(self.state(wave, phase, &members));
         }
         for follower in followers.iter_mut() {
             if follower.standing == Standing::Moving && follower.leave.is_none() {
@@ -487,6 +490,7 @@ impl<'a> Course<'a> {
             opened_at: record.map(|record| record.opened_at),
             ended_at: record.and_then(|record| record.ended_at),
             approval: self.approval_of(wave).map(|record| record.approval.clone()),
+            waits: None,
         }
     }
 

@@ -69,15 +69,16 @@ fn of(rollout: &Rollout, findings: Vec<Finding>, progress: Option<RolloutProgres
     }
 }
 
-fn progress(seen: &Observed, decision: &Decision, lead: &Lead, failed: &Failed) -> RolloutProgress {
-    let pins = seen.pins.iter().zip(&decision.standings).zip(&decision.wishes);
-    let following = pins.filter(|((pin, _), _)| pin.spec.version.is_none());
-    let left_out = following.filter_map(|((pin, standing), wish)| {
-        let why = match standing {
-            Standing::Conflict { .. } => Reason::Conflict,
-            Standing::Invalid(_) => Reason::Invalid,
-            standing => kept(standing, wish.unwrap_or_default())?,
-        };
+pub(in super::super) fn progress(
+    seen: &Observed,
+    decision: &Decision,
+    lead: &Lead,
+    failed: &Failed,
+) -> RolloutProgress {
+    let pins = seen.pins.iter().zip(&decision.standings);
+    let following = pins.filter(|(pin, _)| pin.spec.version.is_none());
+    let left_out = following.filter_map(|(pin, standing)| {
+        let why = keeps_out(standing)?;
         let tenant = &pin.spec.tenant;
         let pin = match pin.name == *tenant {
             true => String::new(),
@@ -88,7 +89,7 @@ fn progress(seen: &Observed, decision: &Decision, lead: &Lead, failed: &Failed) 
     let rows = decision.rows.iter().filter_map(|(tenant, standing)| {
         // Of a row without a pin nobody else would tell it.
         let failed = failed.tenants.get(tenant).map(|failure| failure.reason);
-        let why = failed.or_else(|| kept(standing, 0))?;
+        let why = failed.or_else(|| keeps_out(standing))?;
         Some(format!("{tenant}: {}", why.as_str()))
     });
     let mut left_out: Vec<String> = left_out.chain(rows).collect();
@@ -107,11 +108,13 @@ fn progress(seen: &Observed, decision: &Decision, lead: &Lead, failed: &Failed) 
     }
 }
 
-/// Why a tenant does not move with its wave, if something of its own keeps it.
-fn kept(standing: &Standing, wish: i32) -> Option<Reason> {
+/// Why a tenant that follows does not move with its wave, where something of its own keeps it.
+pub(in super::super) fn keeps_out(standing: &Standing) -> Option<Reason> {
     match standing {
         Standing::Kept(Kept::Queued { .. } | Kept::Unproved(_) | Kept::Unlabelled) => None,
-        Standing::Kept(kept) => Some(kept_back(kept, wish).0),
+        Standing::Kept(kept) => Some(kept_back(kept, 0).0),
+        Standing::Conflict { .. } => Some(Reason::Conflict),
+        Standing::Invalid(_) => Some(Reason::Invalid),
         _ => None,
     }
 }
@@ -228,7 +231,7 @@ fn complete(lead: &Lead, now: &str, progress: &RolloutProgress) -> Finding {
 }
 
 /// What a rollout waits for: why, until when, and whose move it is.
-fn waits(wait: &Wait, lead: &Lead, target: i32) -> (Reason, String) {
+pub(in super::super) fn waits(wait: &Wait, lead: &Lead, target: i32) -> (Reason, String) {
     match wait {
         Wait::NotComplete { declared: true } => {
             let text = format!("version {target} is not complete yet; the rollout goes on as soon as it is");

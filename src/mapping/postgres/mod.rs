@@ -11,6 +11,7 @@ mod environment;
 mod errors;
 mod flip;
 mod found;
+mod history;
 mod organization;
 mod schema;
 mod session;

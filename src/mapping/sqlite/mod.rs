@@ -9,6 +9,7 @@ mod commands;
 mod environment;
 mod flip;
 mod found;
+mod history;
 mod organization;
 mod schema;
 mod tenants;

@@ -9,8 +9,8 @@ use tokio::sync::Mutex;
 
 use crate::ports::{
     CheckResult, Claim, Clock, Command, CompleteVersion, DashboardRecord, DashboardRow, EnvironmentView, Flip,
-    FlipOutcome, FoundLine, FoundReport, Intent, IntentStep, Mapping, MappingError, MappingErrorKind, Organization,
-    RolloutEvent, RowRemoval, Shape, VersionChange, VersionRecord,
+    FlipOutcome, FoundLine, FoundReport, History, HistoryAsk, Intent, IntentStep, Mapping, MappingError,
+    MappingErrorKind, Organization, RolloutEvent, RowRemoval, Shape, VersionChange, VersionRecord,
 };
 use crate::resources::TenantTable;
 
@@ -251,6 +251,10 @@ impl Mapping for Ledger {
         tenants: Option<&TenantTable>,
     ) -> Result<EnvironmentView, MappingError> {
         self.real.environment(environment, evidence, tenants).await
+    }
+
+    async fn history(&self, ask: &HistoryAsk) -> Result<History, MappingError> {
+        self.real.history(ask).await
     }
 
     async fn set_claims(&self, _: &str, _: &[Claim]) -> Result<(), MappingError> {

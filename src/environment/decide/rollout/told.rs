@@ -60,6 +60,8 @@ pub(in crate::environment) struct WaveState {
     pub(in crate::environment) ended_at: Option<Timestamp>,
     /// Who approved it.
     pub(in crate::environment) approval: Option<Approval>,
+    /// What its next move, or its end, waits for; nothing where it waits for the waves before it.
+    pub(in crate::environment) waits: Option<Wait>,
 }
 
 /// What the next move of a rollout waits for.

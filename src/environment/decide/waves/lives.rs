@@ -6,6 +6,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
+use super::super::super::explain::gallery::everything_is_explained;
 use super::super::super::scene::Scene;
 use super::super::{BY_ORDER, BY_ROLLED_BACK, BY_ROLLOUT, BY_WAY_BACK, Kept, Plan, Standing, Wait};
 use super::approvals::approve;
@@ -343,6 +344,7 @@ proptest! {
         settle_and_check(&mut scene)?;
         for act in &acts {
             perform(&mut scene, act);
+            everything_is_explained(&scene);
             settle_and_check(&mut scene)?;
         }
         // Whoever waits for a person is freed, and time passes.
