@@ -20,7 +20,7 @@ pub(crate) fn api_server_with_definitions() -> &'static ApiServer {
     APPLIED.get_or_init(|| {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/crds");
         let applied = api_server.kubectl(&["apply", "--server-side", "-f", folder]).success();
-        assert_eq!(applied.lines().count(), 4, "{applied}");
+        assert_eq!(applied.lines().count(), 5, "{applied}");
         let established = ["wait", "--for=condition=Established", "--timeout=30s", "-f", folder];
         api_server.kubectl(&established).success();
     });
