@@ -180,7 +180,7 @@ async fn a_wave_opens_by_whom_the_rights_and_the_policy_let_approve_and_the_ledg
     what_is_not_proved_opens_no_wave_that_asks_for_it(&bed, &jane, &impostor);
     the_ledger_says_who(&bed, &jane);
     // Whoever deletes in the foreground has others update the object, which approves nothing.
-    let delete = ["delete", "wapp", "live-rest-3", "--cascade=foreground", "--timeout=30s"];
+    let delete = ["delete", "wapp", "live-rest-3", "--cascade=foreground", "--timeout=60s"];
     bed.cluster.kubectl(&delete);
     let policies = "validatingadmissionpolicy,validatingadmissionpolicybinding";
     let name = format!("{}-wavepin-approver", bed.cluster.home);

@@ -182,9 +182,10 @@ fn command(awaited: &AwaitedApproval) -> String {
     let attempt = plan.rsplit('-').next().unwrap_or_default();
     let short: String = rollout.chars().take(LONGEST).collect();
     let name = format!("{}-{wave}-{attempt}", short.trim_end_matches(['-', '.']));
+    // In quotes: a wave may be called `no`, or `1`.
     format!(
-        "echo \"{{apiVersion: wavepin.dev/v1alpha1, kind: WaveApproval, metadata: {{name: {name}, namespace: {namespace}}}, \
-         spec: {{rolloutRef: {{name: {rollout}}}, wave: {wave}, plan: {plan}, approver: '$(kubectl auth whoami \
+        "echo \"{{apiVersion: wavepin.dev/v1alpha1, kind: WaveApproval, metadata: {{name: '{name}', namespace: '{namespace}'}}, \
+         spec: {{rolloutRef: {{name: '{rollout}'}}, wave: '{wave}', plan: {plan}, approver: '$(kubectl auth whoami \
          -o jsonpath={{.status.userInfo.username}})'}}}}\" | kubectl create -f -"
     )
 }

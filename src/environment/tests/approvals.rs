@@ -59,8 +59,8 @@ async fn a_wave_waits_for_a_person_with_what_to_type_and_tells_who_approved_it()
     );
     let plan = plan_of(&waits);
     let manifest = format!(
-        "kind: WaveApproval, metadata: {{name: main-canary-1, namespace: apps}}, spec: {{rolloutRef: {{name: main}}, \
-         wave: canary, plan: {plan}, approver: "
+        "kind: WaveApproval, metadata: {{name: 'main-canary-1', namespace: 'apps'}}, spec: {{rolloutRef: {{name: 'main'}}, \
+         wave: 'canary', plan: {plan}, approver: "
     );
     assert!(waiting.message.contains(&manifest), "{}", waiting.message);
     assert!(waiting.message.len() < 1000, "{}", waiting.message);
