@@ -25,8 +25,11 @@ pub(super) struct CheckLine {
 
 read_by_name!(CheckLine { id, at, asked_at, wave, name, outcome, failures, failing, message } from PgRow, SqliteRow);
 
+/// A record by its wave and check, with the id of its row.
+type Found = ((String, String), (i64, CheckRecord));
+
 impl CheckLine {
-    fn record(self) -> Result<((String, String), (i64, CheckRecord)), MappingErrorKind> {
+    fn record(self) -> Result<Found, MappingErrorKind> {
         let odd = |why: String| unreadable("an answer to a check", &why);
         let outcome = CheckOutcome::ALL.into_iter().find(|it| it.word() == self.outcome);
         let record = CheckRecord {

@@ -151,6 +151,9 @@ impl Secrets for Declared {
 /// What a test gives, or refuses, when a pass asks for an adapter.
 pub(crate) type Wire<T> = Box<dyn Fn() -> Result<Arc<T>, ConnectError> + Send + Sync>;
 
+/// What a test says when a check is asked.
+pub(crate) type Answering = Box<dyn Fn(&Question) -> Answer + Send + Sync>;
+
 /// Adapters as the test wires them.
 pub(crate) struct Wired {
     /// The mapping.
@@ -158,7 +161,7 @@ pub(crate) struct Wired {
     /// The organisation.
     pub(crate) omni: Mutex<Wire<dyn Omni>>,
     /// What checks are answered.
-    pub(crate) answers: Mutex<Box<dyn Fn(&Question) -> Answer + Send + Sync>>,
+    pub(crate) answers: Mutex<Answering>,
     /// How often credentials were forgotten.
     pub(crate) forgotten: Mutex<usize>,
 }

@@ -297,7 +297,7 @@ async fn a_process_that_ends_anywhere_around_a_check_leaves_the_next_one_to_the_
     let expected = end(&undisturbed).await;
     assert_eq!(expected.0, [1, 1]);
     assert_eq!(expected.1, ["canary Failed 1 [\"acme\"]"]);
-    assert_eq!(expected.2, ["Started ", "Opened canary", "Stopped "]);
+    assert_eq!(expected.2, ["Started ", "Opened canary", "RolledBack "]);
     let key = EnvironmentKey {
         namespace: "apps".to_owned(),
         instance: "omni".to_owned(),
