@@ -100,6 +100,15 @@ fn walk_object(schema: &Value, value: &Value, path: &str, faults: &mut Faults) {
             faults.push(format!("{path}.{required} is missing"));
         }
     }
+    within(
+        schema,
+        "minProperties",
+        "maxProperties",
+        fields.len(),
+        "entries",
+        path,
+        faults,
+    );
     if let Some(each) = schema.get("additionalProperties") {
         for (name, field) in fields {
             walk(each, field, &format!("{path}.{name}"), faults);
@@ -235,7 +244,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::resources::{ModelVersion, OmniInstance, TenantPin};
+    use crate::resources::{ModelVersion, OmniInstance, TenantPin, VersionRollout, WaveApproval};
 
     #[test]
     fn each_kind_of_fault_is_named_with_its_field() {
@@ -325,7 +334,7 @@ mod tests {
 
     #[test]
     fn every_schema_of_ours_uses_only_words_that_are_checked_here() {
-        const CHECKED: [&str; 15] = [
+        const CHECKED: [&str; 16] = [
             "additionalProperties",
             "type",
             "enum",
@@ -334,6 +343,7 @@ mod tests {
             "items",
             "minItems",
             "maxItems",
+            "maxProperties",
             "minLength",
             "maxLength",
             "pattern",
@@ -343,10 +353,11 @@ mod tests {
             "x-kubernetes-list-type",
         ];
         // Said to people or tools, or done elsewhere: defaults and formats by the types, rules by the reconcilers.
-        const ELSEWHERE: [&str; 5] = [
+        const ELSEWHERE: [&str; 6] = [
             "description",
             "default",
             "format",
+            "x-kubernetes-int-or-string",
             "x-kubernetes-list-map-keys",
             "x-kubernetes-validations",
         ];
@@ -368,5 +379,7 @@ mod tests {
         look(&of_spec::<OmniInstance>());
         look(&of_spec::<ModelVersion>());
         look(&of_spec::<TenantPin>());
+        look(&of_spec::<VersionRollout>());
+        look(&of_spec::<WaveApproval>());
     }
 }

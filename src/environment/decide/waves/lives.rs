@@ -335,7 +335,12 @@ proptest! {
             rows.settle();
             prop_assert_eq!(&pins.0.view.rows, &rows.0.view.rows, "after {:?}", act);
         }
-        prop_assert_eq!(lead(&pins).waves, lead(&rows).waves);
+        // Who takes part is part of the plan, whose word is told where a person is to name it.
+        let waves = |scene: &Scene| -> Vec<super::super::WaveState> {
+            let waves = lead(scene).waves.into_iter();
+            waves.map(|wave| super::super::WaveState { waits: None, ..wave }).collect()
+        };
+        prop_assert_eq!(waves(&pins), waves(&rows));
     }
 
     #[test]
