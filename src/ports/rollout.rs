@@ -225,24 +225,28 @@ impl Rollouts {
         }
     }
 
+    fn begin(&mut self, event: &RolloutEvent) {
+        let goes_on = self.attempt.as_ref().filter(|before| {
+            before.target == event.target && before.completed_at.is_none() && !before.is_rolled_back()
+        });
+        self.attempt = Some(Attempt {
+            number: event.attempt,
+            first: goes_on.map_or(event.attempt, |before| before.first),
+            holder: event.holder.clone(),
+            target: event.target,
+            plan: event.plan.clone(),
+            waves: BTreeMap::new(),
+            completed_at: None,
+            stops: Vec::new(),
+            approvals: BTreeMap::new(),
+            checks: CheckRecords::new(),
+        });
+    }
+
     /// Takes in one event of the newest attempt, or the first of the next.
     pub fn take_in(&mut self, event: &RolloutEvent, at: Timestamp) {
         if event.step == RolloutStep::Started {
-            let goes_on = self.attempt.as_ref().filter(|before| {
-                before.target == event.target && before.completed_at.is_none() && !before.is_rolled_back()
-            });
-            self.attempt = Some(Attempt {
-                number: event.attempt,
-                first: goes_on.map_or(event.attempt, |before| before.first),
-                holder: event.holder.clone(),
-                target: event.target,
-                plan: event.plan.clone(),
-                waves: BTreeMap::new(),
-                completed_at: None,
-                stops: Vec::new(),
-                approvals: BTreeMap::new(),
-                checks: CheckRecords::new(),
-            });
+            self.begin(event);
             return;
         }
         if event.step == RolloutStep::Completed {

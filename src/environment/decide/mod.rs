@@ -237,21 +237,7 @@ pub(super) fn is_of_rollout(flip: &Flip) -> bool {
 pub(super) fn decide(seen: &Observed) -> Decision {
     let claims = claims::settle(seen);
     let (mut course, standings) = rollout::course(seen);
-    let mut draft = Draft::default();
-    for (place, pin) in seen.pins.iter().enumerate() {
-        let owner = claims.owners.get(pin.spec.tenant.as_str());
-        let standing = match (refusal(&pin.spec), owner) {
-            (Some(refusal), _) => Standing::Invalid(refusal),
-            _ if pin.deleting => Standing::Deleting,
-            (None, Some(holder)) if *holder != pin.key() => Standing::Conflict {
-                holder: holder.clone(),
-                fate: fate(seen, &pin.spec.tenant, holder),
-            },
-            // Every pin that is well-formed and stays has a claim or meets another's.
-            (None, _) => draft.row(seen, course.as_ref(), place, pin),
-        };
-        draft.standings.push(standing);
-    }
+    let mut draft = Draft::of_pins(seen, &claims, course.as_ref());
     if let Some(course) = &mut course {
         draft.rows(course);
     }
@@ -309,6 +295,26 @@ struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
+    /// Each pin by itself.
+    fn of_pins(seen: &'a Observed, claims: &claims::Claims<'_>, course: Option<&Course<'a>>) -> Self {
+        let mut draft = Self::default();
+        for (place, pin) in seen.pins.iter().enumerate() {
+            let owner = claims.owners.get(pin.spec.tenant.as_str());
+            let standing = match (refusal(&pin.spec), owner) {
+                (Some(refusal), _) => Standing::Invalid(refusal),
+                _ if pin.deleting => Standing::Deleting,
+                (None, Some(holder)) if *holder != pin.key() => Standing::Conflict {
+                    holder: holder.clone(),
+                    fate: fate(seen, &pin.spec.tenant, holder),
+                },
+                // Every pin that is well-formed and stays has a claim or meets another's.
+                (None, _) => draft.row(seen, course, place, pin),
+            };
+            draft.standings.push(standing);
+        }
+        draft
+    }
+
     /// Decides about the row of a pin that has its claim. What a follower's comes to is told when the rollout has decided
     /// for all of them.
     fn row(

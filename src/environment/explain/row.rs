@@ -120,11 +120,7 @@ impl Look<'_> {
     /// What ends that a row without a pin is kept from its wish.
     fn ends_kept_row(&self, kept: &Kept, tenant: &str, rollout: &Object<VersionRolloutSpec>) -> Ends {
         let (key, wish) = (rollout.key(), rollout.spec.version);
-        let by_pin = || {
-            Ends::person(format!(
-                "declare a TenantPin for it with the spec.version that it shall have"
-            ))
-        };
+        let by_pin = || Ends::person("declare a TenantPin for it with the spec.version that it shall have");
         match kept {
             Kept::ChangedOutside { .. } => Ends::person(format!(
                 "set spec.version of VersionRollout {key} to another one, or declare a TenantPin for it with the \
