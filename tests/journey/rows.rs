@@ -23,6 +23,7 @@ impl Page {
         let (_, section) = text
             .split_once("## Tenants without a pin\n")
             .expect("it has the section");
+        let section = section.split("\n## ").next().expect("it begins");
         let blocks = |kind: &str| -> Vec<String> {
             let mark = format!("```{kind}\n");
             let opened = section.split(&mark).skip(1);

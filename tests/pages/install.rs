@@ -76,7 +76,7 @@ fn helm_installs_upgrades_and_goes_back_and_its_end_leaves_definitions_and_objec
             .kubectl(&["-n", "apps", "apply", "-f", "examples/clinical"])
             .success();
         let before = stored(api_server);
-        assert_eq!((before.0.len(), before.1.len()), (1 + 2 + 6, 4));
+        assert_eq!((before.0.len(), before.1.len()), (1 + 2 + 6, 5));
         for step in life.lines() {
             shell.run(step, &on);
             assert_eq!(stored(api_server), before, "after {step}, {helm:?}");
