@@ -13,7 +13,7 @@ use crate::parts::program::find;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-const POLICY: [&str; 4] = [
+pub(super) const POLICY: [&str; 4] = [
     "--set",
     "approvals.policy.enabled=true",
     "--set",
@@ -21,14 +21,14 @@ const POLICY: [&str; 4] = [
 ];
 
 /// A user of the cluster, with the rights of a ServiceAccount.
-struct User {
-    name: String,
+pub(super) struct User {
+    pub(super) name: String,
     kubeconfig: PathBuf,
 }
 
 impl User {
     /// With this Role.
-    fn new(bed: &Bed, account: &str, role: &str) -> Self {
+    pub(super) fn new(bed: &Bed, account: &str, role: &str) -> Self {
         let cluster = &bed.cluster;
         cluster.kubectl(&["create", "serviceaccount", account]);
         let name = format!("{}:{account}", cluster.namespace);
@@ -42,14 +42,14 @@ impl User {
         }
     }
 
-    fn kubectl(&self, bed: &Bed, args: &[&str], input: &str) -> Output {
+    pub(super) fn kubectl(&self, bed: &Bed, args: &[&str], input: &str) -> Output {
         let kubeconfig = format!("--kubeconfig={}", self.kubeconfig.display());
         let args = [&["-n", &bed.cluster.namespace, &kubeconfig], args].concat();
         bed.cluster.api_server.kubectl_stdin(&args, input)
     }
 
     /// Types what a message says.
-    fn types(&self, told: &str) -> Output {
+    pub(super) fn types(&self, told: &str) -> Output {
         let (_, command) = told.split_once("echo ").expect("it says what to type");
         let kubectl = find("kubectl").expect("the tests have it");
         let path = format!(
@@ -112,7 +112,7 @@ fn became(bed: &Bed, approval: &str, reason: &str) -> Value {
 }
 
 /// Waits until the policy refuses an impostor, and has done so for long enough that what is made now is verified.
-fn in_force(bed: &Bed, impostor: &User, plan: &str) {
+pub(super) fn in_force(bed: &Bed, impostor: &User, plan: &str) {
     let wrong = approval("impostor", "rest", plan, "jane@example.com");
     let try_it = || impostor.kubectl(bed, &["create", "--dry-run=server", "-f", "-"], &wrong);
     eventually("the policy is in force", PATIENCE, || !try_it().status.success());
@@ -135,7 +135,7 @@ fn in_force(bed: &Bed, impostor: &User, plan: &str) {
     eventually("it has settled", PATIENCE, || age().as_secs() > 10);
 }
 
-fn approval(name: &str, wave: &str, plan: &str, approver: &str) -> String {
+pub(super) fn approval(name: &str, wave: &str, plan: &str, approver: &str) -> String {
     json!({
         "apiVersion": "wavepin.dev/v1alpha1", "kind": "WaveApproval", "metadata": {"name": name},
         "spec": {"rolloutRef": {"name": "live"}, "wave": wave, "plan": plan, "approver": approver},
@@ -143,13 +143,12 @@ fn approval(name: &str, wave: &str, plan: &str, approver: &str) -> String {
     .to_string()
 }
 
-fn plan(bed: &Bed) -> String {
+pub(super) fn plan(bed: &Bed) -> String {
     let status = &bed.cluster.object("vro/live")["status"];
     status["plan"].as_str().expect("it has one").to_owned()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_wave_opens_by_whom_the_rights_and_the_policy_let_approve_and_the_ledger_says_who() {
+pub(crate) async fn a_wave_opens_by_whom_the_rights_and_the_policy_let_approve_and_the_ledger_says_who() {
     let bed = Bed::new("approved").await;
     bed.cluster.helm(&POLICY);
     let controller = bed.controller("controller");

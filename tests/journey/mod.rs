@@ -1,7 +1,7 @@
 //! What a user does: `kubectl` on a real API server, the binary with the rights of an installation, the application's
 //! own tables in a real PostgreSQL. What came of it is asked of the organisation and of `psql`, not of Wavepin.
 
-mod approved;
+pub(crate) mod approved;
 mod asked;
 pub(crate) mod at_rest;
 mod available;

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::approved::{POLICY, User, approval, in_force, plan};
 use super::bed::{Bed, FILES};
 use crate::cluster::{condition, eventually};
+use crate::parts::Site;
 
 /// How many tenants are in each wave: canary, early, rest.
 const TENANTS: [(&str, usize); 3] = [("canary", 10), ("early", 90), ("late", 200)];
@@ -101,6 +103,8 @@ fn looks(bed: &Bed, done: &AtomicBool, looks: &AtomicUsize) -> Vec<String> {
 
 pub(crate) async fn three_hundred_tenants_move_by_waves_and_back_and_nobody_sees_a_mix() {
     let bed = Bed::new("waves").await;
+    bed.cluster.helm(&POLICY);
+    let site = Site::saying(json!({"passed": true})).await;
     let controller = bed.controller("controller");
     for file in FILES {
         bed.cluster.apply(&bed.manifest(file));
@@ -122,6 +126,7 @@ pub(crate) async fn three_hundred_tenants_move_by_waves_and_back_and_nobody_sees
         // Also where it fails: the other client would look for ever.
         let ended = Ended(&done);
         there_and_back(&bed);
+        approved_and_failing(&bed, &site);
         drop(ended);
         looking.join().unwrap()
     });
@@ -129,8 +134,72 @@ pub(crate) async fn three_hundred_tenants_move_by_waves_and_back_and_nobody_sees
     assert!(wrong.is_empty(), "{wrong:?}");
     assert!(count > 500, "{count} looks only");
     println!("{count} looks at whole pages, none wrong");
+    let policies = "validatingadmissionpolicy,validatingadmissionpolicybinding";
+    let name = format!("{}-wavepin-approver", bed.cluster.home);
+    bed.cluster.api_server.kubectl(&["delete", policies, &name]).success();
     bed.cluster.end("controller", controller);
     bed.simulator.shutdown().await;
+}
+
+/// Another user approves the second wave, an impostor does not, and the check finds more of it failing than may.
+fn approved_and_failing(bed: &Bed, site: &Site) {
+    let [verbs, kinds] = ["--verb=get,create,patch", "--resource=versionrollouts.wavepin.dev"];
+    bed.cluster.kubectl(&["create", "role", "author", verbs, kinds]);
+    let author = User::new(bed, "author", "author");
+    let [jane, impostor] = ["jane", "impostor"].map(|name| User::new(bed, name, "wavepin-approver"));
+    let mut checked: Value = serde_json::from_str(&rollout(2, "1s")).unwrap();
+    let spec = &mut checked["spec"];
+    spec["waves"][1] = json!({
+        "name": "early", "selector": {"matchLabels": {"tier": "early"}}, "approval": "Verified", "soak": "1h",
+    });
+    let smoke = json!({"name": "smoke", "interval": "1s", "failureLimit": 1, "webhook": {"url": site.url}});
+    spec["checks"] = json!([smoke]);
+    spec["failureBudget"] = json!({"wave": "10%"});
+    spec["onFailure"] = json!("RollBack");
+    author
+        .kubectl(bed, &["apply", "-f", "-"], &checked.to_string())
+        .success();
+
+    let told = bed.told_of("vro/live", "Waiting", "ApprovalMissing", "wave early");
+    assert_eq!(
+        on(bed),
+        ["1:290", "2:10"],
+        "the canary has moved, and its check has passed"
+    );
+    in_force(bed, &impostor, &plan(bed));
+    let refused = author.types(&told).failure();
+    assert!(
+        refused.contains("cannot create resource \"waveapprovals\""),
+        "{refused}"
+    );
+    let wrong = approval("wrong", "early", &plan(bed), &jane.name);
+    let refused = impostor.kubectl(bed, &["create", "-f", "-"], &wrong).failure();
+    assert!(refused.contains("nobody approves in another's name"), "{refused}");
+    assert_eq!(on(bed), ["1:290", "2:10"]);
+
+    // Nine of ninety may fail, and ten do: all go back to what they had, in one transaction.
+    let failing: Vec<String> = (10..20).map(|number| format!("early-{number}")).collect();
+    site.says(json!({"passed": false, "failing": failing, "message": "lab results are off"}));
+    jane.types(&told).success();
+    let told = bed.told("vro/live", "Stalled", "RolloutFailed");
+    assert!(
+        told.contains("fail their checks") && told.contains("wavepin.dev/retry-rollout"),
+        "{told}"
+    );
+    eventually("all are back", PATIENCE, || on(bed) == ["1:300"]);
+    let back = "SELECT reason || ' ' || cardinality(tenants) FROM wavepin.pin_event ORDER BY id DESC LIMIT 1";
+    assert_eq!(
+        bed.database.psql(back).trim(),
+        "rolled-back 99",
+        "but for the one that is held, all that had moved"
+    );
+    let who = "SELECT approver || ' ' || verified FROM wavepin.rollout_event WHERE kind = 'Approved'";
+    assert_eq!(bed.database.psql(who).trim(), format!("{} true", jane.name));
+    let asked = site.asked();
+    assert!(
+        asked.iter().all(|(_, body)| !body.contains("late-")),
+        "nobody asks about who has not moved"
+    );
 }
 
 fn there_and_back(bed: &Bed) {

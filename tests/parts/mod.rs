@@ -19,6 +19,7 @@ mod postgres;
 pub(crate) mod program;
 pub(crate) mod promtool;
 mod proxy;
+mod site;
 mod smoke;
 
 pub(crate) use api_server::ApiServer;
@@ -27,3 +28,4 @@ pub(crate) use one_secret::{OneSecret, bare_instance};
 pub(crate) use postgres::{Database, Postgres};
 pub(crate) use program::{Output, free_port, gitops_tool};
 pub(crate) use proxy::{Line, Proxy};
+pub(crate) use site::Site;

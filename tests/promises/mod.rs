@@ -46,6 +46,13 @@ async fn promise_06_a_batch_flips_whole_or_not_at_all_and_each_goes_back_to_its_
     crate::mapping::back::rows_go_back_each_to_its_own_version_whole_or_not_at_all(Bed::postgres()).await;
 }
 
+/// 7. A gate opens only on evidence for exactly this plan; going back needs none.
+#[tokio::test(flavor = "multi_thread")]
+async fn promise_07_a_gate_opens_only_on_evidence_for_exactly_this_plan() {
+    crate::journey::approved::a_wave_opens_by_whom_the_rights_and_the_policy_let_approve_and_the_ledger_says_who()
+        .await;
+}
+
 /// 8. No change, no write: Omni, SQL and Kubernetes all see zero writes.
 #[tokio::test(flavor = "multi_thread")]
 async fn promise_08_no_change_no_write() {

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::*;
 use crate::environment::scene::{follower, rollout};
+use crate::ports::{Command, Ordered, Scope};
 
 /// What became of it: the rows, what happened to the second rollout, and its batches.
 type End = (Vec<(String, String, i32)>, Vec<String>, Vec<String>);
@@ -95,4 +96,47 @@ async fn a_process_that_ends_at_any_statement_of_a_rollout_leaves_the_next_one_t
     }
     println!("{ends} ends");
     assert!(ends > 15, "{ends} ends only");
+}
+
+#[tokio::test]
+async fn a_process_that_ends_at_any_statement_of_a_rollback_leaves_the_next_one_to_the_same_end() {
+    let mut ends = 0;
+    for polls in 1.. {
+        let house = house().await;
+        declare(&house, 2);
+        house.pass().await;
+        let order = Command {
+            environment: "production".to_owned(),
+            what: Ordered::RollBack(Scope::Rollout { attempt: 2 }),
+            by: "anna".to_owned(),
+            reason: "numbers are off".to_owned(),
+        };
+        house.mapping.give_command(&order).await.unwrap();
+        let key = EnvironmentKey {
+            namespace: "apps".to_owned(),
+            instance: "omni".to_owned(),
+            environment: "production".to_owned(),
+        };
+        if at_most(polls, reconcile(&house.stage.world, &key)).await {
+            break;
+        }
+        ends += 1;
+        house.pass().await;
+        let (rows, steps, _) = end(&house, 2).await;
+        assert!(
+            rows.iter().all(|(.., version)| *version == 1),
+            "ended after {polls} waits: {rows:?}"
+        );
+        let stops = steps.iter().filter(|step| step.starts_with("Ordered")).count();
+        assert_eq!(stops, 1, "ended after {polls} waits: {steps:?}");
+        let mut connection = house.connection().await;
+        let back: Vec<String> =
+            sqlx::query_scalar("SELECT tenants FROM wavepin_pin_event WHERE reason = 'rolled-back'")
+                .fetch_all(&mut connection)
+                .await
+                .unwrap();
+        assert_eq!(back.len(), 1, "in one transaction, and once: {back:?}");
+    }
+    println!("{ends} ends");
+    assert!(ends > 8, "{ends} ends only");
 }
