@@ -150,15 +150,9 @@ fn stopped(view: &EnvironmentView, scope: &Scope, why: &str) -> Option<RolloutEv
         Scope::Wave { wave, .. } => Some(wave.clone()),
     };
     let attempt = view.rollouts.attempt.as_ref().filter(|_| !is_heeded(view, scope))?;
-    Some(RolloutEvent {
-        attempt: attempt.number,
-        holder: attempt.holder.clone(),
-        target: attempt.target,
-        plan: attempt.plan.clone(),
-        step: RolloutStep::Stopped {
-            kind: StopKind::Ordered,
-            wave,
-            why: why.to_owned(),
-        },
-    })
+    Some(attempt.event(RolloutStep::Stopped {
+        kind: StopKind::Ordered,
+        wave,
+        why: why.to_owned(),
+    }))
 }

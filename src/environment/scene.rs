@@ -9,8 +9,8 @@ use super::EnvironmentKey;
 use super::decide::{BY_SPEC, Decision, Plan, Standing, decide};
 use super::observe::{Holder, Observed};
 use crate::ports::{
-    Answer, Cause, Claim, EnvironmentView, Evidence, Flip, Object, Order, PinEvent, PinEventKind, Sampled, Scope,
-    TenantLine, TenantLines, VersionRecord,
+    Answer, Cause, Claim, EnvironmentView, Evidence, Flip, Object, Order, PinEvent, PinEventKind, RolloutStep, Sampled,
+    Scope, StopKind, TenantLine, TenantLines, VersionRecord,
 };
 use crate::resources::{
     Hold, HumanDuration, InstanceRef, PinDeletionPolicy, Requires, TenantPinSpec, VersionRolloutSpec, annotations,
@@ -296,6 +296,18 @@ impl Scene {
             self = self.claim(&tenant, &pin.key(), PinDeletionPolicy::Retain, Holder::Stands);
         }
         self
+    }
+
+    /// The newest attempt is stopped, as checks stop it.
+    pub(super) fn stop(&mut self, kind: StopKind, why: &str) {
+        let attempt = self.0.view.rollouts.attempt.as_ref().expect("one has begun");
+        let stopped = attempt.event(RolloutStep::Stopped {
+            kind,
+            wave: None,
+            why: why.to_owned(),
+        });
+        let now = self.0.view.now;
+        self.0.view.rollouts.take_in(&stopped, now);
     }
 
     /// A person orders tenants back.

@@ -114,6 +114,18 @@ impl Attempt {
                 .any(|stop| stop.kind.takes_back() && stop.wave.as_ref().is_none_or(|wave| *wave == flip.wave))
     }
 
+    /// That this happens to it.
+    #[must_use]
+    pub fn event(&self, step: RolloutStep) -> RolloutEvent {
+        RolloutEvent {
+            attempt: self.number,
+            holder: self.holder.clone(),
+            target: self.target,
+            plan: self.plan.clone(),
+            step,
+        }
+    }
+
     /// Whether any of its tenants is to go back.
     #[must_use]
     pub fn is_rolled_back(&self) -> bool {

@@ -53,12 +53,13 @@ fn with_either_helm(test: impl Fn(Helm, &ApiServer)) {
             "waveapprovals",
         ]
         .map(|it| format!("{it}.wavepin.dev"));
-        let delete = ["delete", "customresourcedefinitions", "--timeout=60s"];
+        // One after the other, each with a look of its own every five seconds at whether its objects are gone.
+        let delete = ["delete", "customresourcedefinitions", "--timeout=240s"];
         let all = delete.into_iter().chain(definitions.iter().map(String::as_str));
         api_server.kubectl(&all.collect::<Vec<_>>()).success();
         for namespace in ["apps", "wavepin"] {
             api_server
-                .kubectl(&["delete", "namespace", namespace, "--timeout=60s"])
+                .kubectl(&["delete", "namespace", namespace, "--timeout=120s"])
                 .success();
         }
     }
@@ -168,7 +169,7 @@ fn a_second_operator_over_the_same_objects_is_refused() {
         let argo = refused("other", &["argocd.configMap.enabled=true", "crds.enabled=false"]);
         assert!(argo.contains("belongs to others and is not overwritten"), "{argo}");
         api_server
-            .kubectl(&["delete", "namespace", "argocd", "--timeout=60s"])
+            .kubectl(&["delete", "namespace", "argocd", "--timeout=120s"])
             .success();
         // Over other namespaces there may be as many as one likes.
         let beside = "helm install other charts/wavepin -n wavepin --set image.repository=a,crds.enabled=false";

@@ -15,7 +15,7 @@ use super::super::observe::Holder;
 use super::super::report;
 use super::super::scene::{ACME, Scene, With, at, flip, follower, outside, pin, rollout};
 use super::{Asked, Explanation, Outlook, of};
-use crate::ports::{Object, Order, RolloutEvent, RolloutStep, Scope, StopKind};
+use crate::ports::{Object, Order, Scope, StopKind};
 use crate::resources::conditions::READY;
 use crate::resources::{Freeze, PinDeletionPolicy, TenantPinSpec, VersionRolloutSpec};
 
@@ -235,20 +235,7 @@ fn ordered_back(scope: Scope) -> Scene {
 /// The second wave's rollout, when it was stopped so.
 fn stopped(kind: StopKind) -> Scene {
     let mut scene = second_wave();
-    let attempt = scene.0.view.rollouts.attempt.clone().expect("it has begun");
-    let event = RolloutEvent {
-        attempt: attempt.number,
-        holder: attempt.holder,
-        target: attempt.target,
-        plan: attempt.plan,
-        step: RolloutStep::Stopped {
-            kind,
-            wave: None,
-            why: "2 of 4 tenants fail check errors".to_owned(),
-        },
-    };
-    let now = scene.0.view.now;
-    scene.0.view.rollouts.take_in(&event, now);
+    scene.stop(kind, "2 of 4 tenants fail check errors");
     scene.settle();
     scene
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::environment::RolloutReport;
 use crate::environment::scene::{follower, rollout};
-use crate::ports::{Command, Ordered, RolloutEvent, RolloutStep, Scope, StopKind};
+use crate::ports::{Command, Ordered, RolloutStep, Scope, StopKind};
 use crate::resources::annotations;
 use crate::resources::conditions::COMPLETE;
 
@@ -96,17 +96,11 @@ async fn a_rollout_that_failed_is_stalled_until_a_person_acts() {
         let house = rolled_out().await;
         let attempt = house.mapping.environment("production", &[], None).await.unwrap();
         let attempt = attempt.rollouts.attempt.unwrap();
-        let failed = RolloutEvent {
-            attempt: attempt.number,
-            holder: attempt.holder,
-            target: attempt.target,
-            plan: attempt.plan,
-            step: RolloutStep::Stopped {
-                kind,
-                wave: None,
-                why: "check errors failed 3 of 2 tenants".to_owned(),
-            },
-        };
+        let failed = attempt.event(RolloutStep::Stopped {
+            kind,
+            wave: None,
+            why: "check errors failed 3 of 2 tenants".to_owned(),
+        });
         house.mapping.record_rollout("production", &[failed]).await.unwrap();
         let pass = house.pass().await;
         assert_eq!(house.held().await, held);

@@ -16,7 +16,7 @@ use tokio::runtime::Runtime;
 use super::ended::at_most;
 use super::*;
 use crate::environment::scene::{follower, rollout};
-use crate::ports::{Command, Ordered, RolloutEvent, RolloutStep, Scope, StopKind};
+use crate::ports::{Command, Ordered, RolloutStep, Scope, StopKind};
 use crate::resources::{Freeze, annotations};
 use ledger::Book;
 
@@ -302,17 +302,11 @@ impl System {
 
     fn fail(&self, back: bool) {
         let Some(attempt) = self.attempt() else { return };
-        let failed = [RolloutEvent {
-            attempt: attempt.number,
-            holder: attempt.holder,
-            target: attempt.target,
-            plan: attempt.plan,
-            step: RolloutStep::Stopped {
-                kind: if back { StopKind::RolledBack } else { StopKind::Paused },
-                wave: None,
-                why: "a check failed".to_owned(),
-            },
-        }];
+        let failed = [attempt.event(RolloutStep::Stopped {
+            kind: if back { StopKind::RolledBack } else { StopKind::Paused },
+            wave: None,
+            why: "a check failed".to_owned(),
+        })];
         let recorded = self.house.mapping.record_rollout("production", &failed);
         self.runtime.block_on(recorded).unwrap();
     }

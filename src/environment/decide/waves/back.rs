@@ -3,7 +3,7 @@
 use super::super::super::scene::{ACME, With, at, flip, outside, pin};
 use super::super::{BY_ORDER, BY_ROLLED_BACK, NotReturned, Stopped};
 use super::*;
-use crate::ports::{Order, RolloutEvent, RolloutStep, Scope, StopKind};
+use crate::ports::{Order, Scope, StopKind};
 
 /// The canary and two of the early ones are on 2; one of those was on 3 before, as a person had it.
 fn moved() -> Scene {
@@ -17,23 +17,6 @@ fn moved() -> Scene {
     scene
 }
 
-fn stop(scene: &mut Scene, kind: StopKind) {
-    let attempt = scene.0.view.rollouts.attempt.clone().unwrap();
-    let event = RolloutEvent {
-        attempt: attempt.number,
-        holder: attempt.holder,
-        target: attempt.target,
-        plan: attempt.plan,
-        step: RolloutStep::Stopped {
-            kind,
-            wave: None,
-            why: "errors: 3 of 2".to_owned(),
-        },
-    };
-    let now = scene.0.view.now;
-    scene.0.view.rollouts.take_in(&event, now);
-}
-
 fn whole(scene: &Scene) -> Scope {
     Scope::Rollout {
         attempt: scene.0.view.rollouts.attempt.as_ref().unwrap().number,
@@ -43,7 +26,7 @@ fn whole(scene: &Scene) -> Scope {
 #[test]
 fn a_rolled_back_rollout_takes_each_to_what_it_had_in_one_transaction_and_is_latched() {
     let mut scene = moved();
-    stop(&mut scene, StopKind::RolledBack);
+    scene.stop(StopKind::RolledBack, "errors: 3 of 2");
     let done = scene.settle();
     assert_eq!(versions(&scene), [1, 3, 1, 1, 1, 1, 1], "also where they differed");
     let flips: Vec<_> = done.iter().flat_map(|plan| &plan.flips).collect();
@@ -67,7 +50,7 @@ fn a_rolled_back_rollout_takes_each_to_what_it_had_in_one_transaction_and_is_lat
     scene.settle();
     assert_eq!(versions(&scene), [2, 3, 1, 1, 1, 1, 1]);
     assert_ne!(lead(&scene).plan, word);
-    stop(&mut scene, StopKind::RolledBack);
+    scene.stop(StopKind::RolledBack, "errors: 3 of 2");
     scene.settle();
     assert_eq!(versions(&scene), [1, 3, 1, 1, 1, 1, 1]);
     scene.pass(1_000_000);
@@ -117,7 +100,7 @@ fn a_version_without_a_line_that_was_rolled_back_goes_by_waves_again() {
 #[test]
 fn a_paused_rollout_keeps_who_has_moved_and_moves_nobody_else_forward() {
     let mut scene = moved();
-    stop(&mut scene, StopKind::Paused);
+    scene.stop(StopKind::Paused, "errors: 3 of 2");
     scene.pass(1_000_000);
     assert!(scene.settle().is_empty());
     assert_eq!(versions(&scene), [2, 2, 2, 1, 1, 1, 1]);
@@ -134,7 +117,7 @@ fn what_earlier_waves_of_the_same_target_moved_goes_back_too_and_what_was_comple
     });
     scene.settle();
     assert_eq!(scene.0.view.rollouts.attempt.as_ref().unwrap().number, 2);
-    stop(&mut scene, StopKind::RolledBack);
+    scene.stop(StopKind::RolledBack, "errors: 3 of 2");
     scene.settle();
     assert_eq!(versions(&scene), [1, 3, 1, 1, 1, 1, 1]);
 
@@ -156,7 +139,7 @@ fn what_earlier_waves_of_the_same_target_moved_goes_back_too_and_what_was_comple
         scene.pass(3600);
     }
     assert_eq!(versions(&scene), [2; 7]);
-    stop(&mut scene, StopKind::RolledBack);
+    scene.stop(StopKind::RolledBack, "errors: 3 of 2");
     scene.settle();
     assert_eq!(versions(&scene), [2, 2, 2, 2, 2, 2, 1]);
 }
@@ -174,7 +157,7 @@ fn who_cannot_have_what_it_had_stays_and_is_told() {
             until: None,
         });
     });
-    stop(&mut scene, StopKind::RolledBack);
+    scene.stop(StopKind::RolledBack, "errors: 3 of 2");
     assert!(scene.settle().is_empty());
     let standings = scene.decide().standings;
     assert!(
@@ -190,7 +173,7 @@ fn who_cannot_have_what_it_had_stays_and_is_told() {
 fn a_row_that_moved_on_by_another_hand_is_left_alone() {
     let mut scene = moved();
     scene.0.view.rows.insert("t0".to_owned(), 3);
-    stop(&mut scene, StopKind::RolledBack);
+    scene.stop(StopKind::RolledBack, "errors: 3 of 2");
     scene.settle();
     assert_eq!(versions(&scene), [3, 3, 1, 1, 1, 1, 1]);
     let standings = scene.decide().standings;

@@ -11,7 +11,7 @@ use super::super::super::scene::Scene;
 use super::super::{BY_ORDER, BY_ROLLED_BACK, BY_ROLLOUT, BY_WAY_BACK, Kept, Plan, Standing, Wait};
 use super::approvals::approve;
 use super::{edit, lead, relabel, retry, rolling};
-use crate::ports::{Flip, Move, PinEvent, RolloutEvent, RolloutStep, Rollouts, Scope, StopKind, Voucher};
+use crate::ports::{Flip, Move, PinEvent, RolloutStep, Rollouts, Scope, StopKind, Voucher};
 use crate::resources::{ApprovalPolicy, Freeze};
 
 /// What may happen to a rollout.
@@ -98,7 +98,7 @@ fn perform(scene: &mut Scene, act: &Act) {
         }
         Act::Order(tenant, wave) => order(scene, tenant, wave),
         Act::Lift => scene.0.view.orders.clear(),
-        Act::Fail(kind) => fail(scene, kind),
+        Act::Fail(kind) => scene.stop(kind, "a check failed"),
         Act::Retry => retry(scene),
         Act::Ask(wave, policy) => edit(scene, |spec| spec.waves[wave].approval = policy),
         Act::Approve(wave, verified) => {
@@ -129,24 +129,6 @@ fn order(scene: &mut Scene, tenant: Option<usize>, wave: Option<&str>) {
         (None, None) => Scope::Rollout { attempt },
     };
     scene.order(scope);
-}
-
-/// What a check that fails puts on record.
-fn fail(scene: &mut Scene, kind: StopKind) {
-    let attempt = scene.0.view.rollouts.attempt.clone().unwrap();
-    let stopped = RolloutEvent {
-        attempt: attempt.number,
-        holder: attempt.holder,
-        target: attempt.target,
-        plan: attempt.plan,
-        step: RolloutStep::Stopped {
-            kind,
-            wave: None,
-            why: "a check failed".to_owned(),
-        },
-    };
-    let now = scene.0.view.now;
-    scene.0.view.rollouts.take_in(&stopped, now);
 }
 
 /// Everybody whom a rolled-back rollout had moved is where it was, but for those that a person keeps.

@@ -2,7 +2,7 @@
 
 use super::super::super::scene::{With, at, flip, follower};
 use super::*;
-use crate::ports::{RolloutEvent, RolloutStep, StopKind, WaveOfFlip};
+use crate::ports::{StopKind, WaveOfFlip};
 use crate::resources::{Amount, HumanDuration};
 
 /// Octopus Deploy issue 5408: the success of one tenant promoted all of them.
@@ -75,22 +75,7 @@ fn argo_cd_23685_no_batch_is_larger_however_many_join_or_how_often_it_is_looked_
 /// Argo CD issues 19771, 19535 and 22976: a step was waited for that could never end, and nobody was told.
 #[test]
 fn argo_cd_19771_every_wait_has_a_time_or_names_whose_move_it_is() {
-    let stops = |scene: &mut Scene| {
-        let attempt = scene.0.view.rollouts.attempt.clone().unwrap();
-        let stopped = RolloutEvent {
-            attempt: attempt.number,
-            holder: attempt.holder,
-            target: attempt.target,
-            plan: attempt.plan,
-            step: RolloutStep::Stopped {
-                kind: StopKind::Paused,
-                wave: None,
-                why: "x".to_owned(),
-            },
-        };
-        let now = scene.0.view.now;
-        scene.0.view.rollouts.take_in(&stopped, now);
-    };
+    let stops = |scene: &mut Scene| scene.stop(StopKind::Paused, "x");
     let situations: [&dyn Fn(&mut Scene); 8] = [
         &|_| {},
         &|scene| scene.pass(3600),
