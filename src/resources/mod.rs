@@ -15,6 +15,7 @@ mod content;
 pub mod definitions;
 mod duration;
 mod edits_from;
+mod freeze;
 mod git;
 mod members;
 mod model_version;
@@ -36,6 +37,7 @@ pub use content::{
 };
 pub use duration::HumanDuration;
 pub use edits_from::{EditsFrom, EditsRef};
+pub use freeze::Freeze;
 pub use git::{GitAccess, GitAuthor, GitFallback, Migrate, ModelGit, SecretRef};
 pub use members::{Members, RowMembers, TenantTable, is_label_value};
 pub use model_version::{
@@ -50,8 +52,8 @@ pub use spec_hash::spec_hash;
 pub use tenant_pin::{Hold, PinDeletionPolicy, Requires, TenantPin, TenantPinSpec, TenantPinStatus};
 pub use validation::{ContentValidation, QueryMode, QueryValidation, TenantSample, Validation};
 pub use version_rollout::{
-    Amount, Batch, Freeze, RowsStatus, VersionRollout, VersionRolloutSpec, VersionRolloutStatus, Wave, WavePhase,
-    WaveSelector, WaveStatus, rollout_plan, rollout_refusal,
+    Amount, Batch, RowsStatus, VersionRollout, VersionRolloutSpec, VersionRolloutStatus, Wave, WavePhase, WaveSelector,
+    WaveStatus, rollout_plan, rollout_refusal,
 };
 pub use wave_approval::{
     ApprovalPolicy, RolloutRef, WaveApproval, WaveApprovalSpec, WaveApprovalStatus, approval_refusal,

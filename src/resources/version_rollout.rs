@@ -10,7 +10,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::rollout_checks::{self, FailureBudget, OnFailure, RolloutCheck};
-use super::{ApprovalPolicy, HumanDuration, InstanceRef, Members, Requires, spec_hash};
+use super::{ApprovalPolicy, Freeze, HumanDuration, InstanceRef, Members, Requires, spec_hash};
 
 /// The version that the tenants of an environment move to, wave by wave: at most one for an instance and environment, long-lived; editing `version` starts the next rollout.
 #[derive(CustomResource, KubeSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -85,6 +85,10 @@ use super::{ApprovalPolicy, HumanDuration, InstanceRef, Members, Requires, spec_
     .message("only the last wave may have no selector: it takes everybody who is left, so that a wave after it would be empty"))]
 #[x_kube(validation = Rule::new("self.waves.all(wave, !has(wave.requires) || wave.requires.environment != self.environment)")
     .message("requires.environment of a wave must be another environment than the rollout's own"))]
+#[x_kube(validation = Rule::new("!has(self.freeze) || self.freeze.all(freeze, has(freeze.cron) == has(freeze.length) && (has(freeze.cron) || !has(freeze.timeZone)))")
+    .message("cron and length of a freeze go together, and timeZone with them"))]
+#[x_kube(validation = Rule::new("!has(self.freeze) || self.freeze.all(freeze, !has(freeze.cron) || (!has(freeze.from) && !has(freeze.until)))")
+    .message("a freeze has cron, or from and until; make two of it"))]
 #[x_kube(validation = Rule::new("(!has(self.failureBudget) && !has(self.onFailure)) || (has(self.checks) && self.checks.size() > 0)")
     .message("failureBudget and onFailure go with checks"))]
 pub struct VersionRolloutSpec {
@@ -276,31 +280,6 @@ impl JsonSchema for Amount {
     }
 }
 
-/// A time in which nobody moves forward.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Freeze {
-    /// When it begins (RFC 3339). Absent: it lasts already.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
-    pub from: Option<jiff::Timestamp>,
-    /// When it ends by itself (RFC 3339). Absent: when it is taken out of the spec.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
-    pub until: Option<jiff::Timestamp>,
-    /// Why, for whoever asks: `quarter close`.
-    #[schemars(length(min = 1, max = 256))]
-    pub reason: String,
-}
-
-impl Freeze {
-    /// Whether it lasts at this time.
-    #[must_use]
-    pub fn lasts_at(&self, now: jiff::Timestamp) -> bool {
-        self.from.is_none_or(|from| from <= now) && self.until.is_none_or(|until| now < until)
-    }
-}
-
 /// What was seen of a rollout.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -456,12 +435,8 @@ pub fn rollout_refusal(spec: &VersionRolloutSpec) -> Option<String> {
         return Some("spec.waves is empty; one wave without a selector takes everybody".to_owned());
     }
     for (place, freeze) in spec.freeze.iter().enumerate() {
-        if let (Some(from), Some(until)) = (freeze.from, freeze.until)
-            && until <= from
-        {
-            return Some(format!(
-                "spec.freeze[{place}] ends at {until}, before it begins at {from}"
-            ));
+        if let Some(refusal) = freeze.refusal(&format!("spec.freeze[{place}]")) {
+            return Some(refusal);
         }
     }
     rollout_checks::refusal(spec)

@@ -431,8 +431,9 @@ impl<'a> Course<'a> {
         if self.spec.suspend {
             return Some(Wait::Suspended);
         }
-        let freeze = self.spec.freeze.iter().find(|freeze| freeze.lasts_at(self.seen.now))?;
-        Some(Wait::Frozen(freeze.clone()))
+        let mut freezes = self.spec.freeze.iter();
+        let freeze = freezes.find_map(|freeze| freeze.lasting(self.seen.now))?;
+        Some(Wait::Frozen(freeze))
     }
 
     /// Whether the target was rolled out to the end before, and is not made from what was rolled out last: then this is
@@ -500,8 +501,9 @@ impl<'a> Course<'a> {
             .wakes
             .iter()
             .map(|at| later(self.seen.now, at.duration_since(self.seen.view.now)));
-        let freezes = self.spec.freeze.iter().filter_map(|freeze| freeze.until);
-        by_database.chain(freezes.filter(|until| *until > self.seen.now)).min()
+        let freezes = self.spec.freeze.iter();
+        let ends = freezes.filter_map(|freeze| freeze.lasting(self.seen.now)?.until);
+        by_database.chain(ends).min()
     }
 }
 

@@ -146,6 +146,7 @@ fn who_has_moved_goes_back_at_once_and_a_version_that_was_taken_back_is_forward_
             from: None,
             until: None,
             reason: "close".to_owned(),
+            ..Freeze::default()
         }];
     });
     let back = scene.settle();
@@ -216,6 +217,7 @@ fn an_old_soak_opens_nothing_in_a_changed_rollout() {
             from: None,
             until: Some(at(9000)),
             reason: "x".to_owned(),
+            ..Freeze::default()
         }]
     });
     assert_eq!(lead(&scene).plan, plan, "what only delays it is no other rollout");
@@ -252,6 +254,7 @@ fn nobody_moves_forward_while_frozen_or_suspended() {
             from: None,
             until: Some(at(2000)),
             reason: "close".to_owned(),
+            ..Freeze::default()
         }]
     });
     scene.settle();
@@ -268,6 +271,34 @@ fn nobody_moves_forward_while_frozen_or_suspended() {
     edit(&mut scene, |spec| spec.suspend = false);
     scene.settle();
     assert_eq!(versions(&scene), [2, 1, 1, 1, 1, 1, 1]);
+}
+
+#[test]
+fn a_freeze_that_comes_again_keeps_each_time_and_wakes_at_its_end() {
+    // The tests' time begins at 22:13:20 on a Tuesday.
+    let mut scene = rolling(2);
+    edit(&mut scene, |spec| {
+        spec.freeze = vec![Freeze {
+            cron: Some("0 22 * * *".to_owned()),
+            length: Some(crate::resources::HumanDuration::from_secs(3600)),
+            reason: "the nightly load".to_owned(),
+            ..Freeze::default()
+        }]
+    });
+    scene.settle();
+    assert_eq!(versions(&scene), [1; 7]);
+    let end = "2023-11-14T23:00:00Z".parse().unwrap();
+    assert!(matches!(lead(&scene).wait, Some(Wait::Frozen(freeze)) if freeze.until == Some(end)));
+    assert_eq!(scene.decide().wake, Some(end));
+    scene.pass(2800);
+    scene.settle();
+    assert_eq!(versions(&scene), [2, 1, 1, 1, 1, 1, 1]);
+    // The canary has soaked long before the next night, and would move others in it.
+    scene.pass(23 * 3600);
+    assert!(scene.settle().iter().all(|plan| plan.flips.is_empty()), "{:?}", versions(&scene));
+    scene.pass(3600);
+    scene.settle();
+    assert_eq!(versions(&scene), [2, 2, 2, 1, 1, 1, 1]);
 }
 
 #[test]

@@ -87,6 +87,7 @@ fn frozen(until: Option<i64>) -> Freeze {
         from: None,
         until: until.map(at),
         reason: "year end".to_owned(),
+        ..Freeze::default()
     }
 }
 

@@ -41,6 +41,7 @@ fn freeze(from: Option<i64>, until: Option<i64>) -> Freeze {
         from: from.map(at),
         until: until.map(at),
         reason: "year end".to_owned(),
+        ..Freeze::default()
     }
 }
 

@@ -237,6 +237,7 @@ impl System {
                 from: None,
                 until: None,
                 reason: "close".to_owned(),
+                ..Freeze::default()
             });
         }
         if let Some(word) = &self.retry {

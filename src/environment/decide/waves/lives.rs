@@ -75,6 +75,7 @@ fn perform(scene: &mut Scene, act: &Act) {
                 from: None,
                 until: Some(until),
                 reason: "x".to_owned(),
+                ..Freeze::default()
             });
             edit(scene, |spec| spec.freeze = freeze.into_iter().collect());
         }

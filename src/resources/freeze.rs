@@ -1,0 +1,208 @@
+//! Times in which nobody moves forward.
+
+use croner::parser::{CronParser, Seconds, Year};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp, Zoned};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::HumanDuration;
+
+/// A time in which nobody moves forward: once, or again and again.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Freeze {
+    /// When it begins (RFC 3339). Absent: it lasts already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    pub from: Option<Timestamp>,
+    /// When it ends by itself (RFC 3339). Absent: when it is taken out of the spec.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    pub until: Option<Timestamp>,
+    /// When it begins, again and again: minute, hour, day of the month, month and day of the week, as `0 16 * * FRI`. In place of `from` and `until`, and with `length`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 9, max = 100))]
+    pub cron: Option<String>,
+    /// For how long each time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub length: Option<HumanDuration>,
+    /// The time zone of `cron`, by its name in the IANA database, as `Europe/Berlin`. Absent: UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64))]
+    pub time_zone: Option<String>,
+    /// Why, for whoever asks: `quarter close`.
+    #[schemars(length(min = 1, max = 256))]
+    pub reason: String,
+}
+
+/// How often a recurring freeze is followed from one time into the next, before it counts as one that never ends.
+const CHAIN: usize = 64;
+
+impl Freeze {
+    /// What of it lasts at this time: with its beginning and its end, also of one that comes again and again. The end is
+    /// absent where it never ends by itself, as where each time begins before the last one has ended. What is refused
+    /// never lasts.
+    #[must_use]
+    pub fn lasting(&self, now: Timestamp) -> Option<Self> {
+        let lasts = |from: Option<Timestamp>, until: Option<Timestamp>| {
+            let lasts = from.is_none_or(|from| from <= now) && until.is_none_or(|until| now < until);
+            lasts.then(|| Self {
+                from,
+                until,
+                reason: self.reason.clone(),
+                ..Self::default()
+            })
+        };
+        let Some(cron) = &self.cron else {
+            return lasts(self.from, self.until);
+        };
+        let cron = read(cron).ok()?;
+        let zone = zone(self.time_zone.as_deref()).ok()?;
+        let length = SignedDuration::try_from(self.length?.0).ok()?;
+        let first = cron.find_previous_occurrence(&now.to_zoned(zone), true).ok()?;
+        let end = |of: &Zoned| of.timestamp().checked_add(length).ok();
+        let (mut last, mut until) = (first.clone(), end(&first)?);
+        for _ in 0..CHAIN {
+            match cron.find_next_occurrence(&last, false) {
+                Ok(next) if next.timestamp() <= until => (until, last) = (end(&next)?, next),
+                _ => return lasts(Some(first.timestamp()), Some(until)),
+            }
+        }
+        lasts(Some(first.timestamp()), None)
+    }
+
+    /// Whether it lasts at this time.
+    #[must_use]
+    pub fn lasts_at(&self, now: Timestamp) -> bool {
+        self.lasting(now).is_some()
+    }
+
+    /// What is wrong with it, if anything; `at` names it.
+    #[must_use]
+    pub fn refusal(&self, at: &str) -> Option<String> {
+        if let (Some(from), Some(until)) = (self.from, self.until)
+            && until <= from
+        {
+            return Some(format!("{at} ends at {until}, before it begins at {from}"));
+        }
+        let Some(cron) = &self.cron else {
+            let alone = [
+                (self.length.is_some(), "length"),
+                (self.time_zone.is_some(), "timeZone"),
+            ];
+            let (_, field) = alone.into_iter().find(|(given, _)| *given)?;
+            return Some(format!("{at}.{field} goes with cron; say cron too, or leave it out"));
+        };
+        if self.from.is_some() || self.until.is_some() {
+            return Some(format!("{at} has cron beside from or until; make two freezes of it"));
+        }
+        if self.length.is_none_or(|length| length.0.is_zero()) {
+            return Some(format!(
+                "{at}.cron goes with length, for how long it lasts each time; give it one"
+            ));
+        }
+        let zone = match zone(self.time_zone.as_deref()) {
+            Ok(zone) => zone,
+            Err(why) => return Some(format!("{at}.timeZone: {why}")),
+        };
+        let cron = match read(cron) {
+            Ok(cron) => cron,
+            Err(why) => return Some(format!("{at}.cron: {why}")),
+        };
+        let fires = cron.find_next_occurrence(&Timestamp::UNIX_EPOCH.to_zoned(zone), true);
+        fires
+            .err()
+            .map(|_| format!("{at}.cron never comes: there is no such day; correct it"))
+    }
+}
+
+fn read(cron: &str) -> Result<croner::Cron, String> {
+    let parser = CronParser::builder()
+        .seconds(Seconds::Disallowed)
+        .year(Year::Disallowed)
+        .build();
+    parser.parse(cron).map_err(|why| {
+        format!("{cron:?} is none ({why}); it has five fields: minute, hour, day of the month, month, day of the week")
+    })
+}
+
+fn zone(name: Option<&str>) -> Result<TimeZone, String> {
+    let Some(name) = name else { return Ok(TimeZone::UTC) };
+    TimeZone::get(name).map_err(|_| format!("there is no time zone {name:?}; take a name as Europe/Berlin"))
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn weekly(cron: &str, length: u64, time_zone: Option<&str>) -> Freeze {
+        Freeze {
+            cron: Some(cron.to_owned()),
+            length: Some(HumanDuration::from_secs(length)),
+            time_zone: time_zone.map(str::to_owned),
+            reason: "weekend".to_owned(),
+            ..Freeze::default()
+        }
+    }
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_freeze_comes_again_and_again_by_the_clock_of_its_zone() {
+        // From Friday 18:00 in Berlin for 62 hours: until Monday 8:00, but for the night in which the clock goes back.
+        let weekend = weekly("0 18 * * FRI", 62 * 3600, Some("Europe/Berlin"));
+        let until = |now: &str| weekend.lasting(at(now)).map(|it| it.until.unwrap().to_string());
+        assert_eq!(
+            until("2026-11-20T16:59:59Z"),
+            None,
+            "in winter it is five in the afternoon in UTC"
+        );
+        for lasts in ["2026-11-20T17:00:00Z", "2026-11-22T12:00:00Z", "2026-11-23T06:59:59Z"] {
+            assert_eq!(until(lasts).as_deref(), Some("2026-11-23T07:00:00Z"), "{lasts}");
+        }
+        assert_eq!(until("2026-11-23T07:00:00Z"), None);
+        assert_eq!(
+            until("2026-07-03T16:00:00Z").as_deref(),
+            Some("2026-07-06T06:00:00Z"),
+            "in summer"
+        );
+        assert_eq!(
+            until("2026-10-24T12:00:00Z").as_deref(),
+            Some("2026-10-26T06:00:00Z"),
+            "62 hours all the same"
+        );
+    }
+
+    #[test]
+    fn times_that_run_into_each_other_are_one_and_may_never_end() {
+        let daily = weekly("0 0 * * MON,TUE", 24 * 3600, None);
+        let monday = daily.lasting(at("2026-11-23T12:00:00Z")).unwrap();
+        assert_eq!(monday.until, Some(at("2026-11-25T00:00:00Z")));
+        let always = weekly("0 0 * * *", 25 * 3600, None);
+        assert_eq!(always.refusal("x"), None, "allowed");
+        assert_eq!(
+            always.lasting(at("2026-11-23T12:00:00Z")).unwrap().until,
+            None,
+            "and said"
+        );
+    }
+
+    #[rstest]
+    #[case::never(weekly("0 0 31 2 *", 60, None), "f.cron never comes")]
+    #[case::no_cron(weekly("whenever", 60, None), "f.cron: \"whenever\" is none")]
+    #[case::seconds(weekly("0 0 0 * * *", 60, None), "five fields")]
+    #[case::no_zone(weekly("0 0 * * *", 60, Some("Mars/Olympus")), "no time zone \"Mars/Olympus\"")]
+    #[case::no_length(Freeze { length: None, ..weekly("0 0 * * *", 60, None) }, "goes with length")]
+    #[case::no_time(weekly("0 0 * * *", 0, None), "goes with length")]
+    #[case::both(Freeze { until: Some(Timestamp::UNIX_EPOCH), ..weekly("0 0 * * *", 60, None) }, "make two freezes")]
+    #[case::alone(Freeze { cron: None, ..weekly("0 0 * * *", 60, None) }, "f.length goes with cron")]
+    fn what_can_be_no_freeze_is_refused_and_never_lasts(#[case] freeze: Freeze, #[case] told: &str) {
+        let refusal = freeze.refusal("f").unwrap_or_default();
+        assert!(refusal.contains(told), "{refusal}");
+    }
+}
