@@ -70,6 +70,9 @@ fn checked() -> Value {
     ]);
     checked["spec"]["failureBudget"] = json!({"wave": "0%", "total": 1});
     checked["spec"]["onFailure"] = json!("RollBack");
+    checked["spec"]["freeze"] = json!([
+        {"cron": "0 16 * * FRI", "length": "64h", "timeZone": "Europe/Berlin", "reason": "weekend"},
+    ]);
     checked
 }
 
@@ -576,6 +579,25 @@ fn what_can_be_wrong_at_first_sight_is_refused_with_the_field_and_the_reason() {
             with(rollout(), "/spec/freeze", json!([{"from": "2026-01-01T00:00:00Z"}])),
             "reason",
             "Required value",
+        ),
+        (
+            with(rollout(), "/spec/freeze", json!([{"cron": "0 0 * * *", "reason": "x"}])),
+            "",
+            "cron and length of a freeze go together",
+        ),
+        (
+            with(rollout(), "/spec/freeze", json!([{"timeZone": "UTC", "reason": "x"}])),
+            "",
+            "timeZone with them",
+        ),
+        (
+            with(
+                rollout(),
+                "/spec/freeze",
+                json!([{"cron": "0 0 * * *", "length": "1h", "until": "2026-01-01T00:00:00Z", "reason": "x"}]),
+            ),
+            "",
+            "make two of it",
         ),
         (
             with(rollout(), "/spec/waves/1/approval", json!("Maybe")),

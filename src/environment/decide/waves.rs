@@ -295,7 +295,11 @@ fn a_freeze_that_comes_again_keeps_each_time_and_wakes_at_its_end() {
     assert_eq!(versions(&scene), [2, 1, 1, 1, 1, 1, 1]);
     // The canary has soaked long before the next night, and would move others in it.
     scene.pass(23 * 3600);
-    assert!(scene.settle().iter().all(|plan| plan.flips.is_empty()), "{:?}", versions(&scene));
+    assert!(
+        scene.settle().iter().all(|plan| plan.flips.is_empty()),
+        "{:?}",
+        versions(&scene)
+    );
     scene.pass(3600);
     scene.settle();
     assert_eq!(versions(&scene), [2, 2, 2, 1, 1, 1, 1]);
