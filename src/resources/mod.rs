@@ -8,6 +8,7 @@
 //! | [`VersionRollout`] | `vro` | which version the tenants of an environment move to, wave by wave |
 //! | [`WaveApproval`] | `wapp` | that a person lets a wave of a rollout open |
 
+mod amount;
 mod base_url;
 mod check_url;
 pub mod conditions;
@@ -29,6 +30,7 @@ mod validation;
 mod version_rollout;
 mod wave_approval;
 
+pub use amount::Amount;
 pub use base_url::BaseUrl;
 pub use check_url::CheckUrl;
 pub use content::{
@@ -52,7 +54,7 @@ pub use spec_hash::spec_hash;
 pub use tenant_pin::{Hold, PinDeletionPolicy, Requires, TenantPin, TenantPinSpec, TenantPinStatus};
 pub use validation::{ContentValidation, QueryMode, QueryValidation, TenantSample, Validation};
 pub use version_rollout::{
-    Amount, Batch, RowsStatus, VersionRollout, VersionRolloutSpec, VersionRolloutStatus, Wave, WavePhase, WaveSelector,
+    Batch, RowsStatus, VersionRollout, VersionRolloutSpec, VersionRolloutStatus, Wave, WavePhase, WaveSelector,
     WaveStatus, rollout_plan, rollout_refusal,
 };
 pub use wave_approval::{
