@@ -30,6 +30,7 @@ mod rollout;
 mod secrets;
 mod standing;
 mod tenants;
+mod version_record;
 pub mod window;
 
 pub use approvers::{Approvers, Files, Voucher};
@@ -48,9 +49,8 @@ pub use findings::{
 pub use git_settings::{GitLink, GitSettings, GitSync, Migration};
 pub use history::{History, HistoryAsk, HistoryOf, RecordedBatches, RecordedMove, RecordedStep};
 pub use mapping::{
-    AskedRename, Cause, Claim, CompleteVersion, DashboardIds, DashboardRecord, DashboardRow, DocumentState,
-    EnvironmentView, Flip, FlipOutcome, Intent, IntentStep, Mapping, MappingError, MappingErrorKind, ModelState, Move,
-    Organization, PinEvent, PinEventKind, RowRemoval, Shape, SourceStamp, VersionChange, VersionRecord,
+    Cause, Claim, EnvironmentView, Flip, FlipOutcome, Mapping, MappingError, MappingErrorKind, Move, Organization,
+    PinEvent, PinEventKind, RowRemoval, Shape,
 };
 pub use objects::{Absence, Lookup, Object, Objects};
 pub use omni::{Omni, OmniError, OmniErrorKind, Reservation};
@@ -70,6 +70,10 @@ pub use rollout::{
 pub use secrets::{SecretError, SecretRecord, Secrets};
 pub use standing::Standing;
 pub use tenants::{TenantLine, TenantLines};
+pub use version_record::{
+    AskedRename, CompleteVersion, DashboardIds, DashboardRecord, DashboardRow, DocumentState, Intent, IntentStep,
+    ModelState, SourceStamp, VersionChange, VersionRecord,
+};
 
 use std::sync::Arc;
 use std::time::Duration;

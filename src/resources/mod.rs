@@ -30,7 +30,7 @@ mod validation;
 mod version_rollout;
 mod wave_approval;
 
-pub use amount::Amount;
+pub use amount::{Allowance, Amount, Tenants};
 pub use base_url::BaseUrl;
 pub use check_url::CheckUrl;
 pub use content::{
@@ -49,7 +49,7 @@ pub use model_version::{
 pub use omni_instance::{
     DashboardIdHolds, Management, MappingSpec, OmniInstance, OmniInstanceSpec, OmniInstanceStatus, SecretKeyRef,
 };
-pub use rollout_checks::{Allowance, FailureBudget, OnFailure, PrometheusCheck, RolloutCheck, WebhookCheck};
+pub use rollout_checks::{FailureBudget, OnFailure, PrometheusCheck, RolloutCheck, WebhookCheck};
 pub use spec_hash::spec_hash;
 pub use tenant_pin::{Hold, PinDeletionPolicy, Requires, TenantPin, TenantPinSpec, TenantPinStatus};
 pub use validation::{ContentValidation, QueryMode, QueryValidation, TenantSample, Validation};

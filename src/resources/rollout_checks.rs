@@ -1,16 +1,15 @@
 //! What a rollout asks about the tenants that have moved, and how much of what it hears it bears.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use kube::KubeSchema;
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::check_url::CheckUrl;
-use super::{HumanDuration, SecretKeyRef, VersionRolloutSpec};
+use super::{Allowance, HumanDuration, SecretKeyRef, VersionRolloutSpec};
 
 /// Something outside that is asked, again and again, how the tenants of a wave fare. Give exactly one of `prometheus` and `webhook`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -116,86 +115,6 @@ pub enum OnFailure {
     Pause,
     /// Whoever this rollout has moved goes back to exactly what it had.
     RollBack,
-}
-
-/// A number of tenants that may fail, or a part of them; nobody too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Allowance {
-    /// So many: 0 to 1,000,000.
-    Count(u32),
-    /// So many of a hundred: 0 to 100.
-    Percent(u8),
-}
-
-impl Allowance {
-    /// How many of so many, rounded down.
-    #[must_use]
-    pub fn of(self, all: u32) -> u32 {
-        match self {
-            Self::Count(count) => count,
-            Self::Percent(percent) => {
-                let part = u64::from(all) * u64::from(percent) / 100;
-                u32::try_from(part).unwrap_or(u32::MAX)
-            }
-        }
-    }
-
-    fn read(text: &str) -> Option<Self> {
-        let digits = text.strip_suffix('%')?;
-        let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
-        let percent: u8 = digits.parse().ok().filter(|_| plain)?;
-        (percent <= 100).then_some(Self::Percent(percent))
-    }
-}
-
-impl Serialize for Allowance {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Count(count) => serializer.serialize_u32(*count),
-            Self::Percent(percent) => serializer.collect_str(&format_args!("{percent}%")),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Allowance {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Written<'t> {
-            Count(u32),
-            Text(#[serde(borrow)] Cow<'t, str>),
-        }
-        let refused = |given: &str| {
-            serde::de::Error::custom(format!(
-                "{given} is no budget; write a number from 0, or a part to 100% as 2%"
-            ))
-        };
-        match Written::deserialize(deserializer)? {
-            Written::Count(count @ 0..=1_000_000) => Ok(Self::Count(count)),
-            Written::Count(count) => Err(refused(&count.to_string())),
-            Written::Text(text) => Self::read(&text).ok_or_else(|| refused(&format!("{text:?}"))),
-        }
-    }
-}
-
-impl JsonSchema for Allowance {
-    fn schema_name() -> Cow<'static, str> {
-        "Allowance".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "x-kubernetes-int-or-string": true,
-            "minimum": 0,
-            "maximum": 1_000_000,
-            "maxLength": 8,
-            "pattern": "^([0-9]|[1-9][0-9]|100)%$",
-        })
-    }
 }
 
 /// What is wrong with the checks and the budget of a rollout as they stand, if anything.
@@ -304,19 +223,6 @@ mod tests {
             (checks[0].interval, checks[0].failure_limit, checks[0].timeout),
             (HumanDuration::from_secs(60), 3, HumanDuration::from_secs(5))
         );
-        let of = |text: &str, all| Allowance::read(text).unwrap().of(all);
-        assert_eq!((of("2%", 99), of("2%", 100), of("0%", 7), of("100%", 7)), (1, 2, 0, 7));
-        assert_eq!(Allowance::Count(10).of(3), 10);
-        for no in ["101%", "2", "-1%", "+1%", "%", "1.5%"] {
-            assert_eq!(Allowance::read(no), None, "{no}");
-        }
-        for yes in [json!(0), json!("0%"), json!(5), json!("5%")] {
-            let read: Allowance = serde_json::from_value(yes.clone()).unwrap();
-            assert_eq!(serde_json::to_value(read).unwrap(), yes);
-        }
-        for no in [json!("101%"), json!(-1), json!(2_000_000), json!("many")] {
-            assert!(serde_json::from_value::<Allowance>(no.clone()).is_err(), "{no}");
-        }
     }
 
     #[rstest]

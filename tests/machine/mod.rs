@@ -143,6 +143,28 @@ fn a_copy_in_the_trash_holds_its_identifier_and_no_import_is_sent_for_it() {
     System::teardown(system, model);
 }
 
+/// Another that chance found: a process ends between the mark and the call that makes the model, and a person makes one of
+/// just that name. Empty, it is taken; with anything in it, it stays theirs.
+#[test]
+fn what_a_person_makes_in_place_of_an_unanswered_call_is_taken_while_it_is_empty() {
+    let unanswered = Step::Crash {
+        subject: Subject::Second,
+        call: 30,
+        point: 1,
+    };
+    let pass = || Step::Pass(Subject::Second);
+    for (hand, is_complete) in [(0, true), (system::FILLED, false)] {
+        let model = Model::default();
+        let mut system = System::init_test(&model);
+        for step in [unanswered.clone(), Step::Hand(hand), pass()] {
+            system = System::apply(system, &model, step);
+            System::check_invariants(&system, &model);
+        }
+        assert_eq!(system.is_complete(2), is_complete);
+        System::teardown(system, model);
+    }
+}
+
 prop_state_machine! {
     #![proptest_config(CONFIG.clone())]
 

@@ -37,7 +37,10 @@ pub const FAULTS: [fn() -> FaultKind; 8] = [
 pub const CALLS: usize = 150;
 
 /// How many kinds of hands there are.
-pub const HANDS: usize = 9;
+pub const HANDS: usize = 10;
+
+/// The hand that makes a model of the version's name and works on it.
+pub const FILLED: usize = 9;
 
 const TENANT: &str = "acme-corp";
 
@@ -179,7 +182,7 @@ impl System {
         let ours = ours.map(|it| it["identifier"].clone());
         let first = json!("12db1a0a");
         let hand = match (kind, ours) {
-            (0, _) => json!({"action": "create_model", "name": "clinical v2"}),
+            (0 | FILLED, _) => json!({"action": "create_model", "name": "clinical v2"}),
             (1, _) => json!({"action": "create_folder", "name": "v2", "parent_path": "clinical"}),
             (2, _) => json!({"action": "create_document", "name": "Patient Summary", "model": "clinical",
                 "folder_path": "clinical/v2"}),
@@ -195,11 +198,36 @@ impl System {
         let known: BTreeSet<String> = things(&state).into_keys().collect();
         // What is not there cannot be worked on, and what cannot be done is not done.
         let _ = self.bench.simulator.play(&hand);
+        if kind == FILLED && !is_there(&state, "models", ("name", "clinical v2")) {
+            let work = json!({"action": "edit_model_file", "model": "clinical v2", "file_name": "wards.view",
+                "yaml": "label: Theirs\n"});
+            self.bench.simulator.play(&work).unwrap();
+        }
         let after = things(&self.bench.simulator.state());
+        let is_left = self.is_left_to_us(kind, &state);
         self.others = after
             .into_iter()
-            .filter(|(id, _)| self.others.contains_key(id) || !known.contains(id))
+            .filter(|(id, _)| self.others.contains_key(id) || !is_left && !known.contains(id))
             .collect();
+    }
+
+    /// A model or folder that a person makes, empty, while it is on record that just this was to be made, and before any
+    /// is there: nothing tells it from what the call would have made, and no work of theirs is in it (decision 0019).
+    fn is_left_to_us(&self, kind: usize, before: &Value) -> bool {
+        let (step, list, named) = match kind {
+            0 => ("model", "models", ("name", "clinical v2")),
+            1 => ("folder", "folders", ("path", "clinical/v2")),
+            _ => return false,
+        };
+        if is_there(before, list, named) {
+            return false;
+        }
+        let open = "SELECT step FROM wavepin_intent WHERE version = 2 AND result IS NULL";
+        let open = sqlx::query_scalar::<_, String>(open).fetch_all(&self.rows);
+        self.runtime
+            .block_on(open)
+            .unwrap_or_default()
+            .contains(&step.to_owned())
     }
 
     fn by_hand(&self, sql: &str) {
@@ -240,6 +268,10 @@ impl System {
             model.row_by_hand || rows.iter().all(|row| complete.contains(row)),
             "{rows:?} are pinned, {complete:?} complete"
         );
+    }
+
+    pub fn is_complete(&self, version: i64) -> bool {
+        self.complete.contains(&version)
     }
 
     /// Nothing goes wrong any more: everything converges or says why not, and then rests.
@@ -289,6 +321,11 @@ impl System {
 }
 
 /// Documents, shared models and folders by their ids, as they are.
+fn is_there(state: &Value, list: &str, (key, name): (&str, &str)) -> bool {
+    let mut all = state[list].as_array().unwrap().iter();
+    all.any(|it| it[key] == name && it["deleted"] != true)
+}
+
 fn things(state: &Value) -> BTreeMap<String, Value> {
     let mut things = BTreeMap::new();
     for (list, id) in [("documents", "documentId"), ("models", "id"), ("folders", "id")] {

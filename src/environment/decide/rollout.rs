@@ -8,13 +8,6 @@
 //! | is in a wave that has not opened | when every wave before it has ended |
 //! | while `suspend` is true or a freeze lasts | afterwards |
 //! | is in a wave with `batch` | with a batch, at most so many of them at least so far apart |
-//!
-//! | a wave | |
-//! |---|---|
-//! | opens | when the waves before it have ended, the target may be moved to, and nobody moves without leave |
-//! | ends | when all of its tenants that may move have, at least one of them is on the target, it has soaked, and its checks have passed |
-//! | without tenants | is passed |
-//! | that asks for an approval | opens once one stands, see `approvals` |
 
 mod approvals;
 pub(super) mod back;
@@ -22,6 +15,7 @@ mod checks;
 mod follower;
 mod members;
 mod told;
+mod wave;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,9 +23,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::super::observe::Observed;
 use super::row::{Member, Row, is_made_from};
-use super::{Kept, Lacking, Standing, later};
-use crate::ports::{Attempt, Object, Order, Question, RolloutEvent, RolloutStep, Rollouts, WaveOfFlip, WaveRecord};
-use crate::resources::{VersionRolloutSpec, Wave, WavePhase, WaveSelector, rollout_plan, rollout_refusal};
+use super::{Kept, Standing, later};
+use crate::ports::{Attempt, Object, Order, Question, RolloutEvent, RolloutStep, Rollouts};
+use crate::resources::{VersionRolloutSpec, WavePhase, WaveSelector, rollout_plan, rollout_refusal};
 #[cfg(test)]
 pub(super) use approvals::plan_of;
 pub(super) use approvals::standings as approvals;
@@ -239,144 +233,6 @@ impl<'a> Course<'a> {
         }
     }
 
-    /// Where a wave stands when nothing gets on.
-    fn phase_when_stopped(&self, wave: &Wave) -> WavePhase {
-        match self.record(wave) {
-            None => WavePhase::Pending,
-            Some(record) if record.ended_at.is_some() => WavePhase::Ended,
-            Some(_) => WavePhase::Open,
-        }
-    }
-
-    /// Advances one wave; what is said is where it stands then, and what its next move waits for.
-    fn advance_wave(
-        &mut self,
-        wave: &Wave,
-        members: &mut [&mut Follower<'a>],
-        reached: bool,
-        gate: Option<&Wait>,
-    ) -> (WavePhase, Option<Wait>) {
-        let back = self.is_back();
-        let opened = self.record(wave);
-        // Who is in the wave is known in part only: it neither opens nor ends.
-        if self.unlabelled.is_some() && !back {
-            return (self.phase_when_stopped(wave), gate.filter(|_| reached).cloned());
-        }
-        let asks = opened.is_none() && reached && gate.is_none() && !members.is_empty() && !self.all_are_there;
-        let lacking = if asks { self.lacks_approval(wave) } else { None };
-        let record = match opened {
-            Some(record) => record,
-            None if !reached => return (WavePhase::Pending, None),
-            // An empty wave is passed also while nobody may move.
-            None if gate.is_some() && !back && !members.is_empty() => return (WavePhase::Pending, gate.cloned()),
-            None if lacking.is_some() => return (WavePhase::Pending, lacking),
-            None => {
-                let name = wave.name.clone();
-                let members = count(members.iter());
-                self.note(RolloutStep::Opened { wave: name, members });
-                if members > 0 {
-                    self.approve(wave);
-                }
-                let opened_at = self.seen.view.now;
-                WaveRecord {
-                    opened_at,
-                    members,
-                    last_flip_at: None,
-                    ended_at: None,
-                }
-            }
-        };
-        let checks = self.heed_checks(wave, record);
-        let keeps = gate.or(checks.as_ref());
-        let queued = self.let_forward(wave, record, members, keeps);
-        if record.ended_at.is_some() {
-            return (WavePhase::Ended, queued);
-        }
-        if let Some(queued) = queued {
-            return (WavePhase::Open, Some(queued));
-        }
-        let moving = members.iter().any(|it| it.standing == Standing::Moving);
-        if moving {
-            return (WavePhase::Open, Some(Wait::Rows(wave.name.clone())));
-        }
-        if let Some(enough) = self.runs_elsewhere_until(members) {
-            return (WavePhase::Open, Some(Wait::Requirement(wave.name.clone(), enough)));
-        }
-        // What keeps all tenants from the target keeps the wave open.
-        if let Some(gate) = gate.filter(|gate| gate.is_of_target() && !members.is_empty() && !self.all_moved(members)) {
-            return (WavePhase::Open, Some(gate.clone()));
-        }
-        let any_moved = members.iter().any(|it| it.standing == Standing::Pinned);
-        if !members.is_empty() && !any_moved {
-            return (WavePhase::Open, Some(Wait::HeldBack(wave.name.clone())));
-        }
-        if let Some(rest) = self.rest(wave, record, any_moved, checks) {
-            return (WavePhase::Soaking, Some(rest));
-        }
-        self.note(RolloutStep::Ended {
-            wave: wave.name.clone(),
-        });
-        (WavePhase::Ended, None)
-    }
-
-    /// What keeps a wave whose tenants have moved from its end: its soak, and its checks.
-    fn rest(&mut self, wave: &Wave, record: WaveRecord, any_moved: bool, checks: Option<Wait>) -> Option<Wait> {
-        let since = record
-            .last_flip_at
-            .map_or(record.opened_at, |last| last.max(record.opened_at));
-        let rested = later(since, length(wave.soak.into()));
-        // Who moved may have left the wave since: what it was to show is still awaited.
-        let to_show = any_moved || record.last_flip_at.is_some();
-        if !self.is_back() && !self.all_are_there && to_show && self.seen.view.now < rested {
-            self.wakes.push(rested);
-            let told = checks.filter(Wait::is_news);
-            return told.or(Some(Wait::Soak(wave.name.clone(), rested)));
-        }
-        checks
-    }
-
-    /// Gives the wave's next batch leave to move; what is said is what the rest waits for.
-    fn let_forward(
-        &mut self,
-        wave: &Wave,
-        record: WaveRecord,
-        members: &mut [&mut Follower<'a>],
-        gate: Option<&Wait>,
-    ) -> Option<Wait> {
-        let mut forward = members
-            .iter_mut()
-            .filter(|it| it.standing == Standing::Moving && it.leave.is_none())
-            .peekable();
-        forward.peek()?;
-        if let Some(gate) = gate {
-            return Some(gate.clone());
-        }
-        if let Some(lacking) = self.lacks_approval(wave) {
-            return Some(lacking);
-        }
-        self.approve(wave);
-        let most = match &wave.batch {
-            Some(batch) if !self.is_back() => {
-                let last = self.ledger.last_batches.get(&(self.spec.version, wave.name.clone()));
-                let next = last.map(|last| later(*last, length(batch.every.into())));
-                if let Some(next) = next.filter(|next| self.seen.view.now < *next) {
-                    self.wakes.push(next);
-                    return Some(Wait::Batch(wave.name.clone(), next));
-                }
-                usize::try_from(batch.size.of(record.members)).unwrap_or(usize::MAX)
-            }
-            _ => usize::MAX,
-        };
-        let attempt = self.ledger.attempt.as_ref().map_or(0, |attempt| attempt.number);
-        for follower in forward.take(most) {
-            follower.leave = Some(Leave::Forward(WaveOfFlip {
-                attempt,
-                wave: wave.name.clone(),
-            }));
-        }
-        None
-    }
-
     /// A follower that would move and has no leave keeps what it has.
     fn queued(&self, follower: &Follower<'a>) -> Standing {
         if let Some(kept) = self.kept_without_labels(follower) {
@@ -454,45 +310,6 @@ impl<'a> Course<'a> {
     /// Whether the target was cut from this version, or from one that was.
     fn is_made_from(&self, version: i32) -> bool {
         is_made_from(&self.seen.versions, self.spec.version, version)
-    }
-
-    fn record(&self, wave: &Wave) -> Option<WaveRecord> {
-        self.ledger.attempt.as_ref()?.waves.get(&wave.name).copied()
-    }
-
-    fn all_moved(&self, members: &[&mut Follower<'a>]) -> bool {
-        members.iter().all(|it| it.standing == Standing::Pinned)
-    }
-
-    /// When the first of those that run the target elsewhere has done so for long enough.
-    fn runs_elsewhere_until(&mut self, members: &[&mut Follower<'a>]) -> Option<Timestamp> {
-        let enough = members.iter().filter_map(|it| match &it.standing {
-            Standing::Kept(Kept::RequirementNotMet(_, Lacking::Until { enough, .. })) => Some(*enough),
-            _ => None,
-        });
-        let enough = enough.min()?;
-        self.wakes.push(enough);
-        Some(enough)
-    }
-
-    fn state(&self, wave: &Wave, phase: WavePhase, members: &[&mut Follower<'a>]) -> WaveState {
-        let record = self.record(wave);
-        let left_out = |it: &&&mut Follower<'a>| match &it.standing {
-            Standing::Kept(kept) => !matches!(kept, Kept::Queued { .. } | Kept::Unproved(_) | Kept::Unlabelled),
-            _ => false,
-        };
-        WaveState {
-            name: wave.name.clone(),
-            phase,
-            tenants: count(members.iter()),
-            moved: count(members.iter().filter(|it| it.standing == Standing::Pinned)),
-            left_out: count(members.iter().filter(left_out)),
-            failing: self.failing_in(wave),
-            opened_at: record.map(|record| record.opened_at),
-            ended_at: record.and_then(|record| record.ended_at),
-            approval: self.approval_of(wave).map(|record| record.approval.clone()),
-            waits: None,
-        }
     }
 
     /// The first time at which something changes by itself, by this process's clock.

@@ -59,11 +59,16 @@ fn make(view: View<'_>, cut: &Cut, path: &str, last: bool) -> Step {
         None => return Step::Look(Look::Folder(path.to_owned())),
         Some(Some(found)) if last => {
             return match intent {
-                IntentState::Open(_) => Step::Do(Effect::SettleIntent {
-                    step,
-                    subject: path.to_owned(),
-                    result: found.id.clone(),
-                }),
+                IntentState::Open(_) => match &view.seen.documents {
+                    None => Step::Look(Look::Documents(found.id.clone())),
+                    // A creating call makes it empty: while no process worked, a person made this one and filled it.
+                    Some(documents) if !documents.is_empty() => taken(path),
+                    Some(_) => Step::Do(Effect::SettleIntent {
+                        step,
+                        subject: path.to_owned(),
+                        result: found.id.clone(),
+                    }),
+                },
                 _ => match known::known_again(view, cut) {
                     Err(step) => step,
                     Ok(Some(known)) => known::take_folder(view, cut, &known),

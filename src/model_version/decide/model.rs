@@ -74,8 +74,13 @@ fn create(view: View<'_>, cut: &Cut, connection: &str) -> Step {
     };
     match of_that_name(view, cut).as_slice() {
         [one] if view.desired.adopt_model.as_ref() == Some(&one.id) => settle(&one.id),
-        // It was not there when the intent was opened: it is what the lost answer was about.
-        [one] if matches!(view.intent(step, name), IntentState::Open(_)) => settle(&one.id),
+        [one] if matches!(view.intent(step, name), IntentState::Open(_)) => match is_filled(view, &one.id) {
+            Err(look) => look,
+            Ok(true) => name_taken(cut, &one.id),
+            // It was not there when the intent was opened, and nobody's work is in it: it is what the lost answer was
+            // about, or as good as that.
+            Ok(false) => settle(&one.id),
+        },
         [one, other, ..] => twins(cut, one, other),
         [one] => match known::known_again(view, cut) {
             Err(step) => step,
@@ -89,6 +94,19 @@ fn create(view: View<'_>, cut: &Cut, connection: &str) -> Step {
             };
             view.create(step, name, &format!("model {name:?}"), Effect::CreateModel(model))
         }
+    }
+}
+
+/// Whether anything was authored in a model: in what a creating call makes, nothing is. Who ended between the intent and the call may
+/// find a model that a person made and filled meanwhile.
+fn is_filled(view: View<'_>, id: &str) -> Result<bool, Step> {
+    let model = (id.to_owned(), None);
+    match view.seen.files.get(&model) {
+        Some(present) => Ok(!definition::authored(present).is_empty()),
+        None => Err(Step::Look(Look::Files {
+            model: model.0,
+            branch: None,
+        })),
     }
 }
 

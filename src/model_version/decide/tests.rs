@@ -9,7 +9,7 @@ use super::scene::{
 use super::*;
 use crate::model_version::act::MERGED;
 use crate::model_version::observe::Again;
-use crate::ports::{ContentIssue, DashboardRow, DocumentFindings, VersionChange};
+use crate::ports::{ContentIssue, DashboardRow, DocumentFindings, ModelFile, ModelFiles, VersionChange};
 
 #[track_caller]
 fn halts(step: &Step, reason: Reason, part: &str) {
@@ -69,6 +69,45 @@ fn a_lost_creation_is_looked_for_as_long_as_it_may_still_come_and_show() {
         step: IntentStep::Model,
         subject: "clinical v2".to_owned(),
         result: "m9".to_owned(),
+    };
+    let found = ("m9".to_owned(), None);
+    let look = Step::Look(Look::Files {
+        model: found.0.clone(),
+        branch: None,
+    });
+    assert_eq!(next(&seen, 5), look);
+    seen.files.insert(found, ModelFiles::default());
+    assert_eq!(next(&seen, 5), Step::Do(settled));
+}
+
+#[test]
+fn an_open_intent_takes_nothing_that_somebody_has_filled() {
+    let mut seen = whole();
+    record(&mut seen).model_id = None;
+    seen.models = Some(vec![model("m1", "clinical"), model("m9", "clinical v2")]);
+    intent(&mut seen, IntentStep::Model, "clinical v2", 0, None);
+    let mut theirs = ModelFiles::default();
+    let file = ModelFile {
+        yaml: "label: Theirs".to_owned(),
+        checksum: None,
+    };
+    theirs.files.insert("wards.view".to_owned(), file);
+    seen.files.insert(("m9".to_owned(), None), theirs);
+    halts(&next(&seen, 5), Reason::NameTaken, "wavepin.dev/adopt-model: m9");
+
+    let mut seen = whole();
+    record(&mut seen).folder_id = None;
+    intent(&mut seen, IntentStep::Folder, PATH, 0, None);
+    let theirs = seen.documents.take();
+    let found = seen.folders[PATH].as_ref().map(|it| it.id.clone()).unwrap();
+    assert_eq!(next(&seen, 5), Step::Look(Look::Documents(found.clone())));
+    seen.documents = theirs;
+    halts(&next(&seen, 5), Reason::FolderTaken, PATH);
+    seen.documents = Some(Vec::new());
+    let settled = Effect::SettleIntent {
+        step: IntentStep::Folder,
+        subject: PATH.to_owned(),
+        result: found,
     };
     assert_eq!(next(&seen, 5), Step::Do(settled));
 }
