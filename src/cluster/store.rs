@@ -262,6 +262,10 @@ impl Objects for Store {
         })
     }
 
+    fn rollout(&self, namespace: &str, name: &str) -> Lookup<VersionRolloutSpec> {
+        self.lookup::<VersionRollout>(namespace, name)
+    }
+
     fn approvals(&self, namespace: &str, rollout: &str) -> Vec<Arc<Object<WaveApprovalSpec>>> {
         read(&self.approvals).group(&ObjectName::new(namespace, rollout))
     }

@@ -21,6 +21,8 @@ pub(super) struct Observed {
     pub(super) pins: Pins,
     /// The declared rollouts, sorted by name.
     pub(super) rollouts: Rollouts,
+    /// The rollout whose attempt is on record, where it moves this environment for another instance that shares the mapping.
+    pub(super) led_elsewhere: Option<String>,
     /// The approvals of waves of these rollouts, sorted by name.
     pub(super) approvals: Vec<Offered>,
     /// What became of the holders of claims, by tenant.
@@ -92,6 +94,7 @@ pub(super) async fn observe(
     let view = mapping.environment(&key.environment, &evidence, asked).await?;
     Ok(Observed {
         holders: holders(world, key, instance, pins, &view),
+        led_elsewhere: led_elsewhere(world, key, instance, rollouts, &view),
         approvals: offered(world, declared, &view).await,
         key: key.clone(),
         pins: pins.clone(),
@@ -172,7 +175,9 @@ fn elsewhere(world: &World, key: &EnvironmentKey, instance: &Object<OmniInstance
         Lookup::Found(pin) if pin.spec.tenant != claim.tenant || pin.spec.environment != key.environment => {
             absent(Holder::Left)
         }
-        Lookup::Found(pin) if shares_mapping(world, instance, &pin) => Holder::Stands,
+        Lookup::Found(pin) if shares_mapping(world, instance, (&pin.namespace, &pin.spec.instance_ref.name)) => {
+            Holder::Stands
+        }
         Lookup::Found(_) => Holder::Left,
     }
 }
@@ -181,14 +186,38 @@ fn takes_over(instance: &Object<OmniInstanceSpec>) -> bool {
     instance.requests.contains_key(annotations::TAKE_MAPPING_FROM)
 }
 
-/// Whether a pin still means this mapping: through this instance, through another one that has the same database and
+/// The rollout that began the attempt on record, where it is declared and not among those of this instance. Each of the two
+/// would take the other's attempt for one that is over, and begin its own anew, pass by pass.
+fn led_elsewhere(
+    world: &World,
+    key: &EnvironmentKey,
+    instance: &Object<OmniInstanceSpec>,
+    rollouts: &Rollouts,
+    view: &EnvironmentView,
+) -> Option<String> {
+    let holder = &view.rollouts.attempt.as_ref()?.holder;
+    if rollouts.is_empty() || rollouts.iter().any(|rollout| rollout.key() == *holder) {
+        return None;
+    }
+    let (namespace, name) = holder.split_once('/')?;
+    let stands = match world.objects.rollout(namespace, name) {
+        Lookup::Absent => false,
+        Lookup::Unreadable(_) => true,
+        Lookup::Found(it) => {
+            let of = (it.namespace.as_str(), it.spec.instance_ref.name.as_str());
+            it.spec.environment == key.environment && shares_mapping(world, instance, of)
+        }
+    };
+    stands.then(|| holder.clone())
+}
+
+/// Whether what names this instance still means this mapping: through this instance, through another one that has the same database and
 /// owner, or from another namespace, where only its own controller can tell.
-fn shares_mapping(world: &World, instance: &Object<OmniInstanceSpec>, pin: &Object<TenantPinSpec>) -> bool {
-    let named = &pin.spec.instance_ref.name;
-    if pin.namespace != instance.namespace || *named == instance.name {
+fn shares_mapping(world: &World, instance: &Object<OmniInstanceSpec>, (namespace, named): (&str, &str)) -> bool {
+    if namespace != instance.namespace || named == instance.name {
         return true;
     }
-    let Lookup::Found(other) = world.objects.instance(&pin.namespace, named) else {
+    let Lookup::Found(other) = world.objects.instance(namespace, named) else {
         return false;
     };
     let (ours, theirs) = (&instance.spec.mapping, &other.spec.mapping);

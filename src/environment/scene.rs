@@ -157,6 +157,7 @@ impl Scene {
                 },
                 pins,
                 rollouts: Vec::new(),
+                led_elsewhere: None,
                 approvals: Vec::new(),
                 holders: BTreeMap::new(),
                 versions: versions.collect(),

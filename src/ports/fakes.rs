@@ -66,6 +66,7 @@ impl Declared {
     /// Deletes a pin.
     pub(crate) fn delete(&self, name: &str) {
         inside(&self.pins).retain(|pin| pin.name != name);
+        inside(&self.rollouts).retain(|rollout| rollout.name != name);
     }
 }
 
@@ -121,6 +122,9 @@ impl Objects for Declared {
         let mut rollouts: Vec<_> = rollouts.iter().filter(of).cloned().collect();
         rollouts.sort_by(|one, other| one.name.cmp(&other.name));
         rollouts
+    }
+    fn rollout(&self, namespace: &str, name: &str) -> Lookup<VersionRolloutSpec> {
+        lookup(&inside(&self.rollouts), namespace, name)
     }
     fn approvals(&self, namespace: &str, rollout: &str) -> Vec<Arc<Object<WaveApprovalSpec>>> {
         let approvals = inside(&self.approvals);

@@ -77,6 +77,8 @@ pub trait Objects: Send + Sync {
     fn environments(&self, namespace: &str, instance: &str) -> BTreeSet<String>;
     /// Every rollout of this instance and environment, sorted by name.
     fn rollouts(&self, namespace: &str, instance: &str, environment: &str) -> Vec<Arc<Object<VersionRolloutSpec>>>;
+    /// One rollout, by the name of its object.
+    fn rollout(&self, namespace: &str, name: &str) -> Lookup<VersionRolloutSpec>;
     /// Every approval that names this rollout, sorted by name.
     fn approvals(&self, namespace: &str, rollout: &str) -> Vec<Arc<Object<WaveApprovalSpec>>>;
     /// The versions that pins and rollouts of this instance name, in whatever environment.

@@ -180,6 +180,10 @@ impl Catalog {
         &self.versions
     }
 
+    pub(super) fn rollout_entries(&self) -> &Entries<VersionRolloutSpec> {
+        &self.rollouts
+    }
+
     pub(super) fn pin_entries(&self) -> &Entries<TenantPinSpec> {
         &self.pins
     }

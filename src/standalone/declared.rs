@@ -122,6 +122,10 @@ impl Objects for Declared {
             .collect()
     }
 
+    fn rollout(&self, namespace: &str, name: &str) -> Lookup<VersionRolloutSpec> {
+        look_up(self.catalog().rollout_entries(), namespace, name)
+    }
+
     fn approvals(&self, namespace: &str, rollout: &str) -> Vec<Arc<Object<WaveApprovalSpec>>> {
         self.catalog()
             .approvals()

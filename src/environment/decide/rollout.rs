@@ -84,6 +84,8 @@ pub(super) fn course(seen: &Observed) -> (Option<Course<'_>>, Vec<Option<Rollout
         .iter()
         .zip(&refusals)
         .filter(|(_, refusal)| refusal.is_none());
+    // Nobody here leads while the one that began moves the environment for another instance.
+    let fit = fit.filter(|_| seen.led_elsewhere.is_none());
     // The one that began goes on; of others the oldest, and of two as old the first by name.
     let lead = fit
         .map(|(rollout, _)| rollout)
@@ -94,6 +96,7 @@ pub(super) fn course(seen: &Observed) -> (Option<Course<'_>>, Vec<Option<Rollout
         .zip(refusals)
         .map(|(rollout, refusal)| match (refusal, lead) {
             (Some(refusal), _) => Some(RolloutStanding::Invalid(refusal)),
+            (None, None) => seen.led_elsewhere.clone().map(RolloutStanding::Conflict),
             (None, Some(lead)) if lead.name != rollout.name => Some(RolloutStanding::Conflict(lead.key())),
             (None, _) => None,
         });

@@ -206,3 +206,49 @@ async fn each_thing_that_a_rollout_waits_for_is_told_with_its_end() {
     assert_eq!((condition, reason), (WAITING, Reason::HeldBack), "{message}");
     assert!(message.contains("Free one of them"), "{message}");
 }
+
+#[rstest]
+#[case::of_the_same_mapping(Some("shared"), true)]
+#[case::of_another_owner(None, false)]
+#[tokio::test]
+async fn of_two_instances_with_one_mapping_the_rollout_that_began_leads(
+    #[case] owner: Option<&str>,
+    #[case] shares: bool,
+) {
+    let house = House::new().await;
+    for name in ["omni", "other"] {
+        let mut instance = instance(spec(false));
+        instance.name = name.to_owned();
+        instance.spec.mapping.owner = Some("shared".to_owned()).filter(|_| name == "omni" || owner.is_some());
+        instance
+            .requests
+            .insert("take-mapping-from".to_owned(), "apps/omni".to_owned());
+        house.stage.declared.instance(instance);
+    }
+    let theirs = |instance: &str| {
+        let mut theirs = rollout(1, json!([{"name": "all"}]));
+        theirs.name = "theirs".to_owned();
+        theirs.spec.instance_ref.name = instance.to_owned();
+        theirs
+    };
+    // It began while it was of this instance.
+    house.stage.declared.rollout(theirs("omni"));
+    house.pass().await;
+    house.stage.declared.rollout(theirs("other"));
+    house.stage.declared.pin(follower(ACME, "canary"));
+    house.stage.declared.rollout(rollout(2, json!([{"name": "all"}])));
+    let pass = house.pass().await;
+    let verdict = verdict_of(&pass.rollouts[0], STALLED);
+    assert_eq!(verdict == Some((Verdict::True, Reason::Conflict)), shares, "{pass:?}");
+    assert_eq!(house.row().await, Some(2).filter(|_| !shares), "its tenants stay");
+    if shares {
+        let told = format!("{:?}", pass.rollouts[0].findings);
+        assert!(
+            told.contains("VersionRollout apps/theirs is for production already"),
+            "{told}"
+        );
+        house.stage.declared.delete("theirs");
+        house.pass().await;
+        assert_eq!(house.row().await, Some(2), "the way is free");
+    }
+}
