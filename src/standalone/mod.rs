@@ -34,5 +34,5 @@ pub use manifests::{Manifest, Place, ReadError, Reading, Refusal, files, read};
 pub use plan::{Ahead, EnvironmentAhead, VersionAhead, ahead, rehearsed};
 pub use rehearsal::{CallAhead, InstanceRehearsed, Rehearsals, Rehearsed, rehearse};
 pub use report::{Outcome, outcome, table, to_json};
-pub use statuses::{Observer, Statuses, Subject};
+pub use statuses::{Observer, Statuses, Subject, true_condition};
 pub use validate::{ValidatedVersion, validate, version};

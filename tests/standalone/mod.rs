@@ -203,16 +203,16 @@ async fn json_and_yaml_hold_what_the_table_shows() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_demo_tells_its_three_chapters_and_leaves_nothing_behind() {
+async fn the_demo_tells_its_five_chapters_and_leaves_nothing_behind() {
     let scratch = tempfile::tempdir().unwrap();
     let mut demo = std::process::Command::new(env!("CARGO_BIN_EXE_wavepin"));
     let told = run(demo.arg("demo").env("TMPDIR", scratch.path())).ended_with(0);
     let chapters: Vec<&str> = told
         .stdout
         .split("\n\n")
-        .filter(|part| part.starts_with(['1', '2', '3']))
+        .filter(|part| part.starts_with(['1', '2', '3', '4', '5']))
         .collect();
-    assert_eq!(chapters.len(), 3, "{}", told.stdout);
+    assert_eq!(chapters.len(), 5, "{}", told.stdout);
     assert!(
         told.stdout.contains(bench::LOOK_UP.replace('\n', "\n    ").as_str()),
         "{}",
@@ -224,6 +224,9 @@ async fn the_demo_tells_its_three_chapters_and_leaves_nothing_behind() {
         "  > acme-corp   production    2         /dashboards/patient-summary-v2-",
         "    globex      production    1         /dashboards/12db1a0a                    clinical\n",
         "Changed in the mapping: 1 row of tenant_version.\nCalls to Omni: none.\n",
+        "The rollout waits: wave rest opens once somebody who may approves plan 1-",
+        "  > initech     production    2         /dashboards/patient-summary-v2-",
+        "Changed in the mapping: 2 rows of tenant_version.\nCalls to Omni: none.\nacme-corp's pin has a version of its own",
     ] {
         assert!(told.stdout.contains(line), "{line} in\n{}", told.stdout);
     }

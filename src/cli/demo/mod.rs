@@ -1,8 +1,9 @@
-//! `wavepin demo`: the story of two versions and three tenants, told on a terminal. It needs nothing: an organisation
+//! `wavepin demo`: the story of two versions and three tenants, by hand and by waves, told on a terminal. It needs nothing: an organisation
 //! in memory, a SQLite file in a temporary folder, and the manifests of `examples/clinical/`, which are built in.
 
 mod screen;
 mod view;
+mod waves;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -73,6 +74,8 @@ async fn tell() -> Result<(), DemoError> {
     story.before().await?;
     story.staging().await?;
     story.promotion().await?;
+    story.waves().await?;
+    story.back().await?;
     story.go_on();
     story.simulator.shutdown().await;
     Ok(())
@@ -149,7 +152,7 @@ impl Story {
         screen.line("clinical-v1.yaml takes a model and its five dashboards under management, as they are.");
         screen.line("pins.yaml puts every tenant on version 1.\n");
         let organisation = self.simulator.state();
-        self.apply(|manifest| {
+        self.apply("", |manifest| {
             if manifest.kind == "TenantPin" {
                 manifest.body["spec"]["version"] = json!(1);
             }
@@ -175,7 +178,7 @@ impl Story {
         screen.line("new topic. In pins.yaml the three staging pins change:\n");
         screen.change(" environment: staging", "version: 1", &["version: 2"]);
         screen.line("");
-        self.apply(|_| true).await?;
+        self.apply("", |_| true).await?;
         screen.line("");
         self.show().await?;
         self.count_calls();
@@ -195,23 +198,13 @@ impl Story {
         screen.change(" environment: production", "version: 1", &version);
         screen.line("");
         let calls = self.simulator.requests().len();
-        self.apply(|manifest| {
-            if manifest.name == "acme-corp-production" {
-                manifest.body["spec"]["version"] = json!(2);
-                manifest.body["spec"]["requires"] = json!({"environment": "staging"});
-            }
-            true
-        })
-        .await?;
+        self.apply("", promoted).await?;
         self.show().await?;
         self.count_calls();
-        let promoted = |view: &View| view.environment == "staging" || view.tenant == "acme-corp";
-        let expected = |view: &View| if promoted(view) { 2 } else { 1 };
+        let moved = |view: &View| view.environment == "staging" || view.tenant == "acme-corp";
+        let expected = |view: &View| if moved(view) { 2 } else { 1 };
         self.expect(|view| view.version == expected(view), "acme-corp alone moved")?;
-        if self.simulator.requests().len() != calls {
-            let what = "the promotion called Omni".to_owned();
-            return Err(DemoError::Unexpected { what });
-        }
+        self.no_call_since(calls, "the promotion called Omni")?;
         screen.line("Going back is the same change the other way, at any time, and needs no Omni either.");
         Ok(())
     }
@@ -232,9 +225,10 @@ impl Story {
         screen.block(None, "kubectl apply -f examples/clinical/\nkubectl get mv,tpin");
     }
 
-    /// Applies the example as `change` leaves it; a manifest for which it says false is not there yet.
-    async fn apply(&self, change: impl Fn(&mut Manifest) -> bool) -> Result<(), DemoError> {
+    /// Applies the example and these manifests too, as `change` leaves them; one for which it says false is not there yet.
+    async fn apply(&self, too: &str, change: impl Fn(&mut Manifest) -> bool) -> Result<(), DemoError> {
         let mut reading = example::clinical();
+        reading.add(Path::new("rollout.yaml"), too);
         reading.manifests.retain_mut(|manifest| {
             if manifest.kind == "OmniInstance" {
                 let spec = &mut manifest.body["spec"];
@@ -254,7 +248,8 @@ impl Story {
         let ended = self.engine.run(Instant::now() + PATIENCE).await;
         let (catalog, statuses) = (self.declared.catalog(), self.engine.statuses());
         match (ended, standalone::outcome(&catalog, &statuses)) {
-            (Ended::Settled, Outcome::Ready) => Ok(()),
+            // What waits for a person is where it should be; who is on which version is told and held by each chapter.
+            (Ended::Settled, Outcome::Ready | Outcome::Waiting) => Ok(()),
             (ended, outcome) => {
                 let table = standalone::table(&catalog, &statuses);
                 Err(DemoError::Chapter { outcome, ended, table })
@@ -318,6 +313,13 @@ impl Story {
         self.calls = requests.len();
     }
 
+    fn no_call_since(&self, calls: usize, what: &str) -> Result<(), DemoError> {
+        if self.simulator.requests().len() == calls {
+            return Ok(());
+        }
+        Err(DemoError::Unexpected { what: what.to_owned() })
+    }
+
     /// The story is only told where it is true.
     fn expect(&self, holds: impl Fn(&View) -> bool, what: &str) -> Result<(), DemoError> {
         if self.views.len() == 6 && self.views.iter().all(holds) {
@@ -327,6 +329,15 @@ impl Story {
             what: format!("{what}, but it saw {:?}", self.views),
         })
     }
+}
+
+/// The production pin of one tenant as the third chapter changes it.
+fn promoted(manifest: &mut Manifest) -> bool {
+    if manifest.name == "acme-corp-production" {
+        manifest.body["spec"]["version"] = json!(2);
+        manifest.body["spec"]["requires"] = json!({"environment": "staging"});
+    }
+    true
 }
 
 /// Tells how far the cut is, and what a person would have to mend.
