@@ -39,7 +39,7 @@ pub use content::{
 };
 pub use duration::HumanDuration;
 pub use edits_from::{EditsFrom, EditsRef};
-pub use freeze::Freeze;
+pub use freeze::{Freeze, LastingFreeze};
 pub use git::{GitAccess, GitAuthor, GitFallback, Migrate, ModelGit, SecretRef};
 pub use members::{Members, RowMembers, TenantTable, is_label_value};
 pub use model_version::{

@@ -104,7 +104,7 @@ reasons! {
         cause: "`batch.every` of the wave has not passed since its last batch.",
         remedy: "Wait for the time in the message.",
     }
-    /// A freeze lasts: nobody moves forward. To go back is not kept.
+    /// A freeze lasts: nobody moves forward, or those whom it selects do not. To go back is not kept.
     Frozen {
         cause: "`spec.freeze` of the VersionRollout names a time that has begun and not ended.",
         remedy: "Wait for its end, or take it out of the spec.",

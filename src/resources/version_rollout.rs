@@ -117,7 +117,7 @@ pub struct VersionRolloutSpec {
     /// What follows when more tenants fail than `failureBudget` allows. Absent: Pause.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_failure: Option<OnFailure>,
-    /// Times in which nobody moves forward.
+    /// Times in which nobody moves forward, or those whom they select do not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "atomic"))]
     pub freeze: Vec<Freeze>,
@@ -164,8 +164,17 @@ impl WaveSelector {
     /// # Errors
     /// The selector is none: an operator that there is not, or one with the wrong number of values.
     pub fn of(wave: &Wave) -> Result<Self, String> {
-        let selector = wave.selector.clone().map(Selector::try_from).transpose();
-        selector.map(Self).map_err(|error| error.to_string())
+        let selector = wave.selector.as_ref().map(Self::by).transpose()?;
+        Ok(selector.unwrap_or(Self(None)))
+    }
+
+    /// By these labels.
+    ///
+    /// # Errors
+    /// As of a wave.
+    pub fn by(selector: &LabelSelector) -> Result<Self, String> {
+        let selector = Selector::try_from(selector.clone());
+        selector.map(|it| Self(Some(it))).map_err(|error| error.to_string())
     }
 
     /// Whether a pin with these labels is in the wave, if in no wave before.

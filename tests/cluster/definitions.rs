@@ -72,6 +72,7 @@ fn checked() -> Value {
     checked["spec"]["onFailure"] = json!("RollBack");
     checked["spec"]["freeze"] = json!([
         {"cron": "0 16 * * FRI", "length": "64h", "timeZone": "Europe/Berlin", "reason": "weekend"},
+        {"selector": {"matchLabels": {"region": "emea"}}, "until": "2027-01-11T00:00:00Z", "reason": "close"},
     ]);
     checked
 }
@@ -584,6 +585,15 @@ fn what_can_be_wrong_at_first_sight_is_refused_with_the_field_and_the_reason() {
             with(rollout(), "/spec/freeze", json!([{"cron": "0 0 * * *", "reason": "x"}])),
             "",
             "cron and length of a freeze go together",
+        ),
+        (
+            with(
+                rollout(),
+                "/spec/freeze",
+                json!([{"selector": "region=emea", "reason": "x"}]),
+            ),
+            "spec.freeze[0].selector",
+            "must be of type object",
         ),
         (
             with(rollout(), "/spec/freeze", json!([{"timeZone": "UTC", "reason": "x"}])),
