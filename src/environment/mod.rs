@@ -319,8 +319,10 @@ async fn decide_and_write(
             let pass = report::report(&seen, &decision, &failed, interval);
             return Ok(Some(EnvironmentPass { moved, ..pass }));
         }
-        // A rollout that gets on is no quarrel over rows, and ends: each step happens once.
-        round += usize::from(decision.plan.rollout.is_empty());
+        // A rollout that gets on is no quarrel over rows, and ends: each step happens once, and each check is asked once
+        // after a move.
+        let only_asks = decision.plan.flips.is_empty() && !decision.plan.questions.is_empty();
+        round += usize::from(decision.plan.rollout.is_empty() && !only_asks);
         if !decision.rows.is_empty() {
             moved.extend(decision.plan.versions());
         }
