@@ -51,6 +51,11 @@ impl Declared {
         inside(&self.approvals).push(Arc::new(approval));
     }
 
+    /// Deletes an approval.
+    pub(crate) fn withdraw(&self, name: &str) {
+        inside(&self.approvals).retain(|approval| approval.name != name);
+    }
+
     /// Declares a rollout, in place of the one of its name.
     pub(crate) fn rollout(&self, rollout: Object<VersionRolloutSpec>) {
         let mut rollouts = inside(&self.rollouts);
