@@ -111,7 +111,7 @@ pub(super) async fn run(args: ApplyArgs) -> Exit {
     };
     let stop = CancellationToken::new();
     let observer = Arc::new(Lines::default());
-    let world = world(&declared, args.folder.database_url.clone(), &args.pace);
+    let world = world(&declared, args.folder.database.database_url.clone(), &args.pace);
     let engine = Engine::new(world, Arc::clone(&declared), observer.clone(), stop.clone(), args.watch);
     let deadline = Instant::now() + if args.watch { A_LONG_TIME } else { args.timeout.into() };
     let following = async {

@@ -10,6 +10,7 @@ use secrecy::SecretString;
 
 use super::Exit;
 use super::apply::world_of;
+use super::database::DatabaseUrl;
 use super::folder::Folder;
 use super::question::{unanswered, wrong};
 use crate::clients::{ClientOptions, ClientRegistry};
@@ -143,7 +144,7 @@ impl Sources {
             None => {
                 let folder = Folder {
                     paths: self.paths.clone(),
-                    database_url: SecretString::default(),
+                    database: DatabaseUrl::default(),
                 };
                 folder.load(before, false).map_err(|error| wrong(&error))
             }

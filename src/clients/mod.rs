@@ -29,10 +29,11 @@ use crate::mapping::{self, Connected, MappingOptions};
 use crate::model_repository::{GitOptions, GitRepository};
 use crate::omni::{Limiters, OmniClient, OmniOptions, Shared, budget_name, fingerprint};
 use crate::ports::{
-    Answer, Clients, ConnectError, Mapping, ModelRepository, Object, Omni, Question, Secrets, Standing, Told, Urgency,
+    Answer, Clients, ConnectError, Existing, Mapping, ModelRepository, Object, Omni, Question, Secrets, Standing, Told,
+    Urgency,
 };
 use crate::resources::conditions::Reason;
-use crate::resources::{BaseUrl, Management, OmniInstanceSpec};
+use crate::resources::{BaseUrl, Management, OmniInstanceSpec, TenantTable};
 use crate::telemetry::{DatabaseLine, Measures};
 
 /// How adapters are made.
@@ -135,6 +136,28 @@ impl ClientRegistry {
         connected.mapping.prepare(owner, None).await.map_err(read_mapping)?;
         let standing = connected.budget.standing(&name, spec.requests_per_minute).await;
         standing.map_err(read_mapping)
+    }
+
+    /// What stands in the application's tables of an instance, whether or not there is a ledger. Makes no call to Omni, and
+    /// writes nothing.
+    ///
+    /// # Errors
+    /// What keeps the database or its tables from being read.
+    pub async fn existing(
+        &self,
+        instance: &Object<OmniInstanceSpec>,
+        tenants: Option<&TenantTable>,
+    ) -> Result<Existing, ConnectError> {
+        let url = self.database(instance).await?;
+        let spec = &instance.spec.mapping;
+        let options = MappingOptions {
+            schema: spec.schema.clone(),
+            management: spec.management,
+            line: self.options.measures.database(),
+            ..MappingOptions::default()
+        };
+        let existing = mapping::existing(&url, options, tenants).await;
+        existing.map_err(|source| ConnectError::Database { source })
     }
 
     /// What is known of the organisation behind this URL and key: of each instance by itself, since what it is recognised

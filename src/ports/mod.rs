@@ -14,6 +14,7 @@ mod command;
 mod config_maps;
 mod contract;
 mod evidence;
+mod existing;
 mod failure;
 #[cfg(test)]
 pub(crate) mod fakes;
@@ -42,6 +43,7 @@ pub use command::{Command, Order, Ordered, Scope};
 pub use config_maps::{ConfigMapError, ConfigMapRecord, ConfigMaps};
 pub use contract::{Contract, Difference};
 pub use evidence::{Evidence, Sampled, Unproved};
+pub use existing::{Existing, ExistingDashboard, ExistingTenant};
 pub use failure::{CREDENTIAL_PACE, Failure, LOOK_AGAIN, SECRET_PACE, newer_release};
 pub use findings::{
     ContentIssue, DocumentFindings, FoundLine, FoundReport, FoundSummary, QueryAnswer, QueryAsk, ValidationIssue,

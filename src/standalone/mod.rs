@@ -14,6 +14,7 @@ mod engine;
 pub mod example;
 mod explain;
 mod history;
+pub mod import;
 mod lineage;
 mod manifests;
 mod plan;

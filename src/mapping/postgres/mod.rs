@@ -9,6 +9,7 @@ mod columns;
 mod commands;
 mod environment;
 mod errors;
+mod existing;
 mod flip;
 mod found;
 mod history;

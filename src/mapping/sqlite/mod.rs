@@ -7,6 +7,7 @@ mod budget;
 mod checks;
 mod commands;
 mod environment;
+mod existing;
 mod flip;
 mod found;
 mod history;

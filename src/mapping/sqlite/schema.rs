@@ -136,17 +136,7 @@ impl SqliteMapping {
 
 async fn migrate(connection: &mut SqliteConnection) -> Result<(), Failure> {
     if !has_table(connection, "wavepin_migration").await? {
-        for table in ["dashboard_model", "tenant_version"] {
-            if has_table(connection, table).await? {
-                return Err(MappingErrorKind::Schema {
-                    what: format!(
-                        "the SQLite database has a table {table} that Wavepin did not make, and is left as it is; \
-                         give Wavepin a database file of its own, or use PostgreSQL with management: External"
-                    ),
-                }
-                .into());
-            }
-        }
+        no_foreign_tables(connection).await?;
         connection
             .execute("CREATE TABLE wavepin_migration (number INTEGER PRIMARY KEY, at INTEGER NOT NULL) STRICT")
             .await?;
@@ -169,7 +159,23 @@ async fn migrate(connection: &mut SqliteConnection) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn has_table(connection: &mut SqliteConnection, name: &str) -> Result<bool, Failure> {
+/// Neither of the application's tables is there.
+pub(super) async fn no_foreign_tables(connection: &mut SqliteConnection) -> Result<(), Failure> {
+    for table in ["dashboard_model", "tenant_version"] {
+        if has_table(connection, table).await? {
+            return Err(MappingErrorKind::Schema {
+                what: format!(
+                    "the SQLite database has a table {table} that Wavepin did not make, and is left as it is; \
+                     give Wavepin a database file of its own, or use PostgreSQL with management: External"
+                ),
+            }
+            .into());
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn has_table(connection: &mut SqliteConnection, name: &str) -> Result<bool, Failure> {
     let found: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE name = ? AND type <> 'index'")
         .bind(name)
         .fetch_one(connection)

@@ -1,0 +1,518 @@
+//! Versions to adopt: for the rows of `dashboard_model`, and for models and folders that follow a pattern.
+
+mod finder;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use serde::Serialize;
+
+use self::finder::{Document, Finder};
+use super::pins::number;
+use super::tell::named;
+use super::{ManifestFile, Manifests, Metadata, Reference, names, namespace, yaml};
+use crate::model_version::content::identifier::is_slug;
+use crate::omni_instance;
+use crate::ports::{
+    Existing, ExistingDashboard, Failure, ModelKind, ModelRecord, Object, Urgency, VersionRecord, World,
+};
+use crate::resources::OmniInstanceSpec;
+use crate::standalone::{Catalog, Unanswered};
+
+/// The longest slug that every version's identifiers have room for.
+const LONGEST_SLUG: usize = 29;
+
+/// The most dashboards that a version adopts.
+const MOST_DASHBOARDS: usize = 500;
+
+/// A name with the number of a version in it: `clinical v{version}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pattern {
+    before: String,
+    after: String,
+}
+
+impl Pattern {
+    /// The name of this version.
+    #[must_use]
+    pub fn of(&self, version: i32) -> String {
+        format!("{}{version}{}", self.before, self.after)
+    }
+
+    /// The version that has this name.
+    #[must_use]
+    pub fn version(&self, name: &str) -> Option<i32> {
+        let digits = name.strip_prefix(&self.before)?.strip_suffix(&self.after)?;
+        let version = digits.parse().ok().filter(|version| *version >= 1)?;
+        // `01` and `+1` are other names.
+        (self.of(version) == name).then_some(version)
+    }
+}
+
+impl FromStr for Pattern {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split("{version}").collect::<Vec<_>>().as_slice() {
+            [before, after] => Ok(Self {
+                before: (*before).to_owned(),
+                after: (*after).to_owned(),
+            }),
+            _ => Err(format!(
+                "{text:?} must have {{version}} in it, once, where the number stands"
+            )),
+        }
+    }
+}
+
+impl std::fmt::Display for Pattern {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}{{version}}{}", self.before, self.after)
+    }
+}
+
+/// Which versions are asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct VersionsAsked {
+    /// What manifests are called; absent: `<instance>-v{version}`.
+    pub name: Option<Pattern>,
+    /// Where a version's dashboards are: `clinical/v{version}`. Needed for versions without rows, and saves calls where rows
+    /// hold ids that Omni does not look documents up by.
+    pub folder: Option<Pattern>,
+    /// What the models of versions without rows are called: `clinical v{version}`.
+    pub model: Option<Pattern>,
+}
+
+impl VersionsAsked {
+    fn header(&self) -> String {
+        let mut again = "wavepin import versions -f MANIFESTS --out FOLDER".to_owned();
+        for (flag, pattern) in [("folder", &self.folder), ("model", &self.model), ("name", &self.name)] {
+            if let Some(pattern) = pattern {
+                again.push_str(&format!(" --{flag} '{pattern}'"));
+            }
+        }
+        format!(
+            "# A version as people made it; adopting it writes nothing to Omni. To make this again, which leaves it alone once it \
+             was changed:\n# {again}\n"
+        )
+    }
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct VersionSpec<'a> {
+    instance_ref: Reference<'a>,
+    version: i32,
+    source: Source<'a>,
+}
+
+#[derive(Debug, Serialize)]
+struct Source<'a> {
+    adopt: Adopt<'a>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Adopt<'a> {
+    model_id: &'a str,
+    folder_path: &'a str,
+    dashboards: Vec<Dashboard<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Dashboard<'a> {
+    slug: &'a str,
+    identifier: &'a str,
+}
+
+/// Versions for the rows of an instance, and for the models that follow a pattern. `tell` is told of every step before it is
+/// taken. `world` must only look, and may take places in the request budget.
+///
+/// # Errors
+/// What keeps the ledger or Omni from being read.
+pub async fn versions(
+    world: &World,
+    (instance, catalog): (&Object<OmniInstanceSpec>, &Catalog),
+    existing: &Existing,
+    asked: &VersionsAsked,
+    tell: &(dyn Fn(&str) + Sync),
+) -> Result<Manifests, Unanswered> {
+    let (mapping, _) = world.mapping(instance).await?;
+    let records = mapping.versions().await.map_err(|error| Failure::from(&error))?;
+    let mut making = Making {
+        instance,
+        catalog,
+        asked,
+        records,
+        files: Vec::new(),
+        left: Vec::new(),
+        notes: Vec::new(),
+    };
+    let rows = making.rows(existing);
+    let wanted: Vec<_> = rows
+        .into_iter()
+        .filter(|(version, _)| making.is_wanted(*version))
+        .collect();
+    if !wanted.is_empty() || asked.model.is_some() {
+        tell("looking which organisation it is");
+        omni_instance::recognized(world, instance).await?;
+        let omni = world.omni(instance, Urgency::Check).await?;
+        let mut finder = Finder::new(world, instance, &*omni, tell);
+        for (version, rows) in &wanted {
+            match from_rows(&mut finder, asked, *version, rows).await? {
+                Ok(found) => making.put(*version, &found),
+                Err(why) => making.left.push(format!("version {version}: {why}")),
+            }
+        }
+        if let (Some(model), Some(folder)) = (&asked.model, &asked.folder) {
+            let have: BTreeSet<i32> = making.with_rows(existing);
+            from_names(&mut finder, &mut making, (model, folder), &have).await?;
+        }
+    }
+    making.files.sort();
+    Ok(Manifests {
+        header: asked.header(),
+        files: making.files,
+        left: making.left,
+        notes: making.notes,
+    })
+}
+
+/// What a version is made of.
+struct Found {
+    model: String,
+    folder: String,
+    /// The identifiers, by slug.
+    dashboards: BTreeMap<String, String>,
+}
+
+/// What is being made.
+struct Making<'a> {
+    instance: &'a Object<OmniInstanceSpec>,
+    catalog: &'a Catalog,
+    asked: &'a VersionsAsked,
+    records: BTreeMap<i32, VersionRecord>,
+    files: Vec<ManifestFile>,
+    left: Vec<String>,
+    notes: Vec<String>,
+}
+
+impl Making<'_> {
+    /// The rows of `dashboard_model`, by version. Says which of them are of none, and which versions tenants are on that have
+    /// none.
+    fn rows<'e>(&mut self, existing: &'e Existing) -> BTreeMap<i32, Vec<&'e ExistingDashboard>> {
+        let mut rows: BTreeMap<i32, Vec<&ExistingDashboard>> = BTreeMap::new();
+        let mut odd = 0_usize;
+        for row in &existing.dashboards {
+            match number(row.version) {
+                Some(version) => rows.entry(version).or_default().push(row),
+                None => odd += 1,
+            }
+        }
+        if odd > 0 {
+            self.left.push(format!(
+                "{odd} rows of dashboard_model have a model_version_id that is no version (NULL, or not from 1 to \
+                 2147483647); give them one, or delete them"
+            ));
+        }
+        let mut tenants: BTreeMap<i32, BTreeSet<&str>> = BTreeMap::new();
+        for row in &existing.tenants {
+            if let Some(version) = number(row.version).filter(|version| !rows.contains_key(version)) {
+                tenants.entry(version).or_default().insert(&row.tenant);
+            }
+        }
+        for (version, tenants) in tenants {
+            self.left.push(format!(
+                "version {version}: {} tenants are on it ({}), and dashboard_model has no row of it; put its dashboards there, \
+                 or set their rows to another version",
+                tenants.len(),
+                named(tenants)
+            ));
+        }
+        rows.values_mut().for_each(|rows| rows.sort());
+        rows
+    }
+
+    /// The versions that have rows, or tenants, so that no pattern speaks for them.
+    fn with_rows(&self, existing: &Existing) -> BTreeSet<i32> {
+        let dashboards = existing.dashboards.iter().map(|row| row.version);
+        let tenants = existing.tenants.iter().map(|row| row.version);
+        dashboards.chain(tenants).filter_map(number).collect()
+    }
+
+    /// Whether a version needs a manifest; says why not where it has what it needs.
+    fn is_wanted(&mut self, version: i32) -> bool {
+        let record = self.records.get(&version);
+        let made = record.filter(|it| !it.source.starts_with("adopt:") || it.retired_at.is_some());
+        if let Some(record) = made {
+            let how = if record.retired_at.is_some() {
+                "retired"
+            } else {
+                "made by Wavepin"
+            };
+            self.notes.push(format!(
+                "version {version} is {how} already ({}), and is not adopted",
+                record.source
+            ));
+            return false;
+        }
+        let name = self.name(version);
+        let other = self.catalog.versions().find(|it| {
+            it.namespace == self.instance.namespace
+                && it.spec.instance_ref.name == self.instance.name
+                && it.spec.version == version
+                && it.name != name
+        });
+        if let Some(other) = other {
+            self.notes.push(format!(
+                "version {version} is declared already, by ModelVersion {}",
+                other.name
+            ));
+        }
+        other.is_none()
+    }
+
+    fn name(&self, version: i32) -> String {
+        match &self.asked.name {
+            Some(name) => name.of(version),
+            None => format!("{}-v{version}", self.instance.name),
+        }
+    }
+
+    fn put(&mut self, version: i32, found: &Found) {
+        let name = self.name(version);
+        let metadata = Metadata {
+            name: &name,
+            namespace: namespace(&self.instance.namespace),
+            labels: BTreeMap::new(),
+        };
+        let dashboards = found
+            .dashboards
+            .iter()
+            .map(|(slug, identifier)| Dashboard { slug, identifier });
+        let spec = VersionSpec {
+            instance_ref: Reference {
+                name: &self.instance.name,
+            },
+            version,
+            source: Source {
+                adopt: Adopt {
+                    model_id: &found.model,
+                    folder_path: &found.folder,
+                    dashboards: dashboards.collect(),
+                },
+            },
+        };
+        let text = yaml("ModelVersion", metadata, spec);
+        let place = PathBuf::from(format!("{name}.yaml"));
+        self.files.push(ManifestFile { place, text });
+    }
+}
+
+/// What the rows of a version are about; or why that cannot be told.
+async fn from_rows(
+    finder: &mut Finder<'_>,
+    asked: &VersionsAsked,
+    version: i32,
+    rows: &[&ExistingDashboard],
+) -> Result<Result<Found, String>, Failure> {
+    let wanted = match slugs(rows) {
+        Ok(wanted) => wanted,
+        Err(why) => return Ok(Err(why)),
+    };
+    let folder = asked.folder.as_ref().map(|folder| folder.of(version));
+    let (mut documents, mut missing) = (BTreeMap::new(), Vec::new());
+    for (slug, id) in wanted {
+        match finder.document(id, folder.as_deref()).await? {
+            Ok(document) => drop(documents.insert(slug.to_owned(), document)),
+            Err(why) => missing.push(format!("{slug} ({id}): {why}")),
+        }
+    }
+    if !missing.is_empty() {
+        return Ok(Err(missing.join("; ")));
+    }
+    one_version(finder, documents).await
+}
+
+/// The slugs of a version's rows, each with what stands in `dashboard_id`.
+fn slugs<'r>(rows: &[&'r ExistingDashboard]) -> Result<BTreeMap<&'r str, &'r str>, String> {
+    let mut slugs = BTreeMap::new();
+    for row in rows {
+        let (Some(slug), Some(id)) = (row.slug.as_deref(), row.dashboard_id.as_deref()) else {
+            return Err(
+                "a row of dashboard_model has NULL for a slug or a dashboard; fill it in, or delete it".to_owned(),
+            );
+        };
+        if !is_slug(slug) || slug.len() > LONGEST_SLUG {
+            return Err(format!(
+                "dashboard_slug {slug:?} is none that Wavepin takes: lower-case letters, digits and hyphens, at most \
+                 {LONGEST_SLUG}, with a letter or digit first and last. Rename it in the rows and in what asks for it"
+            ));
+        }
+        if let Some(other) = slugs.insert(slug, id) {
+            return Err(format!(
+                "dashboard_slug {slug:?} has two rows, with {other} and {id}; delete the one that is wrong"
+            ));
+        }
+    }
+    if slugs.len() > MOST_DASHBOARDS {
+        return Err(format!(
+            "it has {} dashboards, and {MOST_DASHBOARDS} are the most",
+            slugs.len()
+        ));
+    }
+    Ok(slugs)
+}
+
+/// What documents have in common that are to be one version.
+async fn one_version(
+    finder: &mut Finder<'_>,
+    documents: BTreeMap<String, Document>,
+) -> Result<Result<Found, String>, Failure> {
+    Ok(match in_common(&documents) {
+        Err(why) => Err(why),
+        Ok((model, folder)) => match finder.model(model).await? {
+            None => Err(format!(
+                "its dashboards sit on model {model}, which Omni does not have as a shared model"
+            )),
+            Some(_) => Ok(Found {
+                model: model.to_owned(),
+                folder: folder.to_owned(),
+                dashboards: documents
+                    .iter()
+                    .map(|(slug, it)| (slug.clone(), it.identifier.clone()))
+                    .collect(),
+            }),
+        },
+    })
+}
+
+fn in_common(documents: &BTreeMap<String, Document>) -> Result<(&str, &str), String> {
+    let (mut models, mut folders) = (BTreeMap::new(), BTreeMap::new());
+    let mut identifiers: BTreeMap<&str, &str> = BTreeMap::new();
+    for (slug, document) in documents {
+        models.entry(document.model.as_str()).or_insert(slug);
+        folders.entry(document.folder.as_deref()).or_insert(slug);
+        if let Some(other) = identifiers.insert(&document.identifier, slug) {
+            return Err(format!(
+                "{other} and {slug} are one dashboard, {}; a version has each once: copy it in Omni, or use one slug",
+                document.identifier
+            ));
+        }
+    }
+    let each = |of: Vec<String>| of.join(", ");
+    let [model] = models.keys().copied().collect::<Vec<_>>()[..] else {
+        let which = models.iter().map(|(model, slug)| format!("{slug} on {model}"));
+        return Err(format!(
+            "its dashboards sit on {} models ({}), and a version has one; put the odd ones on the model, as copies, and \
+             correct their rows",
+            models.len(),
+            each(which.collect())
+        ));
+    };
+    match folders.keys().copied().collect::<Vec<_>>()[..] {
+        [Some(folder)] => Ok((model, folder)),
+        _ => {
+            let place = |folder: &Option<&str>| folder.map_or_else(|| "no folder".to_owned(), ToOwned::to_owned);
+            let which = folders
+                .iter()
+                .map(|(folder, slug)| format!("{slug} in {}", place(folder)));
+            Err(format!(
+                "its dashboards are not in one folder of the organisation ({}); move them into one, which changes no id",
+                each(which.collect())
+            ))
+        }
+    }
+}
+
+/// Versions without rows, by what their models and folders are called.
+async fn from_names(
+    finder: &mut Finder<'_>,
+    making: &mut Making<'_>,
+    (model, folder): (&Pattern, &Pattern),
+    have: &BTreeSet<i32>,
+) -> Result<(), Unanswered> {
+    let mut named: BTreeMap<i32, Vec<ModelRecord>> = BTreeMap::new();
+    for record in finder.models().await? {
+        let version = record.name.as_deref().and_then(|name| model.version(name));
+        if let Some(version) = version.filter(|version| !have.contains(version)) {
+            named.entry(version).or_default().push(record);
+        }
+    }
+    for (version, models) in named {
+        if !making.is_wanted(version) {
+            continue;
+        }
+        let found = match models.as_slice() {
+            [model] => in_folder(finder, model, &folder.of(version)).await?,
+            twins => Err(format!(
+                "{} models are called {:?} ({}); rename all but one",
+                twins.len(),
+                model.of(version),
+                twins.iter().map(|it| it.id.clone()).collect::<Vec<_>>().join(", ")
+            )),
+        };
+        match found {
+            Ok(found) => {
+                making.notes.push(format!(
+                    "version {version} has no rows yet: its slugs are made of what its dashboards are called, so see that \
+                     they are what your application asks for before you apply it"
+                ));
+                making.put(version, &found);
+            }
+            Err(why) => making.left.push(format!("version {version}: {why}")),
+        }
+    }
+    Ok(())
+}
+
+/// All dashboards of a folder as a version, with slugs made of their names.
+async fn in_folder(
+    finder: &mut Finder<'_>,
+    model: &ModelRecord,
+    folder: &str,
+) -> Result<Result<Found, String>, Failure> {
+    let Some(documents) = finder.folder(folder).await? else {
+        return Ok(Err(format!("Omni has no folder {folder:?}; correct --folder")));
+    };
+    let mut dashboards = BTreeMap::new();
+    for document in &documents {
+        if document.model != model.id {
+            return Ok(Err(format!(
+                "{} in folder {folder:?} sits on another model ({}); move it elsewhere, or write the manifest by hand",
+                document.identifier, document.model
+            )));
+        }
+        let Some(slug) = names::slug(&document.name, LONGEST_SLUG) else {
+            return Ok(Err(format!(
+                "what {} is called, {:?}, makes no slug of 1 to {LONGEST_SLUG} letters, digits and hyphens; write the \
+                 manifest by hand, with a slug for it",
+                document.identifier, document.name
+            )));
+        };
+        if let Some(other) = dashboards.insert(slug.clone(), document.identifier.clone()) {
+            return Ok(Err(format!(
+                "{other} and {} would both be {slug}; write the manifest by hand, with a slug for each",
+                document.identifier
+            )));
+        }
+    }
+    Ok(match dashboards.len() {
+        1..=MOST_DASHBOARDS => Ok(Found {
+            model: model.id.clone(),
+            folder: folder.trim_matches('/').to_owned(),
+            dashboards,
+        }),
+        0 => Err(format!("folder {folder:?} has no dashboard")),
+        many => Err(format!("it has {many} dashboards, and {MOST_DASHBOARDS} are the most")),
+    })
+}
+
+/// Whether a version may sit on a model.
+fn is_shared(model: &ModelRecord) -> bool {
+    model.kind == ModelKind::Shared && !model.deleted
+}
+
+#[cfg(test)]
+mod tests;
