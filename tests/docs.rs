@@ -171,8 +171,9 @@ fn every_page_is_linked_from_the_readme_and_leads_to_files_that_are_there() {
 }
 
 /// Who runs the commands of a page; a block names one of them in the comment before it.
-const RUN_BY: [&str; 13] = [
+const RUN_BY: [&str; 14] = [
     "argo cd",
+    "day one",
     "diff",
     "explain",
     "explain watch",

@@ -83,6 +83,9 @@ enum Folders {
     Many,
 }
 
+/// How many files that differ are named.
+const NAMED: usize = 20;
+
 /// Where manifests go.
 #[derive(Debug, Args)]
 struct Target {
@@ -174,11 +177,14 @@ impl Target {
                 written.same,
                 written.differ.len()
             );
-            for path in &written.differ {
+            for path in written.differ.iter().take(NAMED) {
                 eprintln!(
                     "differs  {} says something else and is left as it is; --force writes over it",
                     path.display()
                 );
+            }
+            if let Some(more @ 1..) = written.differ.len().checked_sub(NAMED) {
+                eprintln!("differs  and {more} more");
             }
             left += written.differ.len();
         }

@@ -29,7 +29,7 @@ pub use catalog::{Catalog, CatalogOptions, Id};
 pub use declared::Declared;
 pub use diff::{Compared, Comparison, Unanswered, diff, instance};
 pub use engine::{Ended, Engine};
-pub use explain::{Within, explain, status_table, wave_line};
+pub use explain::{Within, explain, status_table, wave_line, wave_words};
 pub use history::{history, history_json, history_table};
 pub use manifests::{Manifest, Place, ReadError, Reading, Refusal, files, read};
 pub use plan::{Ahead, EnvironmentAhead, VersionAhead, ahead, rehearsed};

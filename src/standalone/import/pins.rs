@@ -279,11 +279,14 @@ impl<'a> Making<'a> {
             *folders.entry(file.place.parent().unwrap_or(Path::new(""))).or_default() += 1;
         }
         if let Some((folder, count)) = folders.into_iter().find(|(_, count)| *count > MOST_FILES) {
+            let way_out = match self.asked.digits {
+                0 => "give --folders 16 and an empty --out, since other folders are other places",
+                1 => "give --folders 256 and an empty --out, since other folders are other places",
+                _ => "let so many take part in rollouts as rows, which need no pin",
+            };
             return Err(format!(
-                "folder {} would have {count} files, and {MOST_FILES} are the most; give --folders {} and an empty --out, \
-                 since other folders are other places",
-                folder.display(),
-                16_usize.pow(u32::try_from(self.asked.digits + 1).unwrap_or(1)),
+                "folder {} would have {count} files, and {MOST_FILES} are the most; {way_out}",
+                folder.display()
             ));
         }
         let lines = |of: BTreeMap<String, Vec<&str>>| {
