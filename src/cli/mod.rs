@@ -136,7 +136,11 @@ impl From<Exit> for ExitCode {
 }
 
 /// Runs one command to its end.
-pub async fn run(cli: Cli) -> ExitCode {
+pub async fn run(mut cli: Cli) -> ExitCode {
+    if let Command::Rollout(_) = cli.command {
+        // Of a watch that broke the command tells itself, once.
+        cli.log.leave_out("kube_runtime");
+    }
     let started = cli.command.traces().and_then(|traces| {
         let logs = telemetry::init(&cli.log, traces.as_ref())?;
         Ok((logs, traces))

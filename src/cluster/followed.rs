@@ -7,6 +7,7 @@ use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, watch_object};
 use kube::{Api, Client};
 
+use super::watch::{Patience, chain};
 use crate::resources::VersionRollout;
 
 /// What a watch shows.
@@ -27,7 +28,7 @@ pub enum Followed {
 pub fn follow_rollout(client: Client, namespace: &str, name: &str) -> Pin<Box<dyn Stream<Item = Followed> + Send>> {
     let place = format!("VersionRollout {namespace}/{name}");
     let rollouts: Api<VersionRollout> = Api::namespaced(client, namespace);
-    let events = watch_object(rollouts, name).default_backoff();
+    let events = watch_object(rollouts, name).backoff(Patience::default());
     Box::pin(events.map(move |event| match event {
         Ok(Some(rollout)) => Followed::Seen(Box::new(rollout)),
         Ok(None) => Followed::Absent,
@@ -36,15 +37,15 @@ pub fn follow_rollout(client: Client, namespace: &str, name: &str) -> Pin<Box<dy
 }
 
 fn told(place: &str, error: &watcher::Error) -> Followed {
-    let code = match error {
+    let status = match error {
         watcher::Error::InitialListFailed(kube::Error::Api(status))
         | watcher::Error::WatchStartFailed(kube::Error::Api(status))
-        | watcher::Error::WatchFailed(kube::Error::Api(status)) => status.code,
-        watcher::Error::WatchError(status) => status.code,
-        _ => 0,
+        | watcher::Error::WatchFailed(kube::Error::Api(status))
+        | watcher::Error::WatchError(status) => status,
+        other => return Followed::Broken(format!("{place} cannot be watched: {}", chain(other))),
     };
-    let why = format!("{place} cannot be watched: {error}");
-    match code {
+    let why = format!("{place} cannot be watched: {}", status.message);
+    match status.code {
         403 => Followed::Refused(format!(
             "{why}; have the verbs `list` and `watch` on versionrollouts granted to you"
         )),

@@ -200,7 +200,7 @@ async fn a_person_who_is_awaited_ends_the_watch_and_so_does_what_is_not_there() 
     );
     let token = somebody(api_server, &namespace, "nobody", &["get"]);
     let refused = Follower::start(&api_server.kubeconfig_of(&token), &namespace, &[]).end();
-    assert_eq!(refused.0, Some(1), "{refused:?}");
+    assert_eq!((refused.0, refused.2.len()), (Some(1), 1), "{refused:?}");
     assert!(
         refused.2[0].contains("`list` and `watch` on versionrollouts granted to you"),
         "{refused:?}"

@@ -110,8 +110,11 @@ mod tests {
         }
         assert_ne!(of_pair("ACME Corp", "production"), of_pair("acme corp", "production"));
         // Fixed for ever: another name would be another object.
-        assert_eq!(of_pair("ACME Corp", "production"), "acme-corp.production.@ACME@");
-        assert_eq!(bucket("acme-corp", 1), "@BUCKET@");
+        assert_eq!(
+            of_pair("ACME Corp", "production"),
+            "acme-corp.production.90449ecdd35fb96b"
+        );
+        assert_eq!(bucket("acme-corp", 1), "c");
     }
 
     #[test]
