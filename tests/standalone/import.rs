@@ -552,6 +552,15 @@ async fn tables_that_cannot_be_read_are_told_with_what_to_do() {
     assert!(said.stderr.contains("--folder"), "{}", said.stderr);
     let said = house.imported(&["versions", "--name", "clinical"], "out", 2);
     assert!(said.stderr.contains("must have {version} in it"), "{}", said.stderr);
+    for (what, told) in [
+        ("versions", "dashboard_model has no row; --model and --folder"),
+        ("pins", "tenant_version has no row"),
+    ] {
+        let said = house.imported(&[what], "out", 0);
+        assert!(said.stderr.contains(told), "{}", said.stderr);
+    }
+    let said = house.imported(&["versions", "--name", "../{version}"], "out", 2);
+    assert!(said.stderr.contains("makes no name of an object"), "{}", said.stderr);
     house.database.psql("DROP TABLE tenants");
     house.tenant("acme", "production", 1);
     let said = house.imported(&["pins", "--labels-from", "tenants"], "out", 2);

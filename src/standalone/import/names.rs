@@ -41,6 +41,11 @@ pub(super) fn slug(name: &str, longest: usize) -> Option<String> {
     (1..=longest).contains(&slug.len()).then_some(slug)
 }
 
+/// What an API server takes as the name of an object.
+pub(super) fn is_name(name: &str) -> bool {
+    name.len() <= 253 && name.split('.').all(is_plain)
+}
+
 /// A label of DNS: what may stand in a name as it is.
 fn is_plain(text: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
@@ -87,11 +92,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    /// What an API server takes as the name of an object.
-    fn is_name(name: &str) -> bool {
-        name.len() <= 253 && name.split('.').all(is_plain)
-    }
 
     #[test]
     fn what_is_a_name_already_stays_and_the_rest_is_told_apart_by_a_hash() {

@@ -115,7 +115,12 @@ pub fn pins(
     for row in rows {
         making.take(row);
     }
-    making.done()
+    let mut made = making.done()?;
+    if existing.tenants.is_empty() {
+        made.notes
+            .push("tenant_version has no row, so that there is nobody to pin".to_owned());
+    }
+    Ok(made)
 }
 
 /// What is being made.

@@ -138,6 +138,11 @@ pub async fn versions(
     asked: &VersionsAsked,
     tell: &(dyn Fn(&str) + Sync),
 ) -> Result<Manifests, Unanswered> {
+    if let Some(name) = asked.name.as_ref().filter(|name| !names::is_name(&name.of(i32::MAX))) {
+        return Err(Unanswered::NotThere(format!(
+            "--name '{name}' makes no name of an object: write lower-case letters, digits, '-' and '.', at most 253"
+        )));
+    }
     let (mapping, _) = world.mapping(instance).await?;
     let records = mapping.versions().await.map_err(|error| Failure::from(&error))?;
     let mut making = Making {
@@ -149,6 +154,11 @@ pub async fn versions(
         left: Vec::new(),
         notes: Vec::new(),
     };
+    if existing.dashboards.is_empty() && asked.model.is_none() {
+        let note =
+            "dashboard_model has no row; --model and --folder find versions by what models and folders are called";
+        making.notes.push(note.to_owned());
+    }
     let rows = making.rows(existing);
     let wanted: Vec<_> = rows
         .into_iter()
