@@ -1,22 +1,18 @@
 //! Versions to adopt: for the rows of `dashboard_model`, and for models and folders that follow a pattern.
 
 mod finder;
+mod making;
+mod pattern;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
-use std::str::FromStr;
-
-use serde::Serialize;
 
 use self::finder::{Document, Finder};
-use super::pins::number;
-use super::tell::named;
-use super::{ManifestFile, Manifests, Metadata, Reference, names, namespace, yaml};
+use self::making::{Found, Making};
+pub use self::pattern::Pattern;
+use super::{Manifests, names};
 use crate::model_version::content::identifier::is_slug;
 use crate::omni_instance;
-use crate::ports::{
-    Existing, ExistingDashboard, Failure, ModelKind, ModelRecord, Object, Urgency, VersionRecord, World,
-};
+use crate::ports::{Existing, ExistingDashboard, Failure, ModelKind, ModelRecord, Object, Urgency, World};
 use crate::resources::OmniInstanceSpec;
 use crate::standalone::{Catalog, Unanswered};
 
@@ -25,52 +21,6 @@ const LONGEST_SLUG: usize = 29;
 
 /// The most dashboards that a version adopts.
 const MOST_DASHBOARDS: usize = 500;
-
-/// A name with the number of a version in it: `clinical v{version}`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pattern {
-    before: String,
-    after: String,
-}
-
-impl Pattern {
-    /// The name of this version.
-    #[must_use]
-    pub fn of(&self, version: i32) -> String {
-        format!("{}{version}{}", self.before, self.after)
-    }
-
-    /// The version that has this name.
-    #[must_use]
-    pub fn version(&self, name: &str) -> Option<i32> {
-        let digits = name.strip_prefix(&self.before)?.strip_suffix(&self.after)?;
-        let version = digits.parse().ok().filter(|version| *version >= 1)?;
-        // `01` and `+1` are other names.
-        (self.of(version) == name).then_some(version)
-    }
-}
-
-impl FromStr for Pattern {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.split("{version}").collect::<Vec<_>>().as_slice() {
-            [before, after] => Ok(Self {
-                before: (*before).to_owned(),
-                after: (*after).to_owned(),
-            }),
-            _ => Err(format!(
-                "{text:?} must have {{version}} in it, once, where the number stands"
-            )),
-        }
-    }
-}
-
-impl std::fmt::Display for Pattern {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "{}{{version}}{}", self.before, self.after)
-    }
-}
 
 /// Which versions are asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -97,33 +47,6 @@ impl VersionsAsked {
              was changed:\n# {again}\n"
         )
     }
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct VersionSpec<'a> {
-    instance_ref: Reference<'a>,
-    version: i32,
-    source: Source<'a>,
-}
-
-#[derive(Debug, Serialize)]
-struct Source<'a> {
-    adopt: Adopt<'a>,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Adopt<'a> {
-    model_id: &'a str,
-    folder_path: &'a str,
-    dashboards: Vec<Dashboard<'a>>,
-}
-
-#[derive(Debug, Serialize)]
-struct Dashboard<'a> {
-    slug: &'a str,
-    identifier: &'a str,
 }
 
 /// Versions for the rows of an instance, and for the models that follow a pattern. `tell` is told of every step before it is
@@ -187,137 +110,6 @@ pub async fn versions(
         left: making.left,
         notes: making.notes,
     })
-}
-
-/// What a version is made of.
-struct Found {
-    model: String,
-    folder: String,
-    /// The identifiers, by slug.
-    dashboards: BTreeMap<String, String>,
-}
-
-/// What is being made.
-struct Making<'a> {
-    instance: &'a Object<OmniInstanceSpec>,
-    catalog: &'a Catalog,
-    asked: &'a VersionsAsked,
-    records: BTreeMap<i32, VersionRecord>,
-    files: Vec<ManifestFile>,
-    left: Vec<String>,
-    notes: Vec<String>,
-}
-
-impl Making<'_> {
-    /// The rows of `dashboard_model`, by version. Says which of them are of none, and which versions tenants are on that have
-    /// none.
-    fn rows<'e>(&mut self, existing: &'e Existing) -> BTreeMap<i32, Vec<&'e ExistingDashboard>> {
-        let mut rows: BTreeMap<i32, Vec<&ExistingDashboard>> = BTreeMap::new();
-        let mut odd = 0_usize;
-        for row in &existing.dashboards {
-            match number(row.version) {
-                Some(version) => rows.entry(version).or_default().push(row),
-                None => odd += 1,
-            }
-        }
-        if odd > 0 {
-            self.left.push(format!(
-                "{odd} rows of dashboard_model have a model_version_id that is no version (NULL, or not from 1 to \
-                 2147483647); give them one, or delete them"
-            ));
-        }
-        let mut tenants: BTreeMap<i32, BTreeSet<&str>> = BTreeMap::new();
-        for row in &existing.tenants {
-            if let Some(version) = number(row.version).filter(|version| !rows.contains_key(version)) {
-                tenants.entry(version).or_default().insert(&row.tenant);
-            }
-        }
-        for (version, tenants) in tenants {
-            self.left.push(format!(
-                "version {version}: {} tenants are on it ({}), and dashboard_model has no row of it; put its dashboards there, \
-                 or set their rows to another version",
-                tenants.len(),
-                named(tenants)
-            ));
-        }
-        rows.values_mut().for_each(|rows| rows.sort());
-        rows
-    }
-
-    /// The versions that have rows, or tenants, so that no pattern speaks for them.
-    fn with_rows(&self, existing: &Existing) -> BTreeSet<i32> {
-        let dashboards = existing.dashboards.iter().map(|row| row.version);
-        let tenants = existing.tenants.iter().map(|row| row.version);
-        dashboards.chain(tenants).filter_map(number).collect()
-    }
-
-    /// Whether a version needs a manifest; says why not where it has what it needs.
-    fn is_wanted(&mut self, version: i32) -> bool {
-        let record = self.records.get(&version);
-        let made = record.filter(|it| !it.source.starts_with("adopt:") || it.retired_at.is_some());
-        if let Some(record) = made {
-            let how = if record.retired_at.is_some() {
-                "retired"
-            } else {
-                "made by Wavepin"
-            };
-            self.notes.push(format!(
-                "version {version} is {how} already ({}), and is not adopted",
-                record.source
-            ));
-            return false;
-        }
-        let name = self.name(version);
-        let other = self.catalog.versions().find(|it| {
-            it.namespace == self.instance.namespace
-                && it.spec.instance_ref.name == self.instance.name
-                && it.spec.version == version
-                && it.name != name
-        });
-        if let Some(other) = other {
-            self.notes.push(format!(
-                "version {version} is declared already, by ModelVersion {}",
-                other.name
-            ));
-        }
-        other.is_none()
-    }
-
-    fn name(&self, version: i32) -> String {
-        match &self.asked.name {
-            Some(name) => name.of(version),
-            None => format!("{}-v{version}", self.instance.name),
-        }
-    }
-
-    fn put(&mut self, version: i32, found: &Found) {
-        let name = self.name(version);
-        let metadata = Metadata {
-            name: &name,
-            namespace: namespace(&self.instance.namespace),
-            labels: BTreeMap::new(),
-        };
-        let dashboards = found
-            .dashboards
-            .iter()
-            .map(|(slug, identifier)| Dashboard { slug, identifier });
-        let spec = VersionSpec {
-            instance_ref: Reference {
-                name: &self.instance.name,
-            },
-            version,
-            source: Source {
-                adopt: Adopt {
-                    model_id: &found.model,
-                    folder_path: &found.folder,
-                    dashboards: dashboards.collect(),
-                },
-            },
-        };
-        let text = yaml("ModelVersion", metadata, spec);
-        let place = PathBuf::from(format!("{name}.yaml"));
-        self.files.push(ManifestFile { place, text });
-    }
 }
 
 /// What the rows of a version are about; or why that cannot be told.
