@@ -139,7 +139,7 @@ impl From<Exit> for ExitCode {
 pub async fn run(mut cli: Cli) -> ExitCode {
     if let Command::Rollout(_) = cli.command {
         // Of a watch that broke the command tells itself, once.
-        cli.log.leave_out("kube_runtime");
+        cli.log.leave_out(crate::cluster::LOGS_OF_WATCHES);
     }
     let started = cli.command.traces().and_then(|traces| {
         let logs = telemetry::init(&cli.log, traces.as_ref())?;

@@ -10,6 +10,9 @@ use kube::{Api, Client};
 use super::watch::{Patience, chain};
 use crate::resources::VersionRollout;
 
+/// What the parts log of a watch by themselves, by target: every attempt of one that broke, which [`Followed`] tells too.
+pub const LOGS_OF_WATCHES: &str = "kube_runtime";
+
 /// What a watch shows.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Followed {

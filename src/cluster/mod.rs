@@ -53,7 +53,7 @@ use snafu::{ResultExt, Snafu};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-pub use followed::{Followed, follow_rollout};
+pub use followed::{Followed, LOGS_OF_WATCHES, follow_rollout};
 pub use lead::LeaseOptions;
 pub use listed::{Listed, list_objects};
 pub use secrets::ClusterSecrets;
