@@ -226,3 +226,25 @@ fn the_rollout_of_the_page_on_checks_is_one_that_is_taken() {
     assert_eq!(names, ["errors", "smoke"]);
     assert_eq!(rollout.spec.on_failure, Some(OnFailure::RollBack));
 }
+
+#[test]
+fn the_rollout_of_the_page_on_notifications_is_one_that_is_taken_and_its_table_names_all_that_is_told() {
+    use wavepin::resources::{NotifyOn, VersionRollout, rollout_refusal};
+    let page = page("notifications.md");
+    let manifest = page.split("```yaml\n").nth(1).expect("there is an example");
+    let manifest = manifest.split("```").next().expect("it has an end");
+    let rollout: VersionRollout = serde_saphyr::from_str(manifest).expect("it is a VersionRollout");
+    assert_eq!(rollout_refusal(&rollout.spec), None);
+    let told: Vec<&str> = rollout.spec.notify.iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(told, ["pipeline", "on-call"]);
+    for of in [
+        NotifyOn::Started,
+        NotifyOn::WaveCompleted,
+        NotifyOn::Waiting,
+        NotifyOn::Stopped,
+        NotifyOn::RolledBack,
+        NotifyOn::Completed,
+    ] {
+        assert!(page.contains(&format!("| `{}` |", of.word())), "{of:?}");
+    }
+}

@@ -17,7 +17,7 @@ use crate::clients::{ClientOptions, ClientRegistry};
 use crate::environment::orders::PACE;
 use crate::ports::{Files, SystemClock, World};
 use crate::resources::HumanDuration;
-use crate::resources::conditions::{READY, RECONCILING, Reason, STALLED, Transition, WAITING};
+use crate::resources::conditions::{NOTIFICATIONS_FAILING, READY, RECONCILING, Reason, STALLED, Transition, WAITING};
 use crate::standalone::{self, Catalog, Declared, Ended, Engine, Observer, Outcome, Subject};
 
 /// What to apply, and where to keep what must be remembered.
@@ -277,7 +277,7 @@ fn is_worth_a_line(transition: &Transition) -> bool {
         Reason::RolledOut,
     ];
     match transition.condition.as_str() {
-        STALLED | WAITING => true,
+        STALLED | WAITING | NOTIFICATIONS_FAILING => true,
         RECONCILING => transition.reason != Reason::Progressing.as_str(),
         READY => false,
         _ => DONE.iter().any(|reason| transition.reason == reason.as_str()),

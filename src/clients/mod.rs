@@ -8,6 +8,7 @@ mod credentials;
 mod destination;
 mod git;
 mod kept;
+mod notify;
 mod rehearsed;
 
 pub use rehearsed::RehearsedClients;
@@ -29,7 +30,8 @@ use crate::mapping::{self, Connected, MappingOptions};
 use crate::model_repository::{GitOptions, GitRepository};
 use crate::omni::{Limiters, OmniClient, OmniOptions, Shared, budget_name, fingerprint};
 use crate::ports::{
-    Answer, Clients, ConnectError, Mapping, ModelRepository, Object, Omni, Question, Secrets, Standing, Told, Urgency,
+    Answer, Clients, ConnectError, Delivery, Mapping, ModelRepository, Notice, Object, Omni, Question, Secrets,
+    Standing, Told, Urgency,
 };
 use crate::resources::conditions::Reason;
 use crate::resources::{BaseUrl, Management, OmniInstanceSpec};
@@ -350,6 +352,10 @@ impl Clients for ClientRegistry {
 
     async fn ask_check(&self, question: &Question) -> Answer {
         self.asked(question).await
+    }
+
+    async fn notify(&self, notice: &Notice) -> Delivery {
+        self.told(notice).await
     }
 
     fn forget_credentials(&self, instance: &Object<OmniInstanceSpec>) {

@@ -1,6 +1,7 @@
 //! What a pass says of its pins, and when it wants to look again.
 
 mod approvals;
+mod news;
 pub(super) mod rollout;
 
 use std::collections::BTreeSet;

@@ -11,6 +11,7 @@
 
 mod budget;
 mod calls;
+mod channels;
 mod checks;
 mod commands;
 mod compare;
@@ -29,7 +30,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 pub use self::postgres::PgMapping;
 pub use self::sqlite::SqliteMapping;
-use crate::ports::{Budget, Mapping, MappingError, MappingErrorKind};
+use crate::ports::{Budget, Flip, Mapping, MappingError, MappingErrorKind, RolloutStep};
 use crate::resources::Management;
 use crate::telemetry::DatabaseLine;
 
@@ -186,4 +187,18 @@ async fn measured<T>(
     let worked = work.await;
     line.called(class, worked.as_ref().map_or_else(word, |_| DONE), started.elapsed());
     worked
+}
+
+/// Measures that a flip was committed, where it was one of a rollout.
+fn flipped(line: &DatabaseLine, flip: &Flip, took: Duration) {
+    if let Some(direction) = flip.direction() {
+        line.flipped(direction, flip.moves.len(), took);
+    }
+}
+
+/// Measures that a step was put on record, where it stops a rollout.
+fn recorded(line: &DatabaseLine, step: &RolloutStep) {
+    if let RolloutStep::Stopped { .. } = step {
+        line.stopped(rollouts::words(step).kind);
+    }
 }

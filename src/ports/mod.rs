@@ -21,6 +21,7 @@ mod findings;
 mod git_settings;
 mod history;
 mod mapping;
+mod notify;
 mod objects;
 mod omni;
 mod omni_records;
@@ -52,6 +53,7 @@ pub use mapping::{
     Cause, Claim, EnvironmentView, Flip, FlipOutcome, Mapping, MappingError, MappingErrorKind, Move, Organization,
     PinEvent, PinEventKind, RowRemoval, Shape,
 };
+pub use notify::{ChannelNote, ChannelRecord, ChannelRecords, Delivery, News, Notice, NumberedStep};
 pub use objects::{Absence, Lookup, Object, Objects};
 pub use omni::{Omni, OmniError, OmniErrorKind, Reservation};
 pub use omni_records::{
@@ -65,7 +67,8 @@ pub use repository::{
     Whereabouts,
 };
 pub use rollout::{
-    Approval, ApprovalRecord, Attempt, RolloutEvent, RolloutStep, Rollouts, Stop, StopKind, WaveOfFlip, WaveRecord,
+    Approval, ApprovalRecord, Attempt, AttemptEnd, PastAttempt, RolloutEvent, RolloutStep, Rollouts, Stop, StopKind,
+    WaveOfFlip, WaveRecord,
 };
 pub use secrets::{SecretError, SecretRecord, Secrets};
 pub use standing::Standing;

@@ -9,6 +9,7 @@ mod edits;
 mod explain;
 mod full;
 mod git;
+mod notified;
 mod refusals;
 mod rehearsal;
 pub(crate) mod rollback;

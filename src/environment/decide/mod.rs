@@ -3,6 +3,7 @@
 mod claims;
 #[cfg(test)]
 mod laws;
+mod news;
 mod rollout;
 mod row;
 #[cfg(test)]
@@ -20,6 +21,7 @@ use crate::ports::{
 };
 use crate::resources::{Hold, Requires, TenantPinSpec};
 
+pub(super) use news::{Errand, Errands, errands};
 pub(super) use rollout::back::what_it_had;
 use rollout::back::{self, Back};
 pub(super) use rollout::{

@@ -7,6 +7,7 @@ use super::super::decide::{
 use super::super::observe::Observed;
 use super::super::{RolloutProgress, RolloutReport, Rollouts};
 use super::approvals::waits_for;
+use super::news;
 use super::{about, kept_back, not_proved, taken_back};
 use crate::ports::{Failure, Object, Order, StopKind};
 use crate::resources::conditions::{ACCEPTED, COMPLETE, Finding, READY, RECONCILING, Reason, STALLED, WAITING};
@@ -52,8 +53,10 @@ pub(super) fn report(seen: &Observed, decision: &Decision, failed: &Failed) -> V
         RolloutStanding::Invalid(refusal) => of(rollout, invalid(rollout, refusal), None),
         RolloutStanding::Conflict(other) => of(rollout, conflict(rollout, other), None),
         RolloutStanding::Leads(lead) => {
-            let progress = progress(seen, decision, lead, failed);
-            let findings = findings(rollout, lead, &progress, (decision, failed));
+            let mut progress = progress(seen, decision, lead, failed);
+            progress.channels = news::channels(rollout, &seen.view.channels);
+            let mut findings = findings(rollout, lead, &progress, (decision, failed));
+            findings.extend(news::finding(rollout, &seen.view.channels));
             of(rollout, findings, Some(progress))
         }
     };
@@ -105,6 +108,8 @@ pub(in super::super) fn progress(
             unlabelled: rows.unlabelled,
         }),
         with_own_version: u32::try_from(own).unwrap_or(u32::MAX),
+        history: news::history(&seen.view.rollouts),
+        channels: Vec::new(),
     }
 }
 

@@ -4,6 +4,7 @@
 //! lends server connections by transaction may stand in between.
 
 mod budget;
+mod channels;
 mod checks;
 mod columns;
 mod commands;

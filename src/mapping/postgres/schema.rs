@@ -12,7 +12,7 @@ use crate::ports::{MappingError, MappingErrorKind, Shape};
 use crate::resources::Management;
 
 /// The steps from no ledger to what this version of Wavepin uses, by number. Never changed, only added to.
-const MIGRATIONS: [(i64, &str); 12] = [
+const MIGRATIONS: [(i64, &str); 13] = [
     (1, include_str!("../../../migrations/postgres/0001_ledger.sql")),
     (2, include_str!("../../../migrations/postgres/0002_budget.sql")),
     (3, include_str!("../../../migrations/postgres/0003_organization.sql")),
@@ -28,6 +28,7 @@ const MIGRATIONS: [(i64, &str); 12] = [
         12,
         include_str!("../../../migrations/postgres/0012_current_version.sql"),
     ),
+    (13, include_str!("../../../migrations/postgres/0013_channels.sql")),
 ];
 
 /// The application's two tables.

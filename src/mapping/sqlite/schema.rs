@@ -14,7 +14,7 @@ use crate::mapping::MappingOptions;
 use crate::ports::{MappingError, MappingErrorKind, Shape};
 
 /// The steps from an empty file to what this version of Wavepin uses, by number. Never changed, only added to.
-const MIGRATIONS: [(i64, &str); 12] = [
+const MIGRATIONS: [(i64, &str); 13] = [
     (1, include_str!("../../../migrations/sqlite/0001_mapping.sql")),
     (2, include_str!("../../../migrations/sqlite/0002_budget.sql")),
     (3, include_str!("../../../migrations/sqlite/0003_organization.sql")),
@@ -27,6 +27,7 @@ const MIGRATIONS: [(i64, &str); 12] = [
     (10, include_str!("../../../migrations/sqlite/0010_approvals.sql")),
     (11, include_str!("../../../migrations/sqlite/0011_checks.sql")),
     (12, include_str!("../../../migrations/sqlite/0012_current_version.sql")),
+    (13, include_str!("../../../migrations/sqlite/0013_channels.sql")),
 ];
 
 impl SqliteMapping {
