@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 pub use explain::{Asked, Cause, Ends, Explanation, Outlook, Progress, WaveProgress, explain, moved_by};
 pub use forecast::{Forecast, WaveForecast};
+use tracing::Instrument as _;
 
 use crate::ports::{Failure, Lookup, Mapping, MappingError, Next, Object, World};
 use crate::resources::conditions::{Finding, Reason};
@@ -307,16 +308,17 @@ async fn decide_and_write(
     let mut asked = act::Asked::default();
     let mut round = 1;
     loop {
-        let seen = observe::observe(world, key, instance, declared, mapping).await?;
+        let looked = observe::observe(world, key, instance, declared, mapping);
+        let seen = looked.instrument(step("observe")).await?;
         if !declared.any() && seen.view.claims.is_empty() {
             return Ok(None);
         }
-        let mut decision = decide::decide(&seen);
+        let mut decision = step("decide").in_scope(|| decide::decide(&seen));
         failed.leave_out_of(&mut decision.plan);
         asked.leave_out_of(&mut decision.plan);
         if decision.plan.is_empty() || round == ROUNDS {
             let interval = instance.spec.interval.into();
-            let pass = report::report(&seen, &decision, &failed, interval);
+            let pass = step("report").in_scope(|| report::report(&seen, &decision, &failed, interval));
             return Ok(Some(EnvironmentPass { moved, ..pass }));
         }
         // A rollout that gets on is no quarrel over rows, and ends: each step happens once.
@@ -328,6 +330,11 @@ async fn decide_and_write(
         let outside = (world.clients.as_ref(), mapping);
         failed.add(act::carry_out(outside, &key.environment, &decision.plan).await, told);
     }
+}
+
+/// What takes time in a pass besides its effects, in traces.
+fn step(name: &'static str) -> tracing::Span {
+    tracing::info_span!(target: "wavepin::trace", "step", step = name)
 }
 
 /// The instance, or why there is none.
