@@ -170,6 +170,21 @@ fn every_page_is_linked_from_the_readme_and_leads_to_files_that_are_there() {
     }
 }
 
+#[test]
+fn every_part_of_the_bench_is_on_the_page_about_it_and_no_other() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/wavepin/main.rs");
+    let code = std::fs::read_to_string(path).unwrap();
+    let parts = code.split("const PARTS: ").nth(1).expect("the bench lists its parts");
+    let parts = parts.split("= [").nth(1).and_then(|it| it.split(']').next()).unwrap();
+    let parts = found(r#""([a-z]+)""#, parts);
+    assert!(parts.len() >= 10, "the parts were found: {parts:?}");
+    let page = page("performance.md");
+    assert_eq!(found(r"(?m)^\| `([a-z]+)` \|", &page), parts);
+    for told in ["machine: ", "disk of the temporary files: ", "the parts took: "] {
+        assert!(page.contains(told), "docs/performance.md does not say on what: {told}");
+    }
+}
+
 /// Who runs the commands of a page; a block names one of them in the comment before it.
 const RUN_BY: [&str; 13] = [
     "argo cd",
