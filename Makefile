@@ -44,7 +44,7 @@ thorough: ## Crash at every boundary in every mode, and live 2,000 random lives:
 	WAVEPIN_MATRIX=whole cargo test --locked --test wavepin -- promises::promise_03
 	WAVEPIN_LIVES=510 cargo test --locked --test wavepin -- machine::
 
-bench: ## Print the table of ratios that says how fast Wavepin is, and on what machine; some 12 minutes
+bench: ## Print the table of ratios that says how fast Wavepin is, and on what machine
 	@tools/get
 	cargo bench --locked
 	@# It prints how many runs a second it makes.

@@ -55,7 +55,7 @@ struct Gate<'a> {
     made: usize,
 }
 
-/// All of them; the rollout is at version 2 before and after.
+/// All of them; the rollout is at version 1 before and after.
 pub(super) async fn measure(bed: &Bed, how_many: usize) -> Newcomers {
     let config = watcher::Config::default().labels("newcomer=yes");
     let events: BoxStream<'_, _> = watcher(bed.pins.clone(), config).boxed();
@@ -79,8 +79,8 @@ pub(super) async fn measure(bed: &Bed, how_many: usize) -> Newcomers {
     }
     bed.look_every("5m").await;
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let written = gate.while_all_move(1, how_many, "production").await;
-    let elsewhere = gate.while_all_move(2, how_many, "staging").await;
+    let written = gate.while_all_move(2, how_many, "production").await;
+    let elsewhere = gate.while_all_move(1, how_many, "staging").await;
     Newcomers {
         alone,
         resynced,
