@@ -2,11 +2,10 @@
 //! all others are being written.
 
 use std::collections::BTreeSet;
-use std::pin::Pin;
 use std::time::{Duration, Instant};
 
+use futures::StreamExt as _;
 use futures::stream::BoxStream;
-use futures::{Stream, StreamExt as _};
 use kube::api::{DynamicObject, PostParams};
 use kube::core::ApiResource;
 use kube::runtime::watcher::{self, Event, watcher};
@@ -51,14 +50,14 @@ pub(super) struct Newcomers {
 /// Makes pins one after the other and watches them.
 struct Gate<'a> {
     bed: &'a Bed,
-    events: Pin<Box<dyn Stream<Item = watcher::Result<Event<DynamicObject>>> + Send>>,
+    events: BoxStream<'static, watcher::Result<Event<DynamicObject>>>,
     made: usize,
 }
 
 /// All of them; the rollout is at version 1 before and after.
 pub(super) async fn measure(bed: &Bed, how_many: usize) -> Newcomers {
     let config = watcher::Config::default().labels("newcomer=yes");
-    let events: BoxStream<'_, _> = watcher(bed.pins.clone(), config).boxed();
+    let events = watcher(bed.pins.clone(), config).boxed();
     let mut gate = Gate { bed, events, made: 0 };
     while !matches!(gate.next().await, Event::InitDone) {}
     // Makes the rows of its environments known.
