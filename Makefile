@@ -39,12 +39,13 @@ lint: ## Check format, clippy, docs, and that the definitions are what the types
 licences: ## Hold the dependencies' licences against tools/licences.txt
 	@tools/licences
 
-thorough: ## Crash at every boundary in every mode, and live 2,000 random lives: what `make test` does a part of
+thorough: ## Crash at every boundary in every mode, and live 4,000 random lives: what `make test` does a part of
 	@tools/get
 	WAVEPIN_MATRIX=whole cargo test --locked --test wavepin -- promises::promise_03
 	WAVEPIN_LIVES=510 cargo test --locked --test wavepin -- machine::
+	WAVEPIN_LIVES=2000 cargo test --locked --lib -- environment::tests::machine
 
-bench: ## Print the table of ratios that says how fast Wavepin is
+bench: ## Print the table of ratios that says how fast Wavepin is, and on what machine
 	@tools/get
 	cargo bench --locked
 	@# It prints how many runs a second it makes.

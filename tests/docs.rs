@@ -170,9 +170,25 @@ fn every_page_is_linked_from_the_readme_and_leads_to_files_that_are_there() {
     }
 }
 
+#[test]
+fn every_part_of_the_bench_is_on_the_page_about_it_and_no_other() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/wavepin/main.rs");
+    let code = std::fs::read_to_string(path).unwrap();
+    let parts = code.split("const PARTS: ").nth(1).expect("the bench lists its parts");
+    let parts = parts.split("= [").nth(1).and_then(|it| it.split(']').next()).unwrap();
+    let parts = found(r#""([a-z]+)""#, parts);
+    assert!(parts.len() >= 10, "the parts were found: {parts:?}");
+    let page = page("performance.md");
+    assert_eq!(found(r"(?m)^\| `([a-z]+)` \|", &page), parts);
+    for told in ["machine: ", "disk of the temporary files: ", "the parts took: "] {
+        assert!(page.contains(told), "docs/performance.md does not say on what: {told}");
+    }
+}
+
 /// Who runs the commands of a page; a block names one of them in the comment before it.
-const RUN_BY: [&str; 13] = [
+const RUN_BY: [&str; 14] = [
     "argo cd",
+    "day one",
     "diff",
     "explain",
     "explain watch",
@@ -225,4 +241,26 @@ fn the_rollout_of_the_page_on_checks_is_one_that_is_taken() {
     let names: Vec<&str> = rollout.spec.checks.iter().map(|it| it.name.as_str()).collect();
     assert_eq!(names, ["errors", "smoke"]);
     assert_eq!(rollout.spec.on_failure, Some(OnFailure::RollBack));
+}
+
+#[test]
+fn the_rollout_of_the_page_on_notifications_is_one_that_is_taken_and_its_table_names_all_that_is_told() {
+    use wavepin::resources::{NotifyOn, VersionRollout, rollout_refusal};
+    let page = page("notifications.md");
+    let manifest = page.split("```yaml\n").nth(1).expect("there is an example");
+    let manifest = manifest.split("```").next().expect("it has an end");
+    let rollout: VersionRollout = serde_saphyr::from_str(manifest).expect("it is a VersionRollout");
+    assert_eq!(rollout_refusal(&rollout.spec), None);
+    let told: Vec<&str> = rollout.spec.notify.iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(told, ["pipeline", "on-call"]);
+    for of in [
+        NotifyOn::Started,
+        NotifyOn::WaveCompleted,
+        NotifyOn::Waiting,
+        NotifyOn::Stopped,
+        NotifyOn::RolledBack,
+        NotifyOn::Completed,
+    ] {
+        assert!(page.contains(&format!("| `{}` |", of.word())), "{of:?}");
+    }
 }

@@ -57,6 +57,7 @@ impl Bed {
                 cuts,
                 &VERSIONS,
                 |_, text| text,
+                "",
             ))),
             database: Postgres::shared().database(name),
             simulator,
@@ -68,7 +69,23 @@ impl Bed {
     pub(crate) fn declare(&self, change: impl Fn(&str, String) -> String) {
         let files = [&VERSIONS[..], &["pins.yaml"]].concat();
         self.declared
-            .replace(catalog(&self.simulator, self.budget, 1, &files, change));
+            .replace(catalog(&self.simulator, self.budget, 1, &files, change, ""));
+    }
+
+    /// Declares these manifests too, and the application's table of tenants.
+    pub(crate) fn declare_also(&self, manifests: &str) {
+        let labelled = |file: &str, text: String| {
+            match file {
+            "instance.yaml" => text.replacen(
+                "  # No mapping.urlSecretRef",
+                "  mapping:\n    tenantTables: {tenants: {table: tenants, tenantColumn: id, columns: [tier]}}\n  # No mapping",
+                1,
+            ),
+            _ => text,
+        }
+        };
+        self.declared
+            .replace(catalog(&self.simulator, self.budget, 1, &VERSIONS, labelled, manifests));
     }
 
     /// A process that knows nothing of an earlier one, and that has seen whose organisation it is.
@@ -112,15 +129,18 @@ impl Bed {
 /// The files of the example that declare the instance and its versions.
 const VERSIONS: [&str; 3] = ["clinical-v1.yaml", "clinical-v2.yaml", "instance.yaml"];
 
-/// These files of the example with every dashboard of the seed adopted, and its cut so many times under names of its own.
+/// These files of the example with every dashboard of the seed adopted, its cut so many times under names of its own, and
+/// more manifests.
 fn catalog(
     simulator: &Simulator,
     budget: Budget,
     cuts: usize,
     files: &[&str],
     change: impl Fn(&str, String) -> String,
+    more: &str,
 ) -> Catalog {
     let mut reading = Reading::default();
+    reading.add(Path::new("more.yaml"), more);
     for file in files.iter().copied() {
         let text = change(file, example(file, simulator.base_url()));
         let text = match file {

@@ -107,7 +107,7 @@ pub(crate) async fn measure() -> Idle {
 }
 
 /// What the process has had of processors so far, its own and the kernel's work for it.
-fn cpu_seconds(process: u32) -> f64 {
+pub(crate) fn cpu_seconds(process: u32) -> f64 {
     let stat = Path::new("/proc").join(process.to_string()).join("stat");
     let stat = std::fs::read_to_string(stat).expect("the process runs on Linux");
     let (_, fields) = stat.rsplit_once(") ").expect("its name stands in brackets");

@@ -72,7 +72,7 @@ pub(crate) async fn measure() -> Rest {
 }
 
 /// How many rows were ever written to the two tables and to what the ledger says of versions.
-fn rows(database: &Database) -> usize {
+pub(crate) fn rows(database: &Database) -> usize {
     let written = database.psql(
         "SELECT pg_stat_force_next_flush();
          SELECT coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0) FROM pg_stat_user_tables

@@ -17,7 +17,7 @@ use crate::clients::{ClientOptions, ClientRegistry};
 use crate::environment::orders::PACE;
 use crate::ports::{Files, SystemClock, World};
 use crate::resources::HumanDuration;
-use crate::resources::conditions::{READY, RECONCILING, Reason, STALLED, Transition, WAITING};
+use crate::resources::conditions::{NOTIFICATIONS_FAILING, READY, RECONCILING, Reason, STALLED, Transition, WAITING};
 use crate::standalone::{self, Catalog, Declared, Ended, Engine, Observer, Outcome, Subject};
 
 /// What to apply, and where to keep what must be remembered.
@@ -111,7 +111,7 @@ pub(super) async fn run(args: ApplyArgs) -> Exit {
     };
     let stop = CancellationToken::new();
     let observer = Arc::new(Lines::default());
-    let world = world(&declared, args.folder.database_url.clone(), &args.pace);
+    let world = world(&declared, args.folder.database.database_url.clone(), &args.pace);
     let engine = Engine::new(world, Arc::clone(&declared), observer.clone(), stop.clone(), args.watch);
     let deadline = Instant::now() + if args.watch { A_LONG_TIME } else { args.timeout.into() };
     let following = async {
@@ -277,7 +277,7 @@ fn is_worth_a_line(transition: &Transition) -> bool {
         Reason::RolledOut,
     ];
     match transition.condition.as_str() {
-        STALLED | WAITING => true,
+        STALLED | WAITING | NOTIFICATIONS_FAILING => true,
         RECONCILING => transition.reason != Reason::Progressing.as_str(),
         READY => false,
         _ => DONE.iter().any(|reason| transition.reason == reason.as_str()),

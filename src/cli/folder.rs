@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
-use secrecy::SecretString;
 use serde_json::Value;
 
+use super::database::DatabaseUrl;
 use crate::standalone::{self, Catalog, CatalogOptions};
 
 /// What is declared, and where to keep what must be remembered.
@@ -16,16 +16,8 @@ pub(super) struct Folder {
     /// A manifest, or a folder of them with all below it; may be given more than once.
     #[arg(short = 'f', long = "filename", value_name = "PATH", required = true)]
     pub(super) paths: Vec<PathBuf>,
-    /// The mapping database of instances that name none: postgres://… or sqlite:FILE.
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "WAVEPIN_DATABASE_URL",
-        hide_env_values = true,
-        default_value = "sqlite:wavepin.sqlite",
-        value_parser = |text: &str| Ok::<_, std::convert::Infallible>(SecretString::from(text))
-    )]
-    pub(super) database_url: SecretString,
+    #[command(flatten)]
+    pub(super) database: DatabaseUrl,
 }
 
 impl Folder {

@@ -10,6 +10,7 @@ use secrecy::SecretString;
 
 use super::Exit;
 use super::apply::world_of;
+use super::database::DatabaseUrl;
 use super::folder::Folder;
 use super::question::{unanswered, wrong};
 use crate::clients::{ClientOptions, ClientRegistry};
@@ -90,6 +91,36 @@ impl Sources {
         }
     }
 
+    /// No files are named.
+    pub(super) const fn is_of_cluster(&self) -> bool {
+        self.paths.is_empty()
+    }
+
+    /// The way to the cluster, and the namespace and name that are meant by `NAME` or `NAMESPACE/NAME` there.
+    ///
+    /// # Errors
+    /// How to end: what is wrong was told.
+    pub(super) async fn place_of(&self, name: &str) -> Result<(kube::Client, String, String), Exit> {
+        let client = cluster::client().await?;
+        let own = || {
+            self.namespace
+                .clone()
+                .unwrap_or_else(|| client.default_namespace().to_owned())
+        };
+        let (namespace, name) = match name.split_once('/') {
+            Some((namespace, name)) if self.namespace.as_deref().is_none_or(|own| own == namespace) => {
+                (namespace.to_owned(), name.to_owned())
+            }
+            Some((namespace, _)) => {
+                return Err(wrong(&format!(
+                    "{name} is in namespace {namespace}, and -n names another; leave one of them out"
+                )));
+            }
+            None => (own(), name.to_owned()),
+        };
+        Ok((client, namespace, name))
+    }
+
     /// Reads what is declared.
     ///
     /// # Errors
@@ -143,7 +174,7 @@ impl Sources {
             None => {
                 let folder = Folder {
                     paths: self.paths.clone(),
-                    database_url: SecretString::default(),
+                    database: DatabaseUrl::default(),
                 };
                 folder.load(before, false).map_err(|error| wrong(&error))
             }

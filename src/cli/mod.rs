@@ -9,11 +9,13 @@ use crate::telemetry::{self, LogArgs, Traces};
 mod apply;
 mod controller;
 pub mod crds;
+mod database;
 mod demo;
 mod diff;
 mod explain;
 mod folder;
 mod history;
+mod import;
 mod look;
 mod plan;
 mod question;
@@ -95,6 +97,14 @@ enum Command {
     /// It exits with 0 where all have gone back, 1 where nobody carried it out in time, 2 where there is nothing of that
     /// name, 3 without --yes, or where a hold keeps somebody.
     Rollback(rollback::RollbackArgs),
+    /// Write manifests for what is there already: versions that people made, and the tenants' rows
+    ///
+    /// What is written changes nothing when it is applied. A file that is there and says something else is left as it is.
+    ///
+    /// It exits with 0 where everything is written, 3 where something is left to a person: what cannot be told from what is
+    /// there, and files that differ. With 1 where the database or Omni cannot be read, 2 where what is asked for is not there,
+    /// 5 where Omni answers in an unknown way.
+    Import(import::ImportArgs),
     /// Print the custom resource definitions
     Crds(crds::CrdsArgs),
     /// Tell the story of two versions and three tenants; needs nothing
@@ -126,7 +136,11 @@ impl From<Exit> for ExitCode {
 }
 
 /// Runs one command to its end.
-pub async fn run(cli: Cli) -> ExitCode {
+pub async fn run(mut cli: Cli) -> ExitCode {
+    if let Command::Rollout(_) = cli.command {
+        // Of a watch that broke the command tells itself, once.
+        cli.log.leave_out(crate::cluster::LOGS_OF_WATCHES);
+    }
     let started = cli.command.traces().and_then(|traces| {
         let logs = telemetry::init(&cli.log, traces.as_ref())?;
         Ok((logs, traces))
@@ -149,6 +163,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Diff(args) => diff::run(args).await.into(),
         Command::Validate(args) => validate::run(args).await.into(),
         Command::Rollback(args) => rollback::run(args).await.into(),
+        Command::Import(args) => import::run(args).await.into(),
         Command::Crds(args) => crds::run(&args).into(),
         Command::Demo(args) => demo::run(args).await.into(),
         Command::Simulator(args) => simulator::run(args).await.into(),

@@ -49,7 +49,7 @@ pub(super) async fn plan(args: PlanArgs) -> Exit {
     let declared = Arc::new(Declared::new(catalog));
     let catalog = declared.catalog();
     let options = ClientOptions {
-        default_database: Some(args.folder.database_url.clone()),
+        default_database: Some(args.folder.database.database_url.clone()),
         read_only: true,
         takes_places: !args.ledger_only,
         ..args.pace.options()
@@ -80,7 +80,7 @@ pub(super) async fn get(args: GetArgs) -> Exit {
     };
     let declared = Arc::new(Declared::new(catalog));
     let options = ClientOptions {
-        default_database: Some(args.folder.database_url.clone()),
+        default_database: Some(args.folder.database.database_url.clone()),
         read_only: true,
         ..ClientOptions::default()
     };

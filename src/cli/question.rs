@@ -8,7 +8,7 @@ use clap::Args;
 use super::Exit;
 use super::apply::{Pace, world_of};
 use super::folder::Folder;
-use crate::clients::ClientOptions;
+use crate::clients::{ClientOptions, ClientRegistry};
 use crate::ports::{Object, World};
 use crate::resources::OmniInstanceSpec;
 use crate::resources::conditions::Reason;
@@ -31,6 +31,7 @@ pub(super) struct Asked {
     pub(super) instance: Arc<Object<OmniInstanceSpec>>,
     pub(super) catalog: Arc<Catalog>,
     pub(super) world: World,
+    pub(super) clients: Arc<ClientRegistry>,
     /// Some of the files' documents are not taken.
     pub(super) refused: bool,
 }
@@ -48,16 +49,18 @@ impl Question {
         let instance = standalone::instance(&catalog, self.instance.as_deref()).map_err(|why| wrong(&why))?;
         let refused = !catalog.refusals().is_empty();
         let options = ClientOptions {
-            default_database: Some(self.folder.database_url.clone()),
+            default_database: Some(self.folder.database.database_url.clone()),
             read_only: true,
             takes_places: true,
             ..self.pace.options()
         };
         let declared = Arc::new(Declared::new(catalog));
+        let (world, clients) = world_of(&declared, options);
         Ok(Asked {
             instance,
             catalog: declared.catalog(),
-            world: world_of(&declared, options).0,
+            world,
+            clients,
             refused,
         })
     }

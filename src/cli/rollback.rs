@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::Exit;
+use super::database::DatabaseUrl;
 use super::folder::Output;
 use crate::environment::orders::{Preview, carry_out, is_heeded, preview};
 use crate::mapping::{MappingOptions, connect};
@@ -45,16 +45,8 @@ pub(super) struct RollbackArgs {
     /// Carry it out here where nobody did in that time. A controller that is there all the same stops writing, and says so.
     #[arg(long)]
     take_over: bool,
-    /// The mapping database: postgres://… or sqlite:FILE.
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "WAVEPIN_DATABASE_URL",
-        hide_env_values = true,
-        default_value = "sqlite:wavepin.sqlite",
-        value_parser = |text: &str| Ok::<_, std::convert::Infallible>(SecretString::from(text))
-    )]
-    database_url: SecretString,
+    #[command(flatten)]
+    database: DatabaseUrl,
     /// The PostgreSQL schema of the two tables, where the connection's search path does not find them.
     #[arg(long, value_name = "NAME")]
     schema: Option<String>,
@@ -177,7 +169,7 @@ impl RollbackArgs {
 
     /// Takes the fence in its owner's name, which shuts a leader out that is there all the same.
     async fn take_over(&self, scope: &Scope) -> Result<usize, MappingError> {
-        let mapping = connect(&self.database_url, self.options()).await?;
+        let mapping = connect(&self.database.database_url, self.options()).await?;
         let prepared = mapping.prepare("wavepin rollback", None).await;
         if let Err(MappingError {
             kind: MappingErrorKind::Owned { owner },
@@ -261,7 +253,7 @@ impl RollbackArgs {
             takes_commands: true,
             ..self.options()
         };
-        let mapping = connect(&self.database_url, options).await?;
+        let mapping = connect(&self.database.database_url, options).await?;
         mapping.prepare("wavepin rollback", None).await?;
         Ok(mapping)
     }

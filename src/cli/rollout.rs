@@ -1,6 +1,10 @@
 //! `wavepin rollout status`: how far a rollout is, once or until it ends.
 
 mod follow;
+mod shown;
+mod watch;
+
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
@@ -23,6 +27,9 @@ pub(super) struct RolloutArgs {
 enum RolloutCommand {
     /// Print how far a VersionRollout is, a line a wave; with --watch follow it until it ends or a person is awaited
     ///
+    /// With --watch in a cluster the object's status is shown as the controller writes it, by a watch; the mapping is not
+    /// asked.
+    ///
     /// It exits with 0 where every wave has ended, 3 where something is waited for (with --watch: where only a person can
     /// end that), 1 where the mapping cannot be read, 2 where no such rollout is declared.
     Status(StatusArgs),
@@ -37,9 +44,10 @@ struct StatusArgs {
     /// change elsewhere.
     #[arg(long, short = 'w')]
     watch: bool,
-    /// How long to wait between two looks.
-    #[arg(long, value_name = "TIME", default_value = "5s", requires = "watch")]
-    interval: HumanDuration,
+    /// How long to wait between two looks at what files declare: 5s where it is not given. In a cluster every change is shown
+    /// at once.
+    #[arg(long, value_name = "TIME", requires_all = ["watch", "paths"])]
+    interval: Option<HumanDuration>,
     #[command(flatten)]
     sources: Sources,
     /// How to print it.
@@ -50,6 +58,12 @@ struct StatusArgs {
 /// Does it.
 pub(super) async fn run(args: RolloutArgs) -> Exit {
     let RolloutCommand::Status(args) = args.command;
+    if args.watch && args.sources.is_of_cluster() {
+        return match args.sources.place_of(&args.rollout).await {
+            Ok((client, namespace, name)) => watch::watch(client, (&namespace, &name), &args.sources.within()).await,
+            Err(exit) => exit,
+        };
+    }
     let looked = match args.sources.look().await {
         Ok(looked) => looked,
         Err(exit) => return exit,
@@ -70,6 +84,10 @@ pub(super) async fn run(args: RolloutArgs) -> Exit {
 }
 
 impl StatusArgs {
+    fn pause(&self) -> Duration {
+        self.interval.unwrap_or(HumanDuration::from_secs(5)).into()
+    }
+
     async fn ask(&self, looked: &Looked) -> Result<Explanation, Unanswered> {
         let asked = Asked::Rollout(self.rollout.clone());
         let within = self.sources.within();

@@ -8,6 +8,7 @@ mod credentials;
 mod destination;
 mod git;
 mod kept;
+mod notify;
 mod rehearsed;
 
 pub use rehearsed::RehearsedClients;
@@ -29,10 +30,11 @@ use crate::mapping::{self, Connected, MappingOptions};
 use crate::model_repository::{GitOptions, GitRepository};
 use crate::omni::{Limiters, OmniClient, OmniOptions, Shared, budget_name, fingerprint};
 use crate::ports::{
-    Answer, Clients, ConnectError, Mapping, ModelRepository, Object, Omni, Question, Secrets, Standing, Told, Urgency,
+    Answer, Clients, ConnectError, Delivery, Existing, Mapping, ModelRepository, Notice, Object, Omni, Question,
+    Secrets, Standing, Told, Urgency,
 };
 use crate::resources::conditions::Reason;
-use crate::resources::{BaseUrl, Management, OmniInstanceSpec};
+use crate::resources::{BaseUrl, Management, OmniInstanceSpec, TenantTable};
 use crate::telemetry::{DatabaseLine, Measures};
 
 /// How adapters are made.
@@ -135,6 +137,28 @@ impl ClientRegistry {
         connected.mapping.prepare(owner, None).await.map_err(read_mapping)?;
         let standing = connected.budget.standing(&name, spec.requests_per_minute).await;
         standing.map_err(read_mapping)
+    }
+
+    /// What stands in the application's tables of an instance, whether or not there is a ledger. Makes no call to Omni, and
+    /// writes nothing.
+    ///
+    /// # Errors
+    /// What keeps the database or its tables from being read.
+    pub async fn existing(
+        &self,
+        instance: &Object<OmniInstanceSpec>,
+        tenants: Option<&TenantTable>,
+    ) -> Result<Existing, ConnectError> {
+        let url = self.database(instance).await?;
+        let spec = &instance.spec.mapping;
+        let options = MappingOptions {
+            schema: spec.schema.clone(),
+            management: spec.management,
+            line: self.options.measures.database(),
+            ..MappingOptions::default()
+        };
+        let existing = mapping::existing(&url, options, tenants).await;
+        existing.map_err(|source| ConnectError::Database { source })
     }
 
     /// What is known of the organisation behind this URL and key: of each instance by itself, since what it is recognised
@@ -350,6 +374,10 @@ impl Clients for ClientRegistry {
 
     async fn ask_check(&self, question: &Question) -> Answer {
         self.asked(question).await
+    }
+
+    async fn notify(&self, notice: &Notice) -> Delivery {
+        self.told(notice).await
     }
 
     fn forget_credentials(&self, instance: &Object<OmniInstanceSpec>) {

@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 
 use super::ClientRegistry;
-use crate::ports::{Answer, Clients, ConnectError, Mapping, ModelRepository, Object, Omni, Question, Stages, Urgency};
+use crate::ports::{
+    Answer, Clients, ConnectError, Delivery, Mapping, ModelRepository, Notice, Object, Omni, Question, Stages, Urgency,
+};
 use crate::resources::OmniInstanceSpec;
 
 /// The adapters of a registry, behind the stages of a rehearsal. The registry must only look.
@@ -50,6 +52,13 @@ impl Clients for RehearsedClients {
 
     async fn ask_check(&self, _: &Question) -> Answer {
         Answer::unknown("a rehearsal asks no check".to_owned())
+    }
+
+    async fn notify(&self, _: &Notice) -> Delivery {
+        Delivery::Failed {
+            why: "a rehearsal tells nobody".to_owned(),
+            wait: None,
+        }
     }
 
     fn forget_credentials(&self, instance: &Object<OmniInstanceSpec>) {

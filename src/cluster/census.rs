@@ -13,20 +13,35 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use super::store::{Store, Stored};
 use super::table::{Entry, Record};
 use crate::resources::conditions::{
-    ACCEPTED, COMPLETE, CONTENT_READY, CONTRACT_KNOWN, DRIFTED, IN_USE, MAPPED, MAPPING_READY, MODEL_READY, PINNED,
-    REACHABLE, READY, RECONCILING, Reason, SAME_ORGANIZATION, STALLED, VALIDATED, WAITING,
+    ACCEPTED, COMPLETE, CONTENT_READY, CONTRACT_KNOWN, DRIFTED, IN_USE, MAPPED, MAPPING_READY, MODEL_READY,
+    NOTIFICATIONS_FAILING, PINNED, REACHABLE, READY, RECONCILING, Reason, SAME_ORGANIZATION, STALLED, VALIDATED,
+    WAITING,
 };
-use crate::resources::{ModelVersion, OmniInstance, TenantPin, VersionRollout, WaveApproval};
-use crate::telemetry::{ConditionCount, ObjectsMeasure};
+use crate::resources::{ModelVersion, OmniInstance, TenantPin, VersionRollout, WaveApproval, WavePhase};
+use crate::telemetry::{ConditionCount, ObjectsMeasure, RolloutsMeasure};
 
 /// The states of objects, as labels tell them.
 const STATES: [&str; 6] = ["ready", "waiting", "reconciling", "stalled", "suspended", "unknown"];
+
+/// Why a rollout waits for a person.
+const PERSONS: [Reason; 3] = [Reason::ApprovalMissing, Reason::ApprovalUnverified, Reason::HeldBack];
+
+/// What is counted of a rollout's tenants, as labels tell it.
+const TENANTS: [&str; 4] = ["following", "moved", "failing", "left_out"];
+
+/// The phases of waves, as labels tell them.
+const PHASES: [(WavePhase, &str); 4] = [
+    (WavePhase::Pending, "Pending"),
+    (WavePhase::Open, "Open"),
+    (WavePhase::Soaking, "Soaking"),
+    (WavePhase::Ended, "Ended"),
+];
 
 /// What a status says that is none of our words: whoever may write statuses must not make labels.
 const OTHER: &str = "other";
 
 /// The types of conditions that objects may have.
-const CONDITIONS: [&str; 17] = [
+const CONDITIONS: [&str; 18] = [
     READY,
     ACCEPTED,
     RECONCILING,
@@ -44,6 +59,7 @@ const CONDITIONS: [&str; 17] = [
     DRIFTED,
     PINNED,
     COMPLETE,
+    NOTIFICATIONS_FAILING,
 ];
 
 /// Counts all that the store has.
@@ -55,7 +71,9 @@ pub(super) fn census(store: &Store) -> ObjectsMeasure {
     count(&versions, now, &mut measure);
     let pins = store.all::<TenantPin>();
     count(&pins, now, &mut measure);
-    count(&store.all::<VersionRollout>(), now, &mut measure);
+    let rollouts = store.all::<VersionRollout>();
+    count(&rollouts, now, &mut measure);
+    measure.rollouts = progress(&rollouts, now);
     count(&store.all::<WaveApproval>(), now, &mut measure);
     let declared: BTreeSet<i32> = records(&versions).map(|version| version.object.spec.version).collect();
     measure.tenants = tenants(&declared, &pins);
@@ -136,6 +154,40 @@ fn named(kind: &'static str, condition: &Condition) -> ConditionCount {
 fn reasons() -> &'static HashMap<&'static str, &'static str> {
     static REASONS: OnceLock<HashMap<&str, &str>> = OnceLock::new();
     REASONS.get_or_init(|| Reason::ALL.iter().map(|it| (it.as_str(), it.as_str())).collect())
+}
+
+/// How far rollouts are, as their statuses tell it.
+fn progress(rollouts: &[Entry<VersionRollout>], now: Timestamp) -> RolloutsMeasure {
+    let mut measure = RolloutsMeasure {
+        tenants: TENANTS.map(|state| (state, 0)).into(),
+        waves: PHASES.map(|(_, phase)| (phase, 0)).into(),
+        // Who waits for a person is told as 0 too, so that a rule over it sees it end.
+        waiting: PERSONS.map(|reason| (reason.as_str(), Duration::ZERO)).into(),
+    };
+    for rollout in records(rollouts) {
+        for wave in &rollout.status.waves {
+            let failing = wave.failing.unwrap_or_default();
+            let counts = [wave.tenants, wave.moved, failing, wave.left_out];
+            for (state, tenants) in TENANTS.into_iter().zip(counts) {
+                *measure.tenants.entry(state).or_default() += u64::from(tenants);
+            }
+            let phase = PHASES.iter().find(|(phase, _)| *phase == wave.phase);
+            *measure.waves.entry(phase.map_or(OTHER, |(_, word)| *word)).or_default() += 1;
+        }
+        let mut conditions = rollout.status.conditions.iter();
+        let waits = conditions.find(|it| it.type_ == WAITING && it.status == "True");
+        if let Some(waits) = waits {
+            let reason = reasons().get(waits.reason.as_str()).copied().unwrap_or(OTHER);
+            // It may have waited for something else before: what a wave did since began another wait.
+            let waves = rollout.status.waves.iter();
+            let steps = waves.flat_map(|wave| [wave.opened_at, wave.ended_at]).flatten();
+            let since = steps.fold(waits.last_transition_time.0, Timestamp::max);
+            let waited = Duration::try_from(now.duration_since(since)).unwrap_or_default();
+            let longest = measure.waiting.entry(reason).or_default();
+            *longest = waited.max(*longest);
+        }
+    }
+    measure
 }
 
 fn tenants(declared: &BTreeSet<i32>, pins: &[Entry<TenantPin>]) -> BTreeMap<String, usize> {
@@ -231,6 +283,44 @@ mod tests {
         assert_eq!(tenants, [("1", 4), ("2", 0), ("none", 3), ("other", 1)]);
         assert!(measure.unready["TenantPin"] > Duration::from_secs(3600));
         assert_eq!(measure.unready["OmniInstance"], Duration::ZERO);
+    }
+
+    #[test]
+    fn rollouts_count_by_their_tenants_waves_and_by_how_long_they_wait_since_their_last_step() {
+        let store = Store::default();
+        let now = Timestamp::now();
+        let ago = |hours: i64| (now - jiff::SignedDuration::from_hours(hours)).to_string();
+        let wave = |name: &str, phase: &str, ended: Option<i64>| {
+            let mut wave = json!({"name": name, "phase": phase, "tenants": 10, "moved": 4, "leftOut": 1, "failing": 2});
+            if let Some(hours) = ended {
+                wave["endedAt"] = json!(ago(hours));
+            }
+            wave
+        };
+        let waits = json!({"type": "Waiting", "status": "True", "reason": "ApprovalMissing", "message": "",
+            "lastTransitionTime": ago(48)});
+        let status =
+            json!({"waves": [wave("canary", "Ended", Some(2)), wave("rest", "Pending", None)], "conditions": [waits]});
+        let spec = json!({"instanceRef": {"name": "acme"}, "environment": "staging", "version": 1, "waves": [{"name": "rest"}]});
+        declare::<VersionRollout>(&store, object("VersionRollout", "main", &spec, &status));
+        let rollouts = census(&store).rollouts;
+        let tenants: Vec<_> = rollouts.tenants.into_iter().collect();
+        assert_eq!(
+            tenants,
+            [("failing", 4), ("following", 20), ("left_out", 2), ("moved", 8)]
+        );
+        assert_eq!(
+            (
+                rollouts.waves["Ended"],
+                rollouts.waves["Pending"],
+                rollouts.waves["Open"]
+            ),
+            (1, 1, 0)
+        );
+        // It soaked before: it has been waiting for a person since the soak was over.
+        let waited = rollouts.waiting["ApprovalMissing"].as_secs() / 60;
+        assert!((119..=121).contains(&waited), "{waited} minutes");
+        assert_eq!(rollouts.waiting["HeldBack"], Duration::ZERO);
     }
 
     #[test]

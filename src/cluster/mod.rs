@@ -20,6 +20,7 @@ mod commands;
 mod config_maps;
 mod definitions;
 mod events;
+mod followed;
 mod health;
 mod in_use;
 mod kind;
@@ -52,6 +53,7 @@ use snafu::{ResultExt, Snafu};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
+pub use followed::{Followed, LOGS_OF_WATCHES, follow_rollout};
 pub use lead::LeaseOptions;
 pub use listed::{Listed, list_objects};
 pub use secrets::ClusterSecrets;

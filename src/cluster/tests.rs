@@ -1,5 +1,7 @@
 //! Passes and status writes, against an API server that answers as a test says.
 
+mod peers;
+
 use std::sync::Arc;
 use std::time::Duration;
 

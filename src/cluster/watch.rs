@@ -100,7 +100,7 @@ fn explain<K: kube::Resource<DynamicType = ()>>(scope: &Scope, error: &watcher::
 }
 
 /// An error with what caused it.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -7,6 +7,7 @@ mod act;
 mod decide;
 mod explain;
 mod forecast;
+mod notify;
 mod observe;
 pub mod orders;
 mod report;
@@ -20,12 +21,13 @@ use std::sync::Arc;
 
 pub use explain::{Asked, Cause, Ends, Explanation, Outlook, Progress, WaveProgress, explain, moved_by};
 pub use forecast::{Forecast, WaveForecast};
+use tracing::Instrument as _;
 
 use crate::ports::{Failure, Lookup, Mapping, MappingError, Next, Object, World};
 use crate::resources::conditions::{Finding, Reason};
 use crate::resources::{
-    OmniInstanceSpec, RowsStatus, TenantPinSpec, VersionRolloutSpec, VersionRolloutStatus, WaveApprovalSpec,
-    WaveApprovalStatus, WaveStatus,
+    ChannelStatus, OmniInstanceSpec, PastRollout, RowsStatus, TenantPinSpec, VersionRolloutSpec, VersionRolloutStatus,
+    WaveApprovalSpec, WaveApprovalStatus, WaveStatus,
 };
 pub use report::approval_without_rollout;
 
@@ -125,6 +127,10 @@ pub struct RolloutProgress {
     pub with_own_version: u32,
     /// The tenants that take part without a pin, where any may.
     pub rows: Option<RowsStatus>,
+    /// The last attempts, newest first.
+    pub history: Vec<PastRollout>,
+    /// How the channels fare that are told of it, in their order.
+    pub channels: Vec<ChannelStatus>,
 }
 
 impl RolloutProgress {
@@ -141,6 +147,8 @@ impl RolloutProgress {
         status.left_out_tenants = self.left_out.iter().take(Self::NAMED).cloned().collect();
         status.with_own_version = Some(self.with_own_version);
         status.rows = self.rows;
+        status.history.clone_from(&self.history);
+        status.notify.clone_from(&self.channels);
     }
 }
 
@@ -170,6 +178,7 @@ pub struct EnvironmentPass {
 /// 5. Decide, for all pins together, what each one is waiting for, and what is to be written. Pins without a version
 ///    follow the rollout: whose wave is open, and who may move in it, is decided here too.
 /// 6. Nothing to write: report, and name the time at which something changes by itself.
+///    Before that, tell whoever is to be told what happened (`notify`), once a pass, and look again.
 /// 7. Write, one effect after the other, what happens to the rollout before the rows that move by it; ask the checks of its
 ///    waves, side by side; and look again at what came of it (4). An effect that failed is told on the pins that it was for, and is not tried twice in one
 ///    pass.
@@ -305,22 +314,43 @@ async fn decide_and_write(
     let mut failed = act::Failed::default();
     let mut moved = BTreeSet::new();
     let mut asked = act::Asked::default();
+    let (mut begun, mut told) = (false, false);
     let mut round = 1;
     loop {
-        let seen = observe::observe(world, key, instance, declared, mapping).await?;
+        let looked = observe::observe(world, key, instance, declared, mapping);
+        let seen = looked.instrument(step("observe")).await?;
         if !declared.any() && seen.view.claims.is_empty() {
             return Ok(None);
         }
-        let mut decision = decide::decide(&seen);
+        let mut decision = step("decide").in_scope(|| decide::decide(&seen));
+        let errands = decide::errands(&seen, &decision);
         failed.leave_out_of(&mut decision.plan);
         asked.leave_out_of(&mut decision.plan);
+        let failure = notify::begin(mapping, &key.environment, &errands).await;
+        if let Some(failure) = failure.filter(|_| failed.rollout.is_none()) {
+            // What would not be told must not happen.
+            failed.rollout = Some(world.told(instance, failure));
+            continue;
+        }
         if decision.plan.is_empty() || round == ROUNDS {
+            // A channel that has just begun may be told at once.
+            if !errands.notes.is_empty() && !std::mem::replace(&mut begun, true) {
+                continue;
+            }
+            if !errands.due.is_empty() && failed.rollout.is_none() && !std::mem::replace(&mut told, true) {
+                let failure = notify::tell(world.clients.as_ref(), mapping, &key.environment, &errands.due).await;
+                failed.rollout = failure.map(|failure| world.told(instance, failure));
+                continue;
+            }
+            decision.wake = [decision.wake, errands.wake(seen.now)].into_iter().flatten().min();
             let interval = instance.spec.interval.into();
-            let pass = report::report(&seen, &decision, &failed, interval);
+            let pass = step("report").in_scope(|| report::report(&seen, &decision, &failed, interval));
             return Ok(Some(EnvironmentPass { moved, ..pass }));
         }
-        // A rollout that gets on is no quarrel over rows, and ends: each step happens once.
-        round += usize::from(decision.plan.rollout.is_empty());
+        // A rollout that gets on is no quarrel over rows, and ends: each step happens once, and each check is asked once
+        // after a move.
+        let only_asks = decision.plan.flips.is_empty() && !decision.plan.questions.is_empty();
+        round += usize::from(decision.plan.rollout.is_empty() && !only_asks);
         if !decision.rows.is_empty() {
             moved.extend(decision.plan.versions());
         }
@@ -328,6 +358,11 @@ async fn decide_and_write(
         let outside = (world.clients.as_ref(), mapping);
         failed.add(act::carry_out(outside, &key.environment, &decision.plan).await, told);
     }
+}
+
+/// What takes time in a pass besides its effects, in traces.
+fn step(name: &'static str) -> tracing::Span {
+    tracing::info_span!(target: "wavepin::trace", "step", step = name)
 }
 
 /// The instance, or why there is none.

@@ -21,7 +21,8 @@ pub struct Newest(Mutex<BTreeMap<String, i64>>);
 
 impl Newest {
     /// Whether there is a command that was not seen before, so that the instance's environments want a pass. A mapping that
-    /// cannot be asked, or that no pass has prepared yet, is for the passes to tell of.
+    /// cannot be asked, or that no pass has prepared yet, is for the passes to tell of. At the first look every command is
+    /// news: it may have been given after the first passes, which it comes behind.
     pub async fn moved(&self, clients: &dyn Clients, instance: &Object<OmniInstanceSpec>) -> bool {
         let Ok(mapping) = clients.mapping(instance).await else {
             return false;
@@ -30,8 +31,7 @@ impl Newest {
             return false;
         };
         let before = self.0.lock().await.insert(instance.key(), newest);
-        // Whatever was there at the first look is found by the first passes.
-        before.is_some_and(|before| before < newest)
+        before.unwrap_or_default() < newest
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a pass says of its pins, and when it wants to look again.
 
 mod approvals;
+mod news;
 pub(super) mod rollout;
 
 use std::collections::BTreeSet;
@@ -325,6 +326,7 @@ pub(super) fn kept_back(kept: &Kept, wish: i32) -> (Reason, String) {
             let text = format!("it moves with wave {wave} of VersionRollout {rollout}, whose conditions say when");
             (Reason::Queued, text)
         }
+        Kept::Frozen { rollout, freeze } => (Reason::Frozen, rollout::keeps(rollout, freeze)),
         Kept::Held(hold) => {
             let until = match hold.until {
                 Some(until) => format!("until {until}"),

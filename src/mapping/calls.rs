@@ -13,7 +13,7 @@ macro_rules! calls_by_their_parts {
 
             use crate::mapping::calls::calls;
             use crate::ports::{
-                Ask, Budget, CheckResult, Claim, Command, CompleteVersion, DashboardRecord, DashboardRow, EnvironmentView, Flip, FlipOutcome,
+                Ask, Budget, ChannelNote, CheckResult, Claim, Command, CompleteVersion, DashboardRecord, DashboardRow, EnvironmentView, Flip, FlipOutcome,
                 FoundLine, FoundReport, History, HistoryAsk, Intent, IntentStep, Mapping, MappingError, Organization, Place, Return, RolloutEvent, RowRemoval, Shape,
                 Told, VersionChange, VersionRecord,
             };
@@ -88,6 +88,9 @@ macro_rules! calls_by_their_parts {
                     = write_rollout(environment, events) as write, "record the rollout of environment {environment:?}";
                 fn record_checks(environment: &str, results: &[CheckResult]) -> ()
                     = write_checks(environment, results) as write, "record checks of environment {environment:?}";
+                fn record_channels(environment: &str, notes: &[(String, ChannelNote)]) -> ()
+                    = write_channels(environment, notes) as write,
+                    "record who was told of the rollout of environment {environment:?}";
                 fn flip(flip: &Flip) -> FlipOutcome
                     = write_flip(flip) as write,
                     "move tenants of environment {:?} ({})", flip.environment, flip.reason;

@@ -11,6 +11,7 @@
 
 mod budget;
 mod calls;
+mod channels;
 mod checks;
 mod commands;
 mod compare;
@@ -29,8 +30,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 pub use self::postgres::PgMapping;
 pub use self::sqlite::SqliteMapping;
-use crate::ports::{Budget, Mapping, MappingError, MappingErrorKind};
-use crate::resources::Management;
+use crate::ports::{Budget, Existing, Flip, Mapping, MappingError, MappingErrorKind, RolloutStep};
+use crate::resources::{Management, TenantTable};
 use crate::telemetry::DatabaseLine;
 
 /// How a mapping is used.
@@ -126,9 +127,46 @@ pub async fn open(url: &SecretString, options: MappingOptions) -> Result<Connect
     connected
 }
 
+/// What stands in the application's two tables, and in its table of tenants where one is asked for: read in one snapshot,
+/// whether or not there is a ledger. Nothing is made, written or fenced. Tables that are Wavepin's to make, and are not made
+/// yet, have no rows.
+///
+/// # Errors
+/// Those of [`open`], and what keeps the tables from being the mapping of an instance, as it would be told when they are
+/// prepared.
+pub async fn existing(
+    url: &SecretString,
+    options: MappingOptions,
+    tenants: Option<&TenantTable>,
+) -> Result<Existing, MappingError> {
+    let options = MappingOptions {
+        read_only: true,
+        takes_places: false,
+        takes_commands: false,
+        ..options
+    };
+    match scheme(url) {
+        Some("postgres" | "postgresql") => PgMapping::connect(url, options).await?.existing(tenants).await,
+        Some("sqlite") => SqliteMapping::existing(url, options, tenants).await,
+        _ => Err(unknown_scheme()),
+    }
+}
+
+fn scheme(url: &SecretString) -> Option<&str> {
+    url.expose_secret().split_once(':').map(|(scheme, _)| scheme)
+}
+
+fn unknown_scheme() -> MappingError {
+    MappingError {
+        action: CONNECT.to_owned(),
+        kind: MappingErrorKind::Refused {
+            why: "its URL starts with none of postgres://, postgresql:// and sqlite:".to_owned(),
+        },
+    }
+}
+
 async fn connect_by_scheme(url: &SecretString, options: MappingOptions) -> Result<Connected, MappingError> {
-    let scheme = url.expose_secret().split_once(':').map(|(scheme, _)| scheme);
-    match scheme {
+    match scheme(url) {
         Some("postgres" | "postgresql") => {
             let read_only = options.read_only;
             let mapping = PgMapping::connect(url, options).await?;
@@ -139,12 +177,7 @@ async fn connect_by_scheme(url: &SecretString, options: MappingOptions) -> Resul
         }
         Some("sqlite") if options.read_only && !SqliteMapping::has_ledger(url, &options).await? => nothing_yet().await,
         Some("sqlite") => Ok(Connected::to(SqliteMapping::connect(url, options).await?)),
-        _ => Err(MappingError {
-            action: CONNECT.to_owned(),
-            kind: MappingErrorKind::Refused {
-                why: "its URL starts with none of postgres://, postgresql:// and sqlite:".to_owned(),
-            },
-        }),
+        _ => Err(unknown_scheme()),
     }
 }
 
@@ -186,4 +219,18 @@ async fn measured<T>(
     let worked = work.await;
     line.called(class, worked.as_ref().map_or_else(word, |_| DONE), started.elapsed());
     worked
+}
+
+/// Measures that a flip was committed, where it was one of a rollout.
+fn flipped(line: &DatabaseLine, flip: &Flip, took: Duration) {
+    if let Some(direction) = flip.direction() {
+        line.flipped(direction, flip.moves.len(), took);
+    }
+}
+
+/// Measures that a step was put on record, where it stops a rollout.
+fn recorded(line: &DatabaseLine, step: &RolloutStep) {
+    if let RolloutStep::Stopped { .. } = step {
+        line.stopped(rollouts::words(step).kind);
+    }
 }

@@ -14,7 +14,7 @@ pub(super) const COLUMNS: &str =
 /// A row of the table of rollouts' events.
 #[derive(Debug)]
 pub(super) struct RolloutLine {
-    at: i64,
+    pub(super) at: i64,
     environment: String,
     attempt: i32,
     kind: String,
@@ -49,7 +49,7 @@ impl RolloutLine {
         }
     }
 
-    fn event(self) -> Result<RolloutEvent, MappingErrorKind> {
+    pub(super) fn event(self) -> Result<RolloutEvent, MappingErrorKind> {
         let (attempt, target) = (self.attempt, self.target);
         let (holder, plan) = (self.holder.clone(), self.plan.clone());
         Ok(RolloutEvent {
@@ -157,6 +157,7 @@ pub(super) fn add_up(
     for batch in moved.iter().filter(|batch| batch.environment == environment) {
         if let (Some(number), Some(wave), Some(to)) = (batch.attempt, &batch.wave, batch.to) {
             rollouts.moved(number, wave, to, time(batch.at)?);
+            rollouts.count_moves(number, wave, batch.tenants.len());
         }
     }
     Ok(rollouts)

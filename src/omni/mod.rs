@@ -46,6 +46,7 @@ use crate::telemetry::Measures;
 pub use limiter::{Limiter, Limiters, Shared, Slot};
 pub(crate) use limiter::{budget_name, fingerprint};
 pub(crate) use redact::redact;
+pub(crate) use refusal::retry_after;
 
 /// How a client talks.
 #[derive(Debug, Clone)]

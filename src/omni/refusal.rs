@@ -98,7 +98,7 @@ fn successor(headers: &HeaderMap) -> Option<String> {
 }
 
 /// How long the server asks to wait, a month at most: seconds, or the time until an HTTP date.
-pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse() {
         return Some(Duration::from_secs(seconds).min(LONGEST_WAIT));

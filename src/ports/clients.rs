@@ -7,7 +7,8 @@ use secrecy::SecretString;
 use snafu::Snafu;
 
 use super::{
-    Answer, Mapping, MappingError, ModelRepository, Object, Omni, Question, RepositoryError, SecretError, Urgency,
+    Answer, Delivery, Mapping, MappingError, ModelRepository, Notice, Object, Omni, Question, RepositoryError,
+    SecretError, Urgency,
 };
 use crate::resources::{OmniInstanceSpec, conditions::Reason};
 
@@ -68,6 +69,8 @@ pub trait Clients: Send + Sync {
     async fn repository_token(&self, instance: &Object<OmniInstanceSpec>) -> Result<SecretString, ConnectError>;
     /// Asks a check of a rollout, once, for as long as its time-out says. What keeps it from being asked is an answer too.
     async fn ask_check(&self, question: &Question) -> Answer;
+    /// Tells a channel of a rollout, once and for a few seconds. What keeps it from being told is an outcome too.
+    async fn notify(&self, notice: &Notice) -> Delivery;
     /// Omni, the database or a repository refused a credential: the Secret is read again before the next use.
     fn forget_credentials(&self, instance: &Object<OmniInstanceSpec>);
 }

@@ -10,8 +10,9 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 
 use super::{
-    Absence, Answer, Clients, Clock, ConfigMapError, ConfigMapRecord, ConfigMaps, ConnectError, Files, Lookup, Mapping,
-    ModelRepository, Object, Objects, Omni, Question, SecretError, SecretRecord, Secrets, Urgency, World,
+    Absence, Answer, Clients, Clock, ConfigMapError, ConfigMapRecord, ConfigMaps, ConnectError, Delivery, Files,
+    Lookup, Mapping, ModelRepository, Notice, Object, Objects, Omni, Question, SecretError, SecretRecord, Secrets,
+    Urgency, World,
 };
 use crate::resources::{ModelVersionSpec, OmniInstanceSpec, TenantPinSpec, VersionRolloutSpec, WaveApprovalSpec};
 
@@ -49,6 +50,11 @@ impl Declared {
     /// Declares an approval.
     pub(crate) fn approval(&self, approval: Object<WaveApprovalSpec>) {
         inside(&self.approvals).push(Arc::new(approval));
+    }
+
+    /// Deletes an approval.
+    pub(crate) fn withdraw(&self, name: &str) {
+        inside(&self.approvals).retain(|approval| approval.name != name);
     }
 
     /// Declares a rollout, in place of the one of its name.
@@ -158,6 +164,9 @@ pub(crate) type Wire<T> = Box<dyn Fn() -> Result<Arc<T>, ConnectError> + Send + 
 /// What a test says when a check is asked.
 pub(crate) type Answering = Box<dyn Fn(&Question) -> Answer + Send + Sync>;
 
+/// What a test says when a channel is told.
+pub(crate) type Hearing = Box<dyn Fn(&Notice) -> Delivery + Send + Sync>;
+
 /// Adapters as the test wires them.
 pub(crate) struct Wired {
     /// The mapping.
@@ -166,6 +175,8 @@ pub(crate) struct Wired {
     pub(crate) omni: Mutex<Wire<dyn Omni>>,
     /// What checks are answered.
     pub(crate) answers: Mutex<Answering>,
+    /// Who hears what channels are told.
+    pub(crate) hears: Mutex<Hearing>,
     /// How often credentials were forgotten.
     pub(crate) forgotten: Mutex<usize>,
 }
@@ -177,6 +188,7 @@ impl Wired {
             mapping: Mutex::new(Box::new(move || Ok(Arc::clone(&mapping)))),
             omni: Mutex::new(Box::new(|| panic!("no client of Omni is needed here"))),
             answers: Mutex::new(Box::new(|_| panic!("no check is asked here"))),
+            hears: Mutex::new(Box::new(|_| panic!("nobody is told here"))),
             forgotten: Mutex::default(),
         }
     }
@@ -202,6 +214,9 @@ impl Clients for Wired {
     }
     async fn ask_check(&self, question: &Question) -> Answer {
         inside(&self.answers)(question)
+    }
+    async fn notify(&self, notice: &Notice) -> Delivery {
+        inside(&self.hears)(notice)
     }
     fn forget_credentials(&self, _: &Object<OmniInstanceSpec>) {
         *inside(&self.forgotten) += 1;

@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 use snafu::Snafu;
 
 use super::{
-    CheckResult, Command, CompleteVersion, DashboardRecord, DashboardRow, FoundLine, FoundReport, History, HistoryAsk,
-    Intent, IntentStep, Order, RolloutEvent, Rollouts, TenantLines, VersionChange, VersionRecord, WaveOfFlip,
+    ChannelNote, ChannelRecords, CheckResult, Command, CompleteVersion, DashboardRecord, DashboardRow, FoundLine,
+    FoundReport, History, HistoryAsk, Intent, IntentStep, Order, RolloutEvent, Rollouts, TenantLines, VersionChange,
+    VersionRecord, WaveOfFlip,
 };
 use crate::resources::{PinDeletionPolicy, TenantTable};
 
@@ -89,6 +90,8 @@ pub struct EnvironmentView {
     pub rollouts: Rollouts,
     /// What people ordered to be taken back, and nobody has lifted since; oldest first.
     pub orders: Vec<Order>,
+    /// Who was told what of them.
+    pub channels: ChannelRecords,
     /// What the application's table says of the tenants that have a row here.
     pub tenants: TenantLines,
     /// Now, by the database's clock: what ages of events are measured with.
@@ -117,6 +120,18 @@ pub struct Flip {
     pub reason: String,
     /// The wave that this is a batch of, where tenants move forward in one.
     pub wave: Option<WaveOfFlip>,
+}
+
+impl Flip {
+    /// Which way a rollout moves tenants by it, in one word; `None` where it is none of a rollout.
+    #[must_use]
+    pub fn direction(&self) -> Option<&'static str> {
+        match (&self.wave, self.reason.as_str()) {
+            (Some(_), _) => Some("forward"),
+            (None, "rollout-back" | "rolled-back" | "ordered-back") => Some("back"),
+            (None, _) => None,
+        }
+    }
 }
 
 /// What came of a flip.
@@ -313,6 +328,8 @@ pub trait Mapping: Send + Sync {
     async fn record_rollout(&self, environment: &str, events: &[RolloutEvent]) -> Result<(), MappingError>;
     /// Puts on record what checks of a rollout were answered. What is on record already, or older than that, is no change.
     async fn record_checks(&self, environment: &str, results: &[CheckResult]) -> Result<(), MappingError>;
+    /// Puts on record how far channels are that are told of a rollout, by their names.
+    async fn record_channels(&self, environment: &str, notes: &[(String, ChannelNote)]) -> Result<(), MappingError>;
     /// Moves rows to complete versions, whole or not at all.
     async fn flip(&self, flip: &Flip) -> Result<FlipOutcome, MappingError>;
     /// Deletes rows that still hold what they should, and their claims; records it. Others are left as they are.

@@ -14,6 +14,7 @@ mod command;
 mod config_maps;
 mod contract;
 mod evidence;
+mod existing;
 mod failure;
 #[cfg(test)]
 pub(crate) mod fakes;
@@ -21,6 +22,7 @@ mod findings;
 mod git_settings;
 mod history;
 mod mapping;
+mod notify;
 mod objects;
 mod omni;
 mod omni_records;
@@ -42,6 +44,7 @@ pub use command::{Command, Order, Ordered, Scope};
 pub use config_maps::{ConfigMapError, ConfigMapRecord, ConfigMaps};
 pub use contract::{Contract, Difference};
 pub use evidence::{Evidence, Sampled, Unproved};
+pub use existing::{Existing, ExistingDashboard, ExistingTenant};
 pub use failure::{CREDENTIAL_PACE, Failure, LOOK_AGAIN, SECRET_PACE, newer_release};
 pub use findings::{
     ContentIssue, DocumentFindings, FoundLine, FoundReport, FoundSummary, QueryAnswer, QueryAsk, ValidationIssue,
@@ -52,6 +55,7 @@ pub use mapping::{
     Cause, Claim, EnvironmentView, Flip, FlipOutcome, Mapping, MappingError, MappingErrorKind, Move, Organization,
     PinEvent, PinEventKind, RowRemoval, Shape,
 };
+pub use notify::{ChannelNote, ChannelRecord, ChannelRecords, Delivery, News, Notice, NumberedStep};
 pub use objects::{Absence, Lookup, Object, Objects};
 pub use omni::{Omni, OmniError, OmniErrorKind, Reservation};
 pub use omni_records::{
@@ -65,7 +69,8 @@ pub use repository::{
     Whereabouts,
 };
 pub use rollout::{
-    Approval, ApprovalRecord, Attempt, RolloutEvent, RolloutStep, Rollouts, Stop, StopKind, WaveOfFlip, WaveRecord,
+    Approval, ApprovalRecord, Attempt, AttemptEnd, PastAttempt, RolloutEvent, RolloutStep, Rollouts, Stop, StopKind,
+    WaveOfFlip, WaveRecord,
 };
 pub use secrets::{SecretError, SecretRecord, Secrets};
 pub use standing::Standing;

@@ -16,6 +16,36 @@ pub struct Rollouts {
     /// When tenants last moved forward, by the version that they moved to and the wave's name, in whatever attempt: batches
     /// keep their distance also where the waves were edited in between.
     pub last_batches: BTreeMap<(i32, String), Timestamp>,
+    /// How many tenants moved forward, by the attempt's number and the wave's name.
+    pub moved_in: BTreeMap<(i32, String), u32>,
+    /// The last attempts, oldest first: [`Self::REMEMBERED`] at most.
+    pub past: Vec<PastAttempt>,
+}
+
+/// An attempt, from its begin to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PastAttempt {
+    /// Its number in the environment.
+    pub number: i32,
+    /// The version that tenants moved to.
+    pub target: i32,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// How it ended and when; `None` while it goes on.
+    pub ended: Option<(AttemptEnd, Timestamp)>,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AttemptEnd {
+    /// Every wave has ended.
+    Completed,
+    /// Another one began before.
+    Superseded,
+    /// It was stopped, and who had moved stayed.
+    Paused,
+    /// Who had moved went back.
+    RolledBack,
 }
 
 /// One rollout of one target by one plan. Another target or plan is another attempt.
@@ -93,6 +123,16 @@ impl StopKind {
     #[must_use]
     pub const fn takes_back(self) -> bool {
         matches!(self, Self::RolledBack | Self::Ordered)
+    }
+
+    /// As ids of what is told have it.
+    #[must_use]
+    pub const fn slug(self) -> &'static str {
+        match self {
+            Self::Paused => "paused",
+            Self::RolledBack => "rolled-back",
+            Self::Ordered => "ordered-back",
+        }
     }
 }
 
@@ -208,6 +248,49 @@ pub struct WaveOfFlip {
 }
 
 impl Rollouts {
+    /// How many attempts are remembered with their ends.
+    pub const REMEMBERED: usize = 5;
+
+    /// Takes in that so many tenants moved forward in a wave of an attempt.
+    pub fn count_moves(&mut self, attempt: i32, wave: &str, tenants: usize) {
+        let moved = self.moved_in.entry((attempt, wave.to_owned())).or_default();
+        *moved = moved.saturating_add(u32::try_from(tenants).unwrap_or(u32::MAX));
+    }
+
+    /// How many tenants moved forward in an attempt.
+    #[must_use]
+    pub fn moved_by(&self, attempt: i32) -> u32 {
+        let waves = self.moved_in.iter().filter(|((of, _), _)| *of == attempt);
+        waves.fold(0, |sum, (_, moved)| sum.saturating_add(*moved))
+    }
+
+    /// Takes in what an event makes of the attempts that are remembered.
+    fn remember(&mut self, event: &RolloutEvent, at: Timestamp) {
+        let end = match &event.step {
+            RolloutStep::Started => {
+                if let Some(before) = self.past.last_mut() {
+                    before.ended.get_or_insert((AttemptEnd::Superseded, at));
+                }
+                self.past.push(PastAttempt {
+                    number: event.attempt,
+                    target: event.target,
+                    started_at: at,
+                    ended: None,
+                });
+                let forgotten = self.past.len().saturating_sub(Self::REMEMBERED);
+                self.past.drain(..forgotten);
+                return;
+            }
+            RolloutStep::Completed => AttemptEnd::Completed,
+            RolloutStep::Stopped { kind, .. } if kind.takes_back() => AttemptEnd::RolledBack,
+            RolloutStep::Stopped { .. } => AttemptEnd::Paused,
+            RolloutStep::Opened { .. } | RolloutStep::Approved { .. } | RolloutStep::Ended { .. } => return,
+        };
+        if let Some(of) = self.past.iter_mut().find(|of| of.number == event.attempt) {
+            of.ended = Some((end, at));
+        }
+    }
+
     /// The target that was last rolled out to the end: what a tenant without a row gets while it waits for its wave.
     #[must_use]
     pub fn baseline(&self) -> Option<i32> {
@@ -257,6 +340,7 @@ impl Rollouts {
 
     /// Takes in one event of the newest attempt, or the first of the next.
     pub fn take_in(&mut self, event: &RolloutEvent, at: Timestamp) {
+        self.remember(event, at);
         if event.step == RolloutStep::Started {
             self.begin(event);
             return;

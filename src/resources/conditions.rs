@@ -2,7 +2,7 @@
 //!
 //! Every condition is a metav1 condition with `observedGeneration`. `Ready`, `Accepted` and the parts (`ModelReady`,
 //! `ContentReady`, `Validated`, `Mapped`, `Pinned`, `Reachable`) are true when all is well. `Waiting`, `Drifted`,
-//! `Reconciling` and `Stalled` are true when something is going on, and are removed when it is not.
+//! `NotificationsFailing`, `Reconciling` and `Stalled` are true when something is going on, and are removed when it is not.
 
 use k8s_controller::conditions::{ConditionStatus, DesiredCondition};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -44,6 +44,9 @@ pub const DRIFTED: &str = "Drifted";
 pub const PINNED: &str = "Pinned";
 /// VersionRollout: every wave has ended.
 pub const COMPLETE: &str = "Complete";
+
+/// VersionRollout: a channel of `notify` cannot be told what happened; it holds nobody, and `Ready` stays as it is.
+pub const NOTIFICATIONS_FAILING: &str = "NotificationsFailing";
 
 /// The status of one condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,7 +120,7 @@ pub fn apply(conditions: &mut Vec<Condition>, findings: &[Finding], generation: 
             .observed_generation(generation);
         changed |= k8s_controller::conditions::set(conditions, desired).is_changed();
     }
-    for abnormal in [WAITING, DRIFTED, RECONCILING, STALLED] {
+    for abnormal in [WAITING, DRIFTED, NOTIFICATIONS_FAILING, RECONCILING, STALLED] {
         if !findings.iter().any(|finding| finding.condition == abnormal) {
             changed |= k8s_controller::conditions::remove(conditions, abnormal);
         }
@@ -155,7 +158,7 @@ pub fn transitions(before: &[Condition], after: &[Condition]) -> Vec<Transition>
         })
         .filter(|now| now.reason != Reason::Pending.as_str())
         .map(|now| Transition {
-            warning: [STALLED, DRIFTED].contains(&now.type_.as_str())
+            warning: [STALLED, DRIFTED, NOTIFICATIONS_FAILING].contains(&now.type_.as_str())
                 || ([READY, CONTRACT_KNOWN].contains(&now.type_.as_str()) && now.status == "False"),
             condition: now.type_.clone(),
             reason: now.reason.clone(),

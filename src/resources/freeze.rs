@@ -1,15 +1,16 @@
-//! Times in which nobody moves forward.
+//! Times in which nobody moves forward, or some do not.
 
 use croner::parser::{CronParser, Seconds, Year};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, Zoned};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::HumanDuration;
+use super::{HumanDuration, WaveSelector};
 
-/// A time in which nobody moves forward: once, or again and again.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// A time in which nobody moves forward, or some tenants do not: once, or again and again.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Freeze {
     /// When it begins (RFC 3339). Absent: it lasts already.
@@ -31,8 +32,22 @@ pub struct Freeze {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64))]
     pub time_zone: Option<String>,
+    /// Whom it keeps, by the labels by which waves select: others move on, and a wave does not end before those whom it keeps have moved. Absent: everybody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selector: Option<LabelSelector>,
     /// Why, for whoever asks: `quarter close`.
     #[schemars(length(min = 1, max = 256))]
+    pub reason: String,
+}
+
+/// What of a freeze lasts at a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastingFreeze {
+    /// When it ends by itself; absent where it never does, as where each time begins before the last one has ended.
+    pub until: Option<Timestamp>,
+    /// Whom it keeps, as kubectl takes a selector; absent: everybody.
+    pub scope: Option<String>,
+    /// Why.
     pub reason: String,
 }
 
@@ -40,18 +55,16 @@ pub struct Freeze {
 const CHAIN: usize = 64;
 
 impl Freeze {
-    /// What of it lasts at this time: with its beginning and its end, also of one that comes again and again. The end is
-    /// absent where it never ends by itself, as where each time begins before the last one has ended. What is refused
-    /// never lasts.
+    /// What of it lasts at this time, also of one that comes again and again. What is refused never lasts.
     #[must_use]
-    pub fn lasting(&self, now: Timestamp) -> Option<Self> {
+    pub fn lasting(&self, now: Timestamp) -> Option<LastingFreeze> {
+        let scope = self.selector.as_ref().map(WaveSelector::by).transpose().ok()?;
         let lasts = |from: Option<Timestamp>, until: Option<Timestamp>| {
             let lasts = from.is_none_or(|from| from <= now) && until.is_none_or(|until| now < until);
-            lasts.then(|| Self {
-                from,
+            lasts.then(|| LastingFreeze {
                 until,
+                scope: scope.as_ref().map(ToString::to_string),
                 reason: self.reason.clone(),
-                ..Self::default()
             })
         };
         let Some(cron) = &self.cron else {
@@ -85,6 +98,9 @@ impl Freeze {
             && until <= from
         {
             return Some(format!("{at} ends at {until}, before it begins at {from}"));
+        }
+        if let Some(Err(why)) = self.selector.as_ref().map(WaveSelector::by) {
+            return Some(format!("{at}.selector cannot be used: {why}"));
         }
         let Some(cron) = &self.cron else {
             let alone = [
@@ -190,6 +206,20 @@ mod tests {
             None,
             "and said"
         );
+    }
+
+    #[test]
+    fn a_freeze_of_some_tells_whom_it_keeps() {
+        let mut close = weekly("0 0 * * MON", 3600, None);
+        let monday = at("2026-11-23T00:30:00Z");
+        assert_eq!(close.lasting(monday).unwrap().scope, None);
+        close.selector = serde_json::from_value(serde_json::json!({"matchLabels": {"region": "emea"}})).unwrap();
+        assert_eq!(close.lasting(monday).unwrap().scope.as_deref(), Some("region=emea"));
+        assert_eq!(close.refusal("f"), None);
+        let odd = serde_json::json!({"matchExpressions": [{"key": "region", "operator": "Near", "values": ["emea"]}]});
+        close.selector = serde_json::from_value(odd).unwrap();
+        assert!(close.refusal("f").unwrap().starts_with("f.selector cannot be used"));
+        assert_eq!(close.lasting(monday), None);
     }
 
     #[rstest]

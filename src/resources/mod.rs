@@ -20,6 +20,7 @@ mod freeze;
 mod git;
 mod members;
 mod model_version;
+mod notify;
 mod omni_instance;
 pub mod reasons;
 mod rollout_checks;
@@ -39,13 +40,14 @@ pub use content::{
 };
 pub use duration::HumanDuration;
 pub use edits_from::{EditsFrom, EditsRef};
-pub use freeze::Freeze;
+pub use freeze::{Freeze, LastingFreeze};
 pub use git::{GitAccess, GitAuthor, GitFallback, Migrate, ModelGit, SecretRef};
 pub use members::{Members, RowMembers, TenantTable, is_label_value};
 pub use model_version::{
     AccessBy, Adopt, AdoptedDashboard, CopiedBy, DashboardsStatus, DeletionPolicy, Edit, InstanceRef, Model, ModelCopy,
     ModelRole, ModelVersion, ModelVersionSpec, ModelVersionStatus, RolesFrom, Source, ValidationStatus,
 };
+pub use notify::{ChannelStatus, CloudEventsChannel, NotifyChannel, NotifyOn, SlackChannel};
 pub use omni_instance::{
     DashboardIdHolds, Management, MappingSpec, OmniInstance, OmniInstanceSpec, OmniInstanceStatus, SecretKeyRef,
 };
@@ -54,8 +56,8 @@ pub use spec_hash::spec_hash;
 pub use tenant_pin::{Hold, PinDeletionPolicy, Requires, TenantPin, TenantPinSpec, TenantPinStatus};
 pub use validation::{ContentValidation, QueryMode, QueryValidation, TenantSample, Validation};
 pub use version_rollout::{
-    Batch, RowsStatus, VersionRollout, VersionRolloutSpec, VersionRolloutStatus, Wave, WavePhase, WaveSelector,
-    WaveStatus, rollout_plan, rollout_refusal,
+    Batch, PastRollout, RolloutOutcome, RowsStatus, VersionRollout, VersionRolloutSpec, VersionRolloutStatus, Wave,
+    WavePhase, WaveSelector, WaveStatus, rollout_plan, rollout_refusal,
 };
 pub use wave_approval::{
     ApprovalPolicy, RolloutRef, WaveApproval, WaveApprovalSpec, WaveApprovalStatus, approval_refusal,

@@ -104,7 +104,7 @@ reasons! {
         cause: "`batch.every` of the wave has not passed since its last batch.",
         remedy: "Wait for the time in the message.",
     }
-    /// A freeze lasts: nobody moves forward. To go back is not kept.
+    /// A freeze lasts: nobody moves forward, or those whom it selects do not. To go back is not kept.
     Frozen {
         cause: "`spec.freeze` of the VersionRollout names a time that has begun and not ended.",
         remedy: "Wait for its end, or take it out of the spec.",
@@ -128,6 +128,16 @@ reasons! {
     RolloutFailed {
         cause: "More tenants failed its checks than its budget lets pass.",
         remedy: "Set `spec.version` to another version, or annotate it as the message says to start it again.",
+    }
+    /// A channel of `notify` cannot be told what happened to the rollout, and is tried again. It holds nobody.
+    ReceiverFailing {
+        cause: "The other side cannot be reached, is slow, redirects or refuses, or the Secret of the channel is not there or may not go to it; the message says what.",
+        remedy: "Correct what the message names, in the channel, its Secret or on the other side; it is tried again with pauses of 30 seconds to an hour, for 24 hours.",
+    }
+    /// A channel of `notify` was not told something, and will not be: it was tried for 24 hours, or the other side says that it is gone.
+    NotificationGivenUp {
+        cause: "The other side did not take it for 24 hours, or answered 410.",
+        remedy: "Correct what the message names; the ledger has what happened (`wavepin history`). It ends with the next notification that is taken.",
     }
     /// A person took a rollout or a tenant back by `wavepin rollback`, which outranks what is declared.
     RolledBack {

@@ -8,6 +8,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::notify::{self, ChannelStatus, NotifyChannel};
 use super::rollout_checks::{self, FailureBudget, OnFailure, RolloutCheck};
 use super::{Amount, ApprovalPolicy, Freeze, HumanDuration, InstanceRef, Members, Requires, spec_hash};
 
@@ -117,13 +118,17 @@ pub struct VersionRolloutSpec {
     /// What follows when more tenants fail than `failureBudget` allows. Absent: Pause.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_failure: Option<OnFailure>,
-    /// Times in which nobody moves forward.
+    /// Times in which nobody moves forward, or those whom they select do not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "atomic"))]
     pub freeze: Vec<Freeze>,
     /// True: nobody moves forward until it is false again.
     #[serde(default)]
     pub suspend: bool,
+    /// Who is told what happens, once a wave. It is no part of the plan: to change it begins nothing anew.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub notify: Vec<NotifyChannel>,
 }
 
 /// A group of tenants that moves together.
@@ -164,8 +169,17 @@ impl WaveSelector {
     /// # Errors
     /// The selector is none: an operator that there is not, or one with the wrong number of values.
     pub fn of(wave: &Wave) -> Result<Self, String> {
-        let selector = wave.selector.clone().map(Selector::try_from).transpose();
-        selector.map(Self).map_err(|error| error.to_string())
+        let selector = wave.selector.as_ref().map(Self::by).transpose()?;
+        Ok(selector.unwrap_or(Self(None)))
+    }
+
+    /// By these labels.
+    ///
+    /// # Errors
+    /// As of a wave.
+    pub fn by(selector: &LabelSelector) -> Result<Self, String> {
+        let selector = Selector::try_from(selector.clone());
+        selector.map(|it| Self(Some(it))).map_err(|error| error.to_string())
     }
 
     /// Whether a pin with these labels is in the wave, if in no wave before.
@@ -225,10 +239,52 @@ pub struct VersionRolloutStatus {
     /// The tenants without a TenantPin that take part, where `members.rows` says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<RowsStatus>,
-    /// Accepted, Complete, Ready; Waiting, Reconciling and Stalled while they are true.
+    /// The last attempts, newest first: at most 5.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<PastRollout>,
+    /// How the channels of `notify` fare.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notify: Vec<ChannelStatus>,
+    /// Accepted, Complete, Ready; Waiting, NotificationsFailing, Reconciling and Stalled while they are true.
     #[serde(default)]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
+}
+
+/// One attempt to roll a version out, from its begin to its end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PastRollout {
+    /// Its number in the environment: the last part of `status.plan`.
+    pub attempt: i32,
+    /// The version that tenants moved to.
+    pub version: i32,
+    /// When it began (RFC 3339).
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub started_at: jiff::Timestamp,
+    /// When it ended (RFC 3339); absent while it goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    pub ended_at: Option<jiff::Timestamp>,
+    /// How it ended.
+    pub outcome: RolloutOutcome,
+    /// How many tenants it moved forward.
+    pub moved: u32,
+}
+
+/// How an attempt to roll a version out ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum RolloutOutcome {
+    /// It goes on.
+    Progressing,
+    /// Every wave has ended.
+    Completed,
+    /// Another target or plan took its place before, or a person retried.
+    Superseded,
+    /// It was stopped, and who had moved stayed.
+    Paused,
+    /// Who had moved went back, or those of a wave did.
+    RolledBack,
 }
 
 /// The tenants without a TenantPin that take part in a rollout.
@@ -353,7 +409,7 @@ pub fn rollout_refusal(spec: &VersionRolloutSpec) -> Option<String> {
             return Some(refusal);
         }
     }
-    rollout_checks::refusal(spec)
+    rollout_checks::refusal(spec).or_else(|| notify::refusal(spec))
 }
 
 #[cfg(test)]

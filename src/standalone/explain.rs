@@ -8,6 +8,7 @@ use super::diff::Unanswered;
 use super::report::columns;
 use crate::environment::{self, Asked, Ends, EnvironmentKey, Explanation, WaveProgress};
 use crate::ports::World;
+use crate::resources::WaveStatus;
 
 /// Which of the environments that are declared.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -165,11 +166,16 @@ fn until(ends: &Ends) -> String {
 /// One wave in one line, for who follows it.
 #[must_use]
 pub fn wave_line(wave: &WaveProgress) -> String {
-    let status = &wave.status;
     let ends = wave.waits.as_ref().and_then(|waits| waits.ends.as_ref());
     let waits = ends.map_or_else(String::new, |ends| format!(", waits {}", until(ends)));
+    format!("{}{waits}", wave_words(&wave.status))
+}
+
+/// How far a wave is, in one line.
+#[must_use]
+pub fn wave_words(status: &WaveStatus) -> String {
     format!(
-        "wave {}: {:?}, {}/{} moved, {} left out{waits}",
+        "wave {}: {:?}, {}/{} moved, {} left out",
         status.name, status.phase, status.moved, status.tenants, status.left_out
     )
 }

@@ -18,15 +18,27 @@ pub enum LogFormat {
     Json,
 }
 
+/// What is logged where nobody says.
+const DEFAULT: &str = "warn,wavepin=info";
+
 /// What to log and how; the same flags on every command.
 #[derive(Debug, Clone, Args)]
 pub struct LogArgs {
     /// What to log: a level (`info`) or a filter (`wavepin=debug,sqlx=warn`).
-    #[arg(long, global = true, env = "WAVEPIN_LOG", default_value = "warn,wavepin=info")]
+    #[arg(long, global = true, env = "WAVEPIN_LOG", default_value = DEFAULT)]
     pub log: String,
     /// The shape of log lines on standard error.
     #[arg(long, global = true, env = "WAVEPIN_LOG_FORMAT", value_enum, default_value = "text")]
     pub log_format: LogFormat,
+}
+
+impl LogArgs {
+    /// Leaves out what this target logs, of which the command tells people itself; a filter that was given stays as it is.
+    pub fn leave_out(&mut self, target: &str) {
+        if self.log == DEFAULT {
+            self.log = format!("{DEFAULT},{target}=off");
+        }
+    }
 }
 
 /// What is logged, to be read and changed while the process runs.

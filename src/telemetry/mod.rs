@@ -7,6 +7,7 @@ mod traces;
 pub use logs::{LogArgs, LogFormat, LogLevel, init};
 pub use measures::{
     BudgetMeasure, CHECK_RESULTS, CHECKS, ConditionCount, DatabaseLine, Description, KINDS, LEASE_TRANSITIONS,
-    Measures, ObjectsMeasure, PASS_OUTCOMES, PASSES, QueueMeasure, WRITE_OUTCOMES,
+    Measures, NOTIFICATION_FORMS, NOTIFICATION_RESULTS, ObjectsMeasure, PASS_OUTCOMES, PASSES, QueueMeasure,
+    RolloutsMeasure, WRITE_OUTCOMES,
 };
 pub use traces::{SPANS, Traces, trace_id};

@@ -34,7 +34,7 @@ const AXES: [&[&str]; 9] = [
         "",
         "networkPolicy.enabled=false,argocd.configMap.enabled=true",
         "approvals.policy.enabled=true,approvals.approverRole.create=true",
-        "networkPolicy.metricsFrom[0].podSelector.matchLabels.app=prometheus,networkPolicy.checkPorts={9090},networkPolicy.extraEgress[0].ports[0].port=3128",
+        "networkPolicy.metricsFrom[0].podSelector.matchLabels.app=prometheus,networkPolicy.checkPorts={9090},networkPolicy.notifyPorts={8080},networkPolicy.extraEgress[0].ports[0].port=3128",
     ],
     &[
         "",

@@ -14,7 +14,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use wavepin::cluster::{ControllerOptions, LeaseOptions, RunError, run};
 use wavepin::mapping::{MappingOptions, connect};
-use wavepin::ports::{Answer, Claim, Clients, ConnectError, Mapping, ModelRepository, Object, Omni, Question, Urgency};
+use wavepin::ports::{
+    Answer, Claim, Clients, ConnectError, Delivery, Mapping, ModelRepository, Notice, Object, Omni, Question, Urgency,
+};
 use wavepin::resources::{ModelVersion, OmniInstance, OmniInstanceSpec, PinDeletionPolicy, TenantPin};
 
 use super::api_server_with_definitions;
@@ -49,6 +51,9 @@ impl Clients for NoSecrets {
     async fn ask_check(&self, _: &Question) -> Answer {
         Answer::unknown("nobody is asked here".to_owned())
     }
+    async fn notify(&self, _: &Notice) -> Delivery {
+        panic!("nobody is told here")
+    }
     fn forget_credentials(&self, _: &Object<OmniInstanceSpec>) {}
 }
 
@@ -75,6 +80,9 @@ impl Clients for MappingOnly {
     }
     async fn ask_check(&self, _: &Question) -> Answer {
         Answer::unknown("nobody is asked here".to_owned())
+    }
+    async fn notify(&self, _: &Notice) -> Delivery {
+        panic!("nobody is told here")
     }
     fn forget_credentials(&self, _: &Object<OmniInstanceSpec>) {}
 }

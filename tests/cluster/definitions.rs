@@ -70,8 +70,14 @@ fn checked() -> Value {
     ]);
     checked["spec"]["failureBudget"] = json!({"wave": "0%", "total": 1});
     checked["spec"]["onFailure"] = json!("RollBack");
+    checked["spec"]["notify"] = json!([
+        {"name": "ops", "events": ["Waiting", "Stopped"], "cloudEvents": {"url": "https://hooks.example/x?y", "secretRef": {"name": "a", "key": "b"}}},
+        {"name": "chat", "slack": {"secretRef": {"name": "a", "key": "url"}}},
+        {"name": "near", "cloudEvents": {"url": "http://receiver.hooks.svc:8080/wavepin"}},
+    ]);
     checked["spec"]["freeze"] = json!([
         {"cron": "0 16 * * FRI", "length": "64h", "timeZone": "Europe/Berlin", "reason": "weekend"},
+        {"selector": {"matchLabels": {"region": "emea"}}, "until": "2027-01-11T00:00:00Z", "reason": "close"},
     ]);
     checked
 }
@@ -161,6 +167,50 @@ fn refused_checks() -> Vec<(Value, &'static str, &'static str)> {
     ]
 }
 
+/// Channels that are refused: the field, and the reason.
+fn refused_channels() -> Vec<(Value, &'static str, &'static str)> {
+    let of = |path: &str, value: Value| with(checked(), &format!("/spec/notify{path}"), value);
+    let slack = json!({"secretRef": {"name": "a", "key": "url"}});
+    vec![
+        (of("/1/name", json!("ops")), "spec.notify", "duplicate entries for key"),
+        (
+            of("/0/slack", slack),
+            "spec.notify[0]",
+            "exactly one of cloudEvents and slack",
+        ),
+        (
+            of("/1/slack", Value::Null),
+            "spec.notify[1]",
+            "exactly one of cloudEvents and slack",
+        ),
+        (
+            of("/1/slack/secretRef", Value::Null),
+            "spec.notify[1].slack.secretRef",
+            "Required",
+        ),
+        (
+            of("/2/cloudEvents/url", json!("http://hooks.example")),
+            "spec.notify[2].cloudEvents.url",
+            "must be https",
+        ),
+        (
+            of("/0/events", json!(["Everything"])),
+            "spec.notify[0].events[0]",
+            "Unsupported value",
+        ),
+        (
+            of("/0/events", json!(["Waiting", "Waiting"])),
+            ".events",
+            "duplicate entries for key",
+        ),
+        (
+            of("/0/secret", json!("hunter2")),
+            "secret",
+            "field not declared in schema",
+        ),
+    ]
+}
+
 fn apply(api_server: &ApiServer, namespace: &str, manifest: &Value) {
     let manifest = manifest.to_string();
     api_server
@@ -223,6 +273,25 @@ fn every_field_is_explained_by_a_sentence() {
         .kubectl(&["explain", "tpin.status.conditions.reason"])
         .success();
     assert!(explained.contains("reason"), "{explained}");
+}
+
+/// Some words are more than words to kubectl's YAML: `on` is a truth value as the name of a field.
+#[test]
+fn the_example_of_notifications_is_taken_as_it_is_written() {
+    let api_server = api_server_with_definitions();
+    let namespace = api_server.namespace("notify");
+    let example = include_str!("../../examples/notify/rollout.yaml");
+    let args = [
+        "apply",
+        "--dry-run=server",
+        "-n",
+        &namespace,
+        "-f",
+        "-",
+        "--output=yaml",
+    ];
+    let taken = api_server.kubectl_stdin(&args, example).success();
+    assert!(taken.contains("- RolledBack"), "{taken}");
 }
 
 #[test]
@@ -586,6 +655,15 @@ fn what_can_be_wrong_at_first_sight_is_refused_with_the_field_and_the_reason() {
             "cron and length of a freeze go together",
         ),
         (
+            with(
+                rollout(),
+                "/spec/freeze",
+                json!([{"selector": "region=emea", "reason": "x"}]),
+            ),
+            "spec.freeze[0].selector",
+            "expected map",
+        ),
+        (
             with(rollout(), "/spec/freeze", json!([{"timeZone": "UTC", "reason": "x"}])),
             "",
             "timeZone with them",
@@ -654,7 +732,7 @@ fn what_can_be_wrong_at_first_sight_is_refused_with_the_field_and_the_reason() {
             "date-time",
         ),
     ];
-    for (manifest, field, reason) in table.into_iter().chain(refused_checks()) {
+    for (manifest, field, reason) in table.into_iter().chain(refused_checks()).chain(refused_channels()) {
         let refusal = refusal(api_server, &namespace, &manifest);
         let name = manifest["metadata"]["name"].as_str().expect("a name");
         for word in [name, field, reason] {

@@ -2,6 +2,7 @@
 
 mod controller;
 mod definitions;
+mod followed;
 mod installation;
 mod process;
 pub(crate) mod rights;

@@ -14,7 +14,8 @@ use wavepin::model_repository::GitRepository;
 use wavepin::model_version::{Progress, VersionPass, VersionReport, reconcile};
 use wavepin::omni::{Limiter, Limiters, OmniClient, OmniOptions, Shared};
 use wavepin::ports::{
-    Answer, Clients, Clock, ConnectError, Files, Mapping, ModelRepository, Next, Object, Omni, Question, Urgency, World,
+    Answer, Clients, Clock, ConnectError, Delivery, Files, Mapping, ModelRepository, Next, Notice, Object, Omni,
+    Question, Urgency, World,
 };
 use wavepin::resources::OmniInstanceSpec;
 use wavepin::resources::conditions::{Finding, READY, STALLED, Verdict};
@@ -383,6 +384,10 @@ impl Clients for Adapters {
 
     async fn ask_check(&self, _: &Question) -> Answer {
         panic!("no rollout is here that asks")
+    }
+
+    async fn notify(&self, _: &Notice) -> Delivery {
+        panic!("no rollout is here that tells")
     }
 
     fn forget_credentials(&self, _: &Object<OmniInstanceSpec>) {}

@@ -13,7 +13,7 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::sync::Notify;
 use wavepin::ports::{
-    Ask, Budget, CheckResult, Claim, Command, CompleteVersion, Connection, Contract, Copied, CopyRequest,
+    Ask, Budget, ChannelNote, CheckResult, Claim, Command, CompleteVersion, Connection, Contract, Copied, CopyRequest,
     DashboardRecord, DashboardRow, Directory, DocumentFindings, DocumentPermit, DocumentRecord, DocumentRequest,
     EnvironmentView, Exported, Flip, FlipOutcome, FolderPermit, FolderRecord, FoundLine, FoundReport, GitLink,
     GitSettings, GitSync, Grantee, History, HistoryAsk, Identity, ImportRequest, Imported, Intent, IntentStep, Mapping,
@@ -365,6 +365,7 @@ behind_a_fuse! {
     fn flip(flip: &Flip) -> Result<FlipOutcome, MappingError>;
     fn record_rollout(environment: &str, events: &[RolloutEvent]) -> Result<(), MappingError>;
     fn record_checks(environment: &str, results: &[CheckResult]) -> Result<(), MappingError>;
+    fn record_channels(environment: &str, notes: &[(String, ChannelNote)]) -> Result<(), MappingError>;
     fn remove_rows(environment: &str, rows: &[RowRemoval]) -> Result<(), MappingError>;
     fn newest_command() -> Result<i64, MappingError>;
     fn give_command(command: &Command) -> Result<i64, MappingError>;

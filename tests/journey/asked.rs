@@ -135,11 +135,11 @@ async fn what_people_ask_of_a_cluster_is_answered_with_their_own_rights() {
 
     // Followed to its end.
     bed.cluster.apply(&rollout(2, "1s"));
-    let follow = ["rollout", "status", "live", "--watch", "--interval", "200ms"];
+    let follow = ["rollout", "status", "live", "--watch"];
     let (code, said, told) = ask(&bed, &admin, None, &follow);
     assert_eq!(code, Some(0), "{said}{told}");
     assert!(
-        said.ends_with("RolledOut: every wave has ended; nothing is waited for\n"),
+        said.ends_with("RolledOut: tenants of clinical in live, to version 2: every wave has ended\n"),
         "{said}"
     );
     bed.cluster.end("controller", controller);

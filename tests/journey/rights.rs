@@ -36,6 +36,15 @@ metadata: {name: early}
 spec: {rolloutRef: {name: production}, wave: all, plan: 1-0123456789abcdef-7, approver: admin}
 ";
 
+/// Says so when it goes.
+struct Done<'a>(&'a AtomicBool);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_right_of_the_chart_is_used_and_no_other_is_asked_for() {
     let bed = Bed::on(Installation::apart("rights"), "rights").await;
@@ -52,6 +61,8 @@ async fn every_right_of_the_chart_is_used_and_no_other_is_asked_for() {
     // Somebody else writes to the objects all the while, so that a status meets a newer object and reads it again.
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
+        // Also where what follows fails: a scope waits for its threads.
+        let _done = Done(&done);
         scope.spawn(|| {
             for n in 0.. {
                 if done.load(Ordering::SeqCst) {
@@ -79,7 +90,6 @@ async fn every_right_of_the_chart_is_used_and_no_other_is_asked_for() {
                 read_again("modelversions") && read_again("waveapprovals")
             },
         );
-        done.store(true, Ordering::SeqCst);
     });
     // What was found is written again where a ConfigMap says something else.
     let found = "configmap/clinical-v2-validation";

@@ -1,14 +1,18 @@
 //! What the operator is trusted with is told to nobody.
 
 use regex::Regex;
+use serde_json::json;
 
 use super::bed::{Bed, FILES, KEY, audited};
+
+/// The address of an incoming webhook, at which nobody is.
+const SLACK: &str = "http://127.0.0.1:1/services/T0/B0/nobodys-business-either";
 
 const REVOKED: &str = "omni_osk_revoked-but-still-nobodys-business";
 
 pub(crate) async fn the_secret_appears_nowhere() {
     let bed = Bed::new("secrets").await;
-    let (secret, instance) = bed.secret_and_instance();
+    let (_, instance) = bed.secret_and_instance();
     let start = |name: &str, format: &str| {
         let mut controller = bed.cluster.controller();
         controller.args(["--log", "trace", "--log-format", format]);
@@ -26,12 +30,20 @@ pub(crate) async fn the_secret_appears_nowhere() {
     bed.apply_secret(&[("databaseUrl", &bed.database.url), ("apiKey", REVOKED)]);
     bed.look_again("revoked");
     bed.told("omni/clinical", "Stalled", "KeyRefused");
-    bed.cluster.apply(&secret);
+    bed.cluster.keeps("nobodys-business-either");
+    bed.apply_secret(&[("databaseUrl", &bed.database.url), ("apiKey", KEY), ("slackUrl", SLACK)]);
     bed.is_mended();
     for file in &FILES[1..] {
         bed.cluster.apply(&bed.manifest(file));
     }
     bed.all_ready("60s");
+    bed.cluster.apply(&told_to_slack());
+    bed.told_of(
+        "vro/told",
+        "NotificationsFailing",
+        "ReceiverFailing",
+        "error sending request",
+    );
     measures_tell_no_name(&bed).await;
     bed.cluster.end("text", text);
 
@@ -51,6 +63,17 @@ pub(crate) async fn the_secret_appears_nowhere() {
     );
     // Everything that was told is searched when the installation ends.
     bed.simulator.shutdown().await;
+}
+
+/// A rollout of nobody, of which Slack is told.
+fn told_to_slack() -> String {
+    let chat = json!({"name": "chat", "slack": {"secretRef": {"name": "omni", "key": "slackUrl"}}});
+    json!({
+        "apiVersion": "wavepin.dev/v1alpha1", "kind": "VersionRollout", "metadata": {"name": "told"},
+        "spec": {"instanceRef": {"name": "clinical"}, "environment": "told", "version": 1, "waves": [{"name": "all"}],
+            "notify": [chat]},
+    })
+    .to_string()
 }
 
 /// What Prometheus is told names no object and holds no secret.

@@ -8,6 +8,7 @@ pub(crate) mod postgres;
 pub(crate) mod scenarios;
 mod sqlite;
 mod tenants;
+mod told;
 
 /// Runs every scenario of a module on both databases.
 macro_rules! on_both {
@@ -64,6 +65,17 @@ mod lookers {
         where_there_is_no_ledger_an_empty_one_is_shown_and_none_is_made
         looking_shows_what_is_there_and_shuts_nobody_out
         who_reads_from_omni_is_counted_and_shuts_nobody_out
+    }
+}
+
+mod told_of_rollouts {
+    use super::{bed, told};
+
+    on_both! {
+        told:
+        a_channel_begins_after_what_is_on_record_and_is_shown_what_follows
+        how_far_a_channel_is_is_kept_whole_until_it_ends
+        who_has_lost_the_fence_notes_nobody_told
     }
 }
 

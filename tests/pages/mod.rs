@@ -1,5 +1,6 @@
 //! The commands of the pages in `docs/`, run as they stand there.
 
+mod day_one;
 mod diff;
 mod explain;
 mod first_version;

@@ -9,6 +9,8 @@ mod edits;
 mod explain;
 mod full;
 mod git;
+mod import;
+mod notified;
 mod refusals;
 mod rehearsal;
 pub(crate) mod rollback;

@@ -52,7 +52,7 @@ const fn moved(
 }
 
 /// A case for each alert, in the order of the file.
-pub(super) const CASES: [Case; 14] = [
+pub(super) const CASES: [Case; 17] = [
     real(
         "WavepinLeaderAbsent",
         "a real run: only the replica that stands by is scraped",
@@ -95,6 +95,27 @@ pub(super) const CASES: [Case; 14] = [
         "wavepin_longest_unready_seconds",
         &[("kind", "ModelVersion")],
         "7000+60x200",
+    ),
+    moved(
+        "WavepinRolloutAwaitsPerson",
+        "an approval has been awaited for a day, then longer",
+        "wavepin_rollout_longest_waiting_seconds",
+        &[("reason", "ApprovalMissing")],
+        "86000+60x200",
+    ),
+    moved(
+        "WavepinRolloutTenantsFailing",
+        "three tenants fail their checks at every moment",
+        "wavepin_rollout_tenants",
+        &[("state", "failing")],
+        "3x200",
+    ),
+    moved(
+        "WavepinNotificationsFailing",
+        "a channel cannot be told, twice in an hour",
+        "wavepin_notifications_total",
+        &[("form", "slack"), ("result", "failed")],
+        "0x4 1x30 2x170",
     ),
     real(
         "WavepinBudgetPaused",

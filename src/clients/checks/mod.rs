@@ -5,8 +5,8 @@
 
 mod prometheus;
 #[cfg(test)]
-mod tests;
-mod webhook;
+pub(super) mod tests;
+pub(super) mod webhook;
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -33,7 +33,7 @@ pub(super) struct Probes {
 
 impl Probes {
     /// The client for an address. It follows no redirect, which would carry a token, or tenants' names, elsewhere.
-    fn to(&self, url: &CheckUrl) -> Result<&reqwest::Client, String> {
+    pub(super) fn to(&self, url: &CheckUrl) -> Result<&reqwest::Client, String> {
         let kept = if url.is_plain { &self.plain } else { &self.encrypted };
         let client = kept.get_or_init(|| {
             let http = reqwest::Client::builder()
@@ -66,17 +66,23 @@ struct Broken {
     again: bool,
 }
 
+/// What broke a request, without its address, which may be a secret.
+pub(super) fn broken_by(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut why = error.to_string();
+    let mut cause = std::error::Error::source(&error);
+    while let Some(error) = cause {
+        why = format!("{why}: {error}");
+        cause = error.source();
+    }
+    why
+}
+
 /// Sends a request, and reads what comes to its end.
 async fn exchange(request: RequestBuilder) -> Result<Received, Broken> {
-    let broken = |error: reqwest::Error| {
-        let error = error.without_url();
-        let mut why = error.to_string();
-        let mut cause = std::error::Error::source(&error);
-        while let Some(error) = cause {
-            why = format!("{why}: {error}");
-            cause = error.source();
-        }
-        Broken { why, again: true }
+    let broken = |error| Broken {
+        why: broken_by(error),
+        again: true,
     };
     let too_long = || Broken {
         why: format!("its answer is longer than {ANSWER_LIMIT} bytes"),
@@ -143,18 +149,30 @@ impl ClientRegistry {
         };
         let name = &question.check.name;
         let field = format!("secretRef of check {name}");
-        let credential = self
-            .credentials
-            .credential(&question.namespace, reference, &field)
-            .await;
-        let credential: Credential = credential.map_err(|error| error.to_string())?;
+        let credential = self.credential_of(&question.namespace, reference, &field).await?;
+        self.may_go_to(&credential, url, &format!("{kind}.url of check {name}"))?;
+        Ok(Some(credential.value))
+    }
+
+    /// What a Secret beside a rollout holds.
+    pub(super) async fn credential_of(
+        &self,
+        namespace: &str,
+        reference: &SecretKeyRef,
+        field: &str,
+    ) -> Result<Credential, String> {
+        let credential = self.credentials.credential(namespace, reference, field).await;
+        credential.map_err(|error| error.to_string())
+    }
+
+    /// Refuses an address that a credential may not be sent to; `field` is what names the address.
+    pub(super) fn may_go_to(&self, credential: &Credential, url: &CheckUrl, field: &str) -> Result<(), String> {
         let place = Place {
             host: url.host.clone(),
             port: url.port,
         };
-        let allowed = self.check_host(&credential, &place, &format!("{kind}.url of check {name}"));
-        allowed.map_err(|error| error.to_string())?;
-        Ok(Some(credential.value))
+        let allowed = self.check_host(credential, &place, field);
+        allowed.map_err(|error| error.to_string())
     }
 
     /// A refused credential is read again before the next use: it may have been rotated.
@@ -168,13 +186,13 @@ impl ClientRegistry {
 }
 
 /// What the other side says, without the secret and of one length.
-fn said(text: &str, secret: Option<&SecretString>) -> String {
+pub(super) fn said(text: &str, secret: Option<&SecretString>) -> String {
     let none = SecretString::from(String::new());
     redact(text, secret.unwrap_or(&none), Answer::LONGEST)
 }
 
 /// What a status means that is no success.
-fn refused(status: StatusCode) -> String {
+pub(super) fn refused(status: StatusCode) -> String {
     match status.as_u16() {
         300..=399 => format!("it answers {status}, and no redirect is followed; name the address that it leads to"),
         401 | 403 => format!("it answers {status}; see that secretRef names what it takes"),

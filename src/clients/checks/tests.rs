@@ -24,14 +24,14 @@ const TOKEN: &str = "hunter2-hunter2";
 
 /// One request as it came.
 #[derive(Debug, Clone)]
-struct Seen {
-    uri: Uri,
+pub(in crate::clients) struct Seen {
+    pub(in crate::clients) uri: Uri,
     headers: HeaderMap,
-    body: String,
+    pub(in crate::clients) body: String,
 }
 
 impl Seen {
-    fn header(&self, name: &str) -> Option<&str> {
+    pub(in crate::clients) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 }
@@ -40,8 +40,8 @@ impl Seen {
 type Reply = Box<dyn Fn(usize) -> (u16, Vec<(&'static str, String)>, String) + Send + Sync>;
 
 /// A server, for as long as it is kept.
-struct Site {
-    address: SocketAddr,
+pub(in crate::clients) struct Site {
+    pub(in crate::clients) address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
     serving: tokio::task::JoinHandle<()>,
 }
@@ -53,7 +53,7 @@ impl Drop for Site {
 }
 
 impl Site {
-    async fn saying(
+    pub(in crate::clients) async fn saying(
         reply: impl Fn(usize) -> (u16, Vec<(&'static str, String)>, String) + Send + Sync + 'static,
     ) -> Self {
         let reply: Arc<Reply> = Arc::new(Box::new(reply));
@@ -82,16 +82,16 @@ impl Site {
         Self { address, seen, serving }
     }
 
-    async fn answering(status: u16, body: impl Into<String>) -> Self {
+    pub(in crate::clients) async fn answering(status: u16, body: impl Into<String>) -> Self {
         let body = body.into();
         Self::saying(move |_| (status, Vec::new(), body.clone())).await
     }
 
-    fn url(&self) -> String {
+    pub(in crate::clients) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    fn seen(&self) -> Vec<Seen> {
+    pub(in crate::clients) fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()
     }
 }

@@ -100,13 +100,13 @@ fn body(question: &Question) -> String {
 }
 
 /// What requests are signed with.
-struct Signing {
+pub(in crate::clients) struct Signing {
     key: SecretString,
     hmac: Hmac<Sha256>,
 }
 
 impl Signing {
-    fn with(secret: &SecretString) -> Result<Self, String> {
+    pub(in crate::clients) fn with(secret: &SecretString) -> Result<Self, String> {
         let text = secret.expose_secret();
         let key = match text.strip_prefix(SECRET_PREFIX) {
             Some(coded) => STANDARD.decode(coded).map_err(|_| {
@@ -128,7 +128,14 @@ impl Signing {
     }
 }
 
-fn signed(request: RequestBuilder, id: &str, secret: Option<&Signing>, body: &str, now: Timestamp) -> RequestBuilder {
+/// The request with its id and time, and with its signature where there is a secret.
+pub(in crate::clients) fn signed(
+    request: RequestBuilder,
+    id: &str,
+    secret: Option<&Signing>,
+    body: &str,
+    now: Timestamp,
+) -> RequestBuilder {
     let seconds = now.as_second();
     let request = request
         .header("webhook-id", id)

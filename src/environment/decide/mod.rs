@@ -3,6 +3,7 @@
 mod claims;
 #[cfg(test)]
 mod laws;
+mod news;
 mod rollout;
 mod row;
 #[cfg(test)]
@@ -18,13 +19,14 @@ use super::observe::{Holder, Observed};
 use crate::ports::{
     Claim, Flip, Move, Object, Order, PinEvent, Question, RolloutEvent, RowRemoval, Unproved, WaveOfFlip,
 };
-use crate::resources::{Hold, Requires, TenantPinSpec};
+use crate::resources::{Hold, LastingFreeze, Requires, TenantPinSpec};
 
+pub(super) use news::{Errand, Errands, errands};
 pub(super) use rollout::back::what_it_had;
 use rollout::back::{self, Back};
 pub(super) use rollout::{
-    ApprovalStanding, AwaitedApproval, Checked, Found, LackingApproval, Lead, RolloutStanding, Stopped, Unlabelled,
-    Wait, WaveState, could_open,
+    ApprovalStanding, AwaitedApproval, Checked, Found, FrozenTenants, LackingApproval, Lead, RolloutStanding, Stopped,
+    Unlabelled, Wait, WaveState, could_open,
 };
 use rollout::{Course, Follower};
 pub(super) use row::{Member, Row, advance};
@@ -155,12 +157,29 @@ pub(super) enum Kept {
         /// The wave that it is in.
         wave: String,
     },
+    /// It follows a rollout whose wave has opened for it, and a freeze of some keeps it.
+    Frozen {
+        /// The rollout, as `<namespace>/<name>`.
+        rollout: String,
+        /// The freeze.
+        freeze: LastingFreeze,
+    },
     /// Its row takes part in a rollout without a pin, and its labels are not known.
     Unlabelled,
     /// The evidence for the wished version does not hold any more, or there is none for this environment yet.
     Unproved(Unproved),
     /// The tenant has not run the version in the required environment for as long as required.
     RequirementNotMet(Requires, Lacking),
+}
+
+impl Kept {
+    /// Whether it is kept by what its rollout waits for, and is left out of nothing.
+    pub(super) const fn moves_with_its_wave(&self) -> bool {
+        matches!(
+            self,
+            Self::Queued { .. } | Self::Frozen { .. } | Self::Unproved(_) | Self::Unlabelled
+        )
+    }
 }
 
 /// Why a tenant that is to go back cannot.
@@ -442,6 +461,7 @@ fn missing_until(holder: &Holder) -> Option<Timestamp> {
 pub(super) fn wake(seen: &Observed, kept: &Kept) -> Option<Timestamp> {
     match kept {
         Kept::Held(hold) => hold.until,
+        Kept::Frozen { freeze, .. } => freeze.until,
         // The ages of events are measured with the database's clock, wake-ups with ours.
         Kept::RequirementNotMet(_, Lacking::Until { enough, .. }) => {
             let left = enough.duration_since(seen.view.now);

@@ -6,13 +6,14 @@
 //! |---|---|
 //! | is in no wave | never |
 //! | is in a wave that has not opened | when every wave before it has ended |
-//! | while `suspend` is true or a freeze lasts | afterwards |
+//! | while `suspend` is true or a freeze lasts, of everybody or of it | afterwards |
 //! | is in a wave with `batch` | with a batch, at most so many of them at least so far apart |
 
 mod approvals;
 pub(super) mod back;
 mod checks;
 mod follower;
+mod frozen;
 mod members;
 mod told;
 mod wave;
@@ -34,7 +35,7 @@ use checks::Arrived;
 pub(super) use follower::Follower;
 use follower::Leave;
 pub(in super::super) use members::{RowCount, Unlabelled};
-pub(in super::super) use told::{Checked, Found, Lead, RolloutStanding, Stopped, Wait, WaveState};
+pub(in super::super) use told::{Checked, Found, FrozenTenants, Lead, RolloutStanding, Stopped, Wait, WaveState};
 
 /// The rollout that moves tenants, and what the ledger knows of it.
 pub(super) struct Course<'a> {
@@ -43,6 +44,8 @@ pub(super) struct Course<'a> {
     spec: &'a VersionRolloutSpec,
     plan: String,
     selectors: Vec<WaveSelector>,
+    /// The freezes of some that last now.
+    frozen: Vec<frozen::ScopedFreeze>,
     ledger: Rollouts,
     /// What is to be put on record.
     pub(super) events: Vec<RolloutEvent>,
@@ -114,6 +117,7 @@ impl<'a> Course<'a> {
             plan: rollout_plan(spec),
             // A spec with a selector that is none is refused.
             selectors: spec.waves.iter().flat_map(WaveSelector::of).collect(),
+            frozen: frozen::scoped(spec, seen.now),
             ledger,
             events: Vec::new(),
             wakes: Vec::new(),
@@ -160,6 +164,7 @@ impl<'a> Course<'a> {
             place,
             member,
             wave,
+            frozen: self.frozen_by(labels),
             standing: row.standing(),
             row,
             leave: None,
@@ -208,7 +213,7 @@ impl<'a> Course<'a> {
         }
         for follower in followers.iter_mut() {
             if follower.standing == Standing::Moving && follower.leave.is_none() {
-                follower.standing = self.queued(follower);
+                follower.standing = self.queued(follower, stopped.is_none() && gate.is_none());
             }
             self.join(follower);
         }
@@ -237,8 +242,9 @@ impl<'a> Course<'a> {
     }
 
     /// A follower that would move and has no leave keeps what it has.
-    fn queued(&self, follower: &Follower<'a>) -> Standing {
-        if let Some(kept) = self.kept_without_labels(follower) {
+    fn queued(&self, follower: &Follower<'a>, goes_on: bool) -> Standing {
+        let frozen = || self.kept_frozen(follower).filter(|_| goes_on);
+        if let Some(kept) = self.kept_without_labels(follower).or_else(frozen) {
             return kept;
         }
         let rollout = self.object.key();
@@ -257,7 +263,11 @@ impl<'a> Course<'a> {
             Standing::NotComplete { .. } | Standing::Retired => true,
             Standing::Kept(kept) => matches!(
                 kept,
-                Kept::Queued { .. } | Kept::NotSelected { .. } | Kept::Unproved(_) | Kept::RequirementNotMet(..)
+                Kept::Queued { .. }
+                    | Kept::Frozen { .. }
+                    | Kept::NotSelected { .. }
+                    | Kept::Unproved(_)
+                    | Kept::RequirementNotMet(..)
             ),
             _ => false,
         };
@@ -290,7 +300,7 @@ impl<'a> Course<'a> {
         if self.spec.suspend {
             return Some(Wait::Suspended);
         }
-        let mut freezes = self.spec.freeze.iter();
+        let mut freezes = self.spec.freeze.iter().filter(|freeze| freeze.selector.is_none());
         let freeze = freezes.find_map(|freeze| freeze.lasting(self.seen.now))?;
         Some(Wait::Frozen(freeze))
     }

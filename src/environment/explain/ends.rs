@@ -6,7 +6,7 @@ use super::super::decide::{
 use super::super::observe::Holder;
 use super::{Ends, Look, Places};
 use crate::ports::{Object, Order, Unproved};
-use crate::resources::{ANNOTATION_PREFIX, TenantPinSpec, VersionRolloutSpec, annotations};
+use crate::resources::{ANNOTATION_PREFIX, LastingFreeze, TenantPinSpec, VersionRolloutSpec, annotations};
 
 impl Look<'_> {
     /// What ends that a pin is kept from its wish.
@@ -37,6 +37,7 @@ impl Look<'_> {
                 "label TenantPin {name}, or give VersionRollout {rollout} a last wave without a selector"
             )),
             Kept::Queued { wave, .. } => self.when(format!("wave {wave} moves it")),
+            Kept::Frozen { rollout, freeze } => thawed(freeze, rollout),
             Kept::Unlabelled => self.when("its labels are known"),
             Kept::Unproved(unproved) => self.ends_unproved(unproved, wish),
             Kept::RequirementNotMet(_, Lacking::Until { enough, .. }) => Ends::at(*enough),
@@ -70,10 +71,8 @@ impl Look<'_> {
                 ..self.when(format!("check {} has passed", checked.check))
             },
             Wait::Suspended => Ends::person(format!("set spec.suspend of VersionRollout {name} to false")),
-            Wait::Frozen(freeze) => Ends {
-                at: freeze.until,
-                ..Ends::person(format!("take the freeze out of spec.freeze of VersionRollout {name}"))
-            },
+            Wait::Frozen(freeze) => thawed(freeze, &name),
+            Wait::FrozenTenants(kept) => thawed(&kept.freeze, &name),
             Wait::Rows(_) => self.when("their rows can be moved"),
             Wait::Batch(_, at) | Wait::Requirement(_, at) | Wait::Soak(_, at) => Ends::at(*at),
             Wait::Stopped(stopped) => Ends::person(format!(
@@ -164,6 +163,16 @@ impl Look<'_> {
             },
             _ => person,
         }
+    }
+}
+
+/// What ends a freeze of this rollout.
+pub(super) fn thawed(freeze: &LastingFreeze, rollout: &str) -> Ends {
+    Ends {
+        at: freeze.until,
+        ..Ends::person(format!(
+            "take the freeze out of spec.freeze of VersionRollout {rollout}"
+        ))
     }
 }
 

@@ -210,6 +210,7 @@ fn of_followers() -> Vec<Situation> {
         }),
         tenant("queued-behind-a-wave-that-requires", "t3", required),
         tenant("came-late-in-a-freeze", "t9", newcomer),
+        tenant("kept-by-a-freeze-of-some", "t1", frozen_abroad()),
         tenant("selected-by-no-wave", "t3", {
             let mut scene = rolling(1, |_| {});
             scene = scene.rolling_out(rollout(2, only));
@@ -217,6 +218,24 @@ fn of_followers() -> Vec<Situation> {
             scene
         }),
     ]
+}
+
+/// The second wave, of which a freeze of a region keeps one.
+fn frozen_abroad() -> Scene {
+    let abroad = |pin: &mut Object<TenantPinSpec>| {
+        if pin.name == "t1" {
+            pin.labels.insert("region".to_owned(), "emea".to_owned());
+        }
+    };
+    let mut scene = rolling_of(abroad, 2, |spec| {
+        spec.freeze = vec![Freeze {
+            selector: serde_json::from_value(json!({"matchLabels": {"region": "emea"}})).unwrap(),
+            ..frozen(Some(9000))
+        }];
+    });
+    scene.pass(3600);
+    scene.settle();
+    scene
 }
 
 /// The second wave's rollout, when a person ordered this back; done is what follows from it.
@@ -302,6 +321,7 @@ fn of_rollouts() -> Vec<Situation> {
             "rollout-frozen-without-end",
             rolling(2, |spec| spec.freeze = vec![frozen(None)]),
         ),
+        main_rollout("rollout-waits-for-tenants-in-a-freeze", frozen_abroad()),
         main_rollout("rollout-suspended", rolling(2, |spec| spec.suspend = true)),
         main_rollout(
             "rollout-held-back",

@@ -138,6 +138,7 @@ impl Look<'_> {
                 "change its labels in the application's table, or give VersionRollout {rollout} a last wave without a \
                  selector"
             )),
+            Kept::Frozen { rollout, freeze } => super::ends::thawed(freeze, rollout),
             Kept::Unproved(unproved) => self.ends_unproved(unproved, wish),
             Kept::RequirementNotMet(_, Lacking::Until { enough, .. }) => Ends::at(*enough),
             Kept::RequirementNotMet(requires, Lacking::Run | Lacking::Start) => Ends::person(format!(

@@ -92,6 +92,36 @@ fn a_freeze_that_comes_in_between_pushes_what_it_covers_on() {
 }
 
 #[test]
+fn a_freeze_of_some_pushes_their_wave_and_what_comes_after_it() {
+    let of_some = |until| {
+        let scope = serde_json::from_value(json!({"matchLabels": {"tier": "late"}})).unwrap();
+        let freeze = Freeze {
+            selector: scope,
+            ..freeze(None, until)
+        };
+        of(&house(|spec| spec.freeze = vec![freeze]))
+    };
+    let told = of_some(Some(20_000));
+    let early = 1000 + 3600 + 600 + 1800;
+    assert_eq!(
+        waves(&told),
+        [
+            (1, 1, Some(at(4600))),
+            (4, 2, Some(at(early))),
+            (2, 1, Some(at(20_000)))
+        ]
+    );
+    assert_eq!(told.waves[2].moves_at, Some(at(20_000)));
+    let endless = of_some(None);
+    assert_eq!(waves(&endless)[2], (0, 0, None));
+    let stops = endless.stops.unwrap();
+    assert!(
+        stops.contains("tier=late: t5, t6") && stops.contains("spec.freeze"),
+        "{stops}"
+    );
+}
+
+#[test]
 fn what_waits_for_a_person_never_ends_by_itself_and_says_so() {
     let suspended = of(&house(|spec| spec.suspend = true));
     assert_eq!(waves(&suspended), [(0, 0, None), (0, 0, None), (0, 0, None)]);

@@ -2,16 +2,18 @@
 
 use super::super::act::Failed;
 use super::super::decide::{
-    Checked, Decision, Found, Kept, Lead, RolloutStanding, Standing, Stopped, Unlabelled, Wait, WaveState,
+    Checked, Decision, Found, FrozenTenants, Lead, RolloutStanding, Standing, Stopped, Unlabelled, Wait, WaveState,
 };
 use super::super::observe::Observed;
 use super::super::{RolloutProgress, RolloutReport, Rollouts};
 use super::approvals::waits_for;
+use super::news;
 use super::{about, kept_back, not_proved, taken_back};
 use crate::ports::{Failure, Object, Order, StopKind};
 use crate::resources::conditions::{ACCEPTED, COMPLETE, Finding, READY, RECONCILING, Reason, STALLED, WAITING};
 use crate::resources::{
-    ANNOTATION_PREFIX, Freeze, RowsStatus, VersionRolloutSpec, WavePhase, WaveStatus, annotations, rollout_refusal,
+    ANNOTATION_PREFIX, LastingFreeze, RowsStatus, VersionRolloutSpec, WavePhase, WaveStatus, annotations,
+    rollout_refusal,
 };
 
 type Rollout = Object<VersionRolloutSpec>;
@@ -52,8 +54,10 @@ pub(super) fn report(seen: &Observed, decision: &Decision, failed: &Failed) -> V
         RolloutStanding::Invalid(refusal) => of(rollout, invalid(rollout, refusal), None),
         RolloutStanding::Conflict(other) => of(rollout, conflict(rollout, other), None),
         RolloutStanding::Leads(lead) => {
-            let progress = progress(seen, decision, lead, failed);
-            let findings = findings(rollout, lead, &progress, (decision, failed));
+            let mut progress = progress(seen, decision, lead, failed);
+            progress.channels = news::channels(rollout, &seen.view.channels);
+            let mut findings = findings(rollout, lead, &progress, (decision, failed));
+            findings.extend(news::finding(rollout, &seen.view.channels));
             of(rollout, findings, Some(progress))
         }
     };
@@ -105,13 +109,15 @@ pub(in super::super) fn progress(
             unlabelled: rows.unlabelled,
         }),
         with_own_version: u32::try_from(own).unwrap_or(u32::MAX),
+        history: news::history(&seen.view.rollouts),
+        channels: Vec::new(),
     }
 }
 
 /// Why a tenant that follows does not move with its wave, where something of its own keeps it.
 pub(in super::super) fn keeps_out(standing: &Standing) -> Option<Reason> {
     match standing {
-        Standing::Kept(Kept::Queued { .. } | Kept::Unproved(_) | Kept::Unlabelled) => None,
+        Standing::Kept(kept) if kept.moves_with_its_wave() => None,
         Standing::Kept(kept) => Some(kept_back(kept, 0).0),
         Standing::Conflict { .. } => Some(Reason::Conflict),
         Standing::Invalid(_) => Some(Reason::Invalid),
@@ -252,6 +258,7 @@ pub(in super::super) fn waits(wait: &Wait, lead: &Lead, target: i32) -> (Reason,
             (Reason::Suspended, text)
         }
         Wait::Frozen(freeze) => (Reason::Frozen, frozen(freeze)),
+        Wait::FrozenTenants(kept) => (Reason::Frozen, frozen_of(kept)),
         Wait::Approval(awaited) => waits_for(awaited),
         Wait::Rows(wave) => {
             let text = format!(
@@ -375,15 +382,55 @@ fn not_passed(checked: &Checked) -> (Reason, String) {
     }
 }
 
-fn frozen(freeze: &Freeze) -> String {
-    let until = match freeze.until {
-        Some(until) => format!("until {until}"),
-        None => "until it is taken out of spec.freeze".to_owned(),
-    };
+fn frozen(freeze: &LastingFreeze) -> String {
     format!(
-        "nobody moves forward {until}: {}; to go back is not kept",
+        "nobody moves forward {}: {}; to go back is not kept",
+        until(freeze),
         freeze.reason
     )
+}
+
+/// Whom a freeze of some keeps.
+fn frozen_of(kept: &FrozenTenants) -> String {
+    let FrozenTenants {
+        wave,
+        freeze,
+        tenants,
+        named,
+    } = kept;
+    let more = usize::try_from(*tenants).is_ok_and(|tenants| tenants > named.len());
+    let who = format!("{}{}", named.join(", "), if more { ", ..." } else { "" });
+    format!(
+        "tenants of wave {wave} do not move forward {}: {}; {tenants} are kept{}: {who}. The wave ends after they have \
+         moved; to go back is not kept",
+        until(freeze),
+        freeze.reason,
+        whom(freeze),
+    )
+}
+
+/// That a freeze of this rollout keeps a tenant.
+pub(super) fn keeps(rollout: &str, freeze: &LastingFreeze) -> String {
+    format!(
+        "a freeze of VersionRollout {rollout} keeps it {}{}: {}; to go back is not kept",
+        until(freeze),
+        whom(freeze),
+        freeze.reason
+    )
+}
+
+/// Until when a freeze lasts.
+fn until(freeze: &LastingFreeze) -> String {
+    match freeze.until {
+        Some(until) => format!("until {until}"),
+        None => "until it is taken out of spec.freeze".to_owned(),
+    }
+}
+
+/// By which labels a freeze keeps tenants.
+fn whom(freeze: &LastingFreeze) -> String {
+    let scope = freeze.scope.as_ref().filter(|scope| !scope.is_empty());
+    scope.map_or_else(String::new, |scope| format!(", by {scope}"))
 }
 
 fn accepted(rollout: &Rollout) -> Finding {

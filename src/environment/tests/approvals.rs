@@ -8,7 +8,7 @@ use crate::environment::scene::{follower, rollout};
 use crate::ports::Object;
 use crate::resources::{RolloutRef, WaveApprovalSpec};
 
-fn approval(name: &str, wave: &str, plan: &str) -> Object<WaveApprovalSpec> {
+pub(super) fn approval(name: &str, wave: &str, plan: &str) -> Object<WaveApprovalSpec> {
     let spec = WaveApprovalSpec {
         rollout_ref: RolloutRef {
             name: "main".to_owned(),

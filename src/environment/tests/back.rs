@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::environment::RolloutReport;
+use crate::environment::orders::Newest;
 use crate::environment::scene::{follower, rollout};
 use crate::ports::{Command, Ordered, RolloutStep, Scope, StopKind};
 use crate::resources::annotations;
@@ -140,4 +141,19 @@ async fn a_tenant_that_is_ordered_back_stays_there_against_its_own_pin() {
     house.order(Ordered::Lift(number)).await;
     house.pass().await;
     assert_eq!(house.row().await, Some(2));
+}
+
+#[tokio::test]
+async fn an_order_that_comes_between_the_first_passes_and_the_first_look_for_orders_is_not_missed() {
+    let house = rolled_out().await;
+    let (clients, instance) = (&*house.stage.world.clients, instance(spec(false)));
+    let newest = Newest::default();
+    let nothing = Newest::default();
+    assert!(!nothing.moved(clients, &instance).await, "there is none");
+    // The passes of a process that has just started have looked, and its first look for orders comes now.
+    house.pass().await;
+    house.order(Ordered::RollBack(Scope::Rollout { attempt: 2 })).await;
+    assert!(newest.moved(clients, &instance).await, "a pass has to look for it");
+    assert!(!newest.moved(clients, &instance).await, "once");
+    assert!(nothing.moved(clients, &instance).await);
 }

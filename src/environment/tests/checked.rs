@@ -108,6 +108,27 @@ async fn a_rollout_whose_checks_pass_is_done_in_one_pass_and_asked_once_a_wave()
     assert_eq!(asked.lock().unwrap().len(), 2, "nobody is asked when all is done");
 }
 
+/// A life that chance found: asking was counted as a quarrel over rows, of which a pass bears four rounds.
+#[tokio::test]
+async fn however_many_waves_are_asked_about_a_pass_goes_on_to_the_end() {
+    let tiers = ["canary", "first", "second", "third", "fourth", "fifth"];
+    let wave = |tier: &&str| json!({"name": tier, "selector": {"matchLabels": {"tier": tier}}});
+    let mut waves: Vec<Value> = tiers.iter().map(wave).collect();
+    waves.push(json!({"name": "rest"}));
+    let house = checked(json!({"waves": waves})).await;
+    for tier in &tiers[1..] {
+        house.stage.declared.pin(follower(tier, tier));
+    }
+    let asked = answering(&house, passed());
+    let done = house.pass().await;
+    let waves: Vec<_> = asked.lock().unwrap().iter().map(|it| it.wave.clone()).collect();
+    assert_eq!(waves, [&tiers[..], &["rest"]].concat());
+    assert_eq!(
+        verdict_of(&done.rollouts[0], COMPLETE),
+        Some((Verdict::True, Reason::RolledOut))
+    );
+}
+
 #[tokio::test]
 async fn what_is_not_known_holds_the_wave_with_its_words_and_is_asked_once_an_interval() {
     let house = checked(json!({})).await;

@@ -1,15 +1,19 @@
-//! A state machine: random lives of a rollout on a real database. Targets, labels, holds, freezes, failures and orders come
-//! and go, processes end at any statement and others take over, and time passes. After each step every row that was written
-//! is held to what was declared then; in the end all tenants are where they should be.
+//! A state machine: random lives of a rollout on a real database. Targets, labels, holds, freezes, approvals, checks, budgets,
+//! failures and orders come and go, processes end at any statement and others take over, and time passes. After each step
+//! every row that was written is held to what was declared and on record then, and what is waited for has a time or names
+//! what a person does; in the end all tenants are where they should be. What is right is said here a second time, by the
+//! ledger's tables: no decision is asked for it.
 
+mod evidence;
+mod gates;
 mod ledger;
+mod life;
+
+use std::sync::{Arc, LazyLock, Mutex};
 
 use jiff::SignedDuration;
-use proptest::collection::vec;
-use proptest::option;
-use proptest::prelude::*;
-use proptest::test_runner::Config;
-use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
+use proptest::test_runner::{Config, RngSeed};
+use proptest_state_machine::{StateMachineTest, prop_state_machine};
 use serde_json::json;
 use tokio::runtime::Runtime;
 
@@ -17,104 +21,10 @@ use super::ended::at_most;
 use super::*;
 use crate::environment::scene::{follower, rollout};
 use crate::ports::{Command, Ordered, RolloutStep, Scope, StopKind};
-use crate::resources::{Freeze, annotations};
+use crate::resources::annotations;
+use gates::{Gate, Given, Says};
 use ledger::Book;
-
-/// How many tenants there are.
-const TENANTS: usize = 7;
-
-/// One step of a life.
-#[derive(Debug, Clone)]
-pub(super) enum Step {
-    /// Time passes, and a pass is made.
-    Pass(i64),
-    /// A process ends after so many waits for the database, and another takes over.
-    Crash(usize),
-    Target(i32),
-    Suspend(bool),
-    Freeze(bool),
-    Hold(usize, bool),
-    Tier(usize, usize),
-    Own(usize, Option<i32>),
-    /// What a check puts on record.
-    Fail(bool),
-    Order(Option<usize>),
-    Lift,
-    Retry,
-}
-
-/// The model: what is declared, and what people ordered.
-#[derive(Debug, Clone)]
-pub(super) struct Model {
-    pub(super) target: i32,
-    pub(super) suspended: bool,
-    pub(super) frozen: bool,
-    pub(super) held: [bool; TENANTS],
-    pub(super) tiers: [usize; TENANTS],
-    pub(super) own: [Option<i32>; TENANTS],
-    /// Orders that stand: of one tenant, or of the rollout.
-    pub(super) orders: Vec<Option<usize>>,
-}
-
-/// The labels and waves: a canary that soaks an hour, batches of half ten minutes apart, the rest.
-pub(super) const TIERS: [&str; 3] = ["canary", "early", "late"];
-
-/// The life that is drawn.
-#[derive(Debug)]
-struct Life;
-
-impl ReferenceStateMachine for Life {
-    type State = Model;
-    type Transition = Step;
-
-    fn init_state() -> BoxedStrategy<Model> {
-        vec(0..TIERS.len(), TENANTS)
-            .prop_map(|tiers| Model {
-                target: 2,
-                suspended: false,
-                frozen: false,
-                held: [false; TENANTS],
-                tiers: tiers.try_into().unwrap(),
-                own: [None; TENANTS],
-                orders: Vec::new(),
-            })
-            .boxed()
-    }
-
-    fn transitions(_: &Model) -> BoxedStrategy<Step> {
-        let tenant = || 0..TENANTS;
-        prop_oneof![
-            6 => (1_i64..4000).prop_map(Step::Pass),
-            4 => (0_usize..60).prop_map(Step::Crash),
-            2 => (1..=3).prop_map(Step::Target),
-            1 => any::<bool>().prop_map(Step::Suspend),
-            1 => any::<bool>().prop_map(Step::Freeze),
-            2 => (tenant(), any::<bool>()).prop_map(|(it, held)| Step::Hold(it, held)),
-            1 => (tenant(), 0..TIERS.len()).prop_map(|(it, tier)| Step::Tier(it, tier)),
-            1 => (tenant(), option::weighted(0.3, 1..=3)).prop_map(|(it, own)| Step::Own(it, own)),
-            1 => any::<bool>().prop_map(Step::Fail),
-            1 => option::of(tenant()).prop_map(Step::Order),
-            1 => Just(Step::Lift),
-            2 => Just(Step::Retry),
-        ]
-        .boxed()
-    }
-
-    fn apply(mut model: Model, step: &Step) -> Model {
-        match step {
-            Step::Pass(_) | Step::Crash(_) | Step::Fail(_) | Step::Retry => {}
-            Step::Target(target) => model.target = *target,
-            Step::Suspend(suspended) => model.suspended = *suspended,
-            Step::Freeze(frozen) => model.frozen = *frozen,
-            Step::Hold(it, held) => model.held[*it] = *held,
-            Step::Tier(it, tier) => model.tiers[*it] = *tier,
-            Step::Own(it, own) => model.own[*it] = *own,
-            Step::Order(about) => model.orders.push(*about),
-            Step::Lift => model.orders.clear(),
-        }
-        model
-    }
-}
+use life::{Frozen, Life, Model, Step, TENANTS, TIERS, region};
 
 /// The system: a database, what is declared, and what was read of the ledger so far.
 struct System {
@@ -122,6 +32,9 @@ struct System {
     house: House,
     book: Book,
     retry: Option<String>,
+    /// What checks are answered now.
+    says: Arc<Mutex<Says>>,
+    given: Given,
 }
 
 impl StateMachineTest for System {
@@ -139,7 +52,14 @@ impl StateMachineTest for System {
             house,
             book: Book::default(),
             retry: None,
+            says: Arc::default(),
+            given: Given::default(),
         };
+        let says = Arc::clone(&system.says);
+        *system.house.stage.wired.answers.lock().unwrap() = Box::new(move |question| {
+            let says = says.lock().unwrap();
+            says.answer(&question.check.name)
+        });
         // Everybody is on 1, as if by a rollout that was completed.
         let all = json!([{"name": "all"}]);
         system.house.stage.declared.rollout(rollout(1, all));
@@ -156,10 +76,15 @@ impl StateMachineTest for System {
         system.declare(model);
         match step {
             Step::Pass(seconds) => system.time_passes(seconds),
-            Step::Crash(waits) => system.crash(waits),
+            Step::Crash(waits) => {
+                system.crash(waits);
+                system.read(model);
+            }
             Step::Fail(back) => system.fail(back),
             Step::Order(about) => system.order(about),
             Step::Lift => system.lift(),
+            Step::Gate(Gate::Approve { wave, earlier }) => system.approve(wave, earlier),
+            Step::Gate(Gate::Withdraw(which)) => system.given.withdraw(which, &system.house),
             Step::Retry => {
                 system.retry = system.attempt().map(|attempt| attempt.word());
                 system.declare(model);
@@ -178,10 +103,11 @@ impl StateMachineTest for System {
         let model = Model {
             target: 3,
             suspended: false,
-            frozen: false,
+            frozen: Frozen::Nobody,
             held: [false; TENANTS],
             own: [None; TENANTS],
             orders: Vec::new(),
+            says: Says::default(),
             ..last
         };
         system.lift();
@@ -189,6 +115,9 @@ impl StateMachineTest for System {
             system.retry = system.attempt().map(|attempt| attempt.word());
             system.declare(&model);
             system.settle(&model);
+            for wave in 0..TIERS.len() {
+                system.approve(wave, false);
+            }
             system.time_passes(2000);
         }
         system.settle(&model);
@@ -216,6 +145,7 @@ impl System {
     fn declare_pins(&self, model: &Model) {
         for it in 0..TENANTS {
             let mut pin = follower(&format!("t{it}"), TIERS[model.tiers[it]]);
+            pin.labels.insert("region".to_owned(), region(it).to_owned());
             pin.spec.version = model.own[it];
             let pin = if model.held[it] { pin.held(None) } else { pin };
             self.house.stage.declared.pin(pin);
@@ -224,6 +154,7 @@ impl System {
 
     fn declare(&self, model: &Model) {
         self.declare_pins(model);
+        *self.says.lock().unwrap() = model.says.clone();
         let tier = |tier: &str| json!({"matchLabels": {"tier": tier}});
         let waves = json!([
             {"name": "canary", "selector": tier("canary"), "soak": "1h"},
@@ -232,14 +163,13 @@ impl System {
         ]);
         let mut object = rollout(model.target, waves);
         object.spec.suspend = model.suspended;
-        if model.frozen {
-            object.spec.freeze.push(Freeze {
-                from: None,
-                until: None,
-                reason: "close".to_owned(),
-                ..Freeze::default()
-            });
-        }
+        let freeze = match model.frozen {
+            Frozen::Nobody => json!([]),
+            Frozen::Everybody => json!([{"reason": "close"}]),
+            Frozen::Emea => json!([{"reason": "close", "selector": {"matchLabels": {"region": "emea"}}}]),
+        };
+        object.spec.freeze = serde_json::from_value(freeze).unwrap();
+        model.gates.declare(&mut object.spec);
         if let Some(word) = &self.retry {
             object
                 .requests
@@ -249,15 +179,29 @@ impl System {
         self.house.stage.declared.rollout(object);
     }
 
-    fn pass(&self) {
-        self.runtime.block_on(self.house.pass());
+    fn pass(&self) -> EnvironmentPass {
+        self.runtime.block_on(self.house.pass())
+    }
+
+    /// A person approves a wave of what the status tells.
+    fn approve(&mut self, wave: usize, earlier: bool) {
+        self.given.approve(wave, earlier, &self.house);
     }
 
     /// Passes until nothing more is written, and holds what was to what is declared.
     fn settle(&mut self, model: &Model) {
-        self.pass();
+        let pass = self.pass();
+        self.read(model);
+        self.book.is_stopped_over_budget(model);
+        self.given.note(&pass, self.book.attempt());
+        gates::tells_what_ends_it(&pass);
+    }
+
+    /// Reads what was written since the last time, and holds it to what is declared.
+    fn read(&mut self, model: &Model) {
         self.book.read(&self.runtime, &self.house);
         self.book.hold_to(model);
+        self.book.hold_gates(model, &self.given);
     }
 
     /// The ledger grows older, and so does the world.
@@ -266,8 +210,15 @@ impl System {
         self.house.stage.clock.pass(SignedDuration::from_secs(seconds));
         self.runtime.block_on(async {
             let mut connection = self.house.connection().await;
-            for table in ["wavepin_pin_event", "wavepin_rollout_event", "wavepin_command"] {
-                let older = format!("UPDATE {table} SET at = at - {by}");
+            let tables = [
+                ("wavepin_pin_event", "at"),
+                ("wavepin_rollout_event", "at"),
+                ("wavepin_command", "at"),
+                ("wavepin_rollout_check", "at"),
+                ("wavepin_rollout_check", "asked_at"),
+            ];
+            for (table, time) in tables {
+                let older = format!("UPDATE {table} SET {time} = {time} - {by}");
                 sqlx::query(sqlx::AssertSqlSafe(older))
                     .execute(&mut connection)
                     .await
@@ -343,8 +294,21 @@ impl System {
     }
 }
 
+/// How many lives are lived: some in every run. `WAVEPIN_LIVES` says another number, `WAVEPIN_SEED` which ones.
+static CONFIG: LazyLock<Config> = LazyLock::new(|| {
+    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
+    Config {
+        cases: number("WAVEPIN_LIVES").map_or(24, |lives| lives.try_into().unwrap()),
+        max_shrink_iters: 400,
+        // Failures are kept as tests with names instead.
+        failure_persistence: None,
+        rng_seed: number("WAVEPIN_SEED").map_or(RngSeed::Random, RngSeed::Fixed),
+        ..Config::default()
+    }
+});
+
 prop_state_machine! {
-    #![proptest_config(Config { cases: 12, failure_persistence: None, ..Config::default() })]
+    #![proptest_config(CONFIG.clone())]
 
     #[test]
     fn whatever_happens_to_a_rollout_every_row_is_written_as_declared_and_all_arrive(sequential 10..30 => System);

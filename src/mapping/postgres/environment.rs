@@ -7,8 +7,10 @@ use sqlx::{AssertSqlSafe, PgConnection};
 use super::super::checks::records;
 use super::super::compare::{changed_claims, group_outside};
 use super::super::ledger::{ClaimLine, EventBatch, Failure, deletion_word, event_word, time};
+use super::super::recorded;
 use super::super::rollouts::{COLUMNS, RolloutLine, add_up, words};
 use super::PgMapping;
+use super::channels::channel_records;
 use super::checks::check_lines;
 use super::commands::orders;
 use super::session::{Session, lines, statement, value};
@@ -127,6 +129,7 @@ impl PgMapping {
         .await?;
         let orders = orders(snapshot.on(), environment).await?;
         let checks = records(check_lines(snapshot.on(), environment, None).await?)?;
+        let channels = channel_records(snapshot.on(), environment).await?;
         let now: i64 = value("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
             .fetch_one(snapshot.on())
             .await?;
@@ -138,6 +141,7 @@ impl PgMapping {
         let mut view = EnvironmentView {
             claims,
             orders,
+            channels,
             tenants,
             now: time(now)?,
             ..EnvironmentView::default()
@@ -205,13 +209,14 @@ impl PgMapping {
     /// One row each; those that are there are no change.
     pub(super) async fn write_rollout(&self, environment: &str, events: &[RolloutEvent]) -> Result<(), Failure> {
         let mut session = self.transaction().await?;
+        let mut new = Vec::new();
         for event in events {
             let words = words(&event.step);
             let sql = format!(
                 "INSERT INTO wavepin.rollout_event ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
                  ON CONFLICT DO NOTHING"
             );
-            statement(AssertSqlSafe(sql))
+            let written = statement(AssertSqlSafe(sql))
                 .bind(environment.to_owned())
                 .bind(event.attempt)
                 .bind(words.kind)
@@ -226,8 +231,11 @@ impl PgMapping {
                 .bind(words.approval.map(|it| it.object.clone()))
                 .execute(session.on())
                 .await?;
+            new.extend((written.rows_affected() > 0).then_some(&event.step));
         }
-        session.commit().await
+        session.commit().await?;
+        new.into_iter().for_each(|step| recorded(&self.options.line, step));
+        Ok(())
     }
 }
 

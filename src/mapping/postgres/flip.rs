@@ -1,10 +1,12 @@
 //! Moves rows to a version, and deletes them. One statement each, however many rows.
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 use sqlx::AssertSqlSafe;
 
 use super::super::compare::{FlipPlan, FlipPlans, FoundRows, check_whole, found_rows, group_removed, plan_flip};
+use super::super::flipped;
 use super::super::ledger::Failure;
 use super::environment::{NewEvent, delete_claims};
 use super::errors::is_broken_off;
@@ -27,6 +29,7 @@ impl PgMapping {
     }
 
     async fn try_flip(&self, flip: &Flip) -> Result<FlipOutcome, Failure> {
+        let began = Instant::now();
         let tables = self.tables().await?;
         let mut session = self.transaction_on_rows().await?;
         let targets: BTreeSet<i32> = flip.moves.iter().map(|it| it.to).collect();
@@ -55,6 +58,7 @@ impl PgMapping {
             return Ok(FlipOutcome::Moved(moved));
         }
         session.commit().await?;
+        flipped(&self.options.line, flip, began.elapsed());
         Ok(FlipOutcome::Done)
     }
 

@@ -4,11 +4,13 @@
 //! lends server connections by transaction may stand in between.
 
 mod budget;
+mod channels;
 mod checks;
 mod columns;
 mod commands;
 mod environment;
 mod errors;
+mod existing;
 mod flip;
 mod found;
 mod history;

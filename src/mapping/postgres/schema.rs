@@ -12,7 +12,7 @@ use crate::ports::{MappingError, MappingErrorKind, Shape};
 use crate::resources::Management;
 
 /// The steps from no ledger to what this version of Wavepin uses, by number. Never changed, only added to.
-const MIGRATIONS: [(i64, &str); 12] = [
+const MIGRATIONS: [(i64, &str); 13] = [
     (1, include_str!("../../../migrations/postgres/0001_ledger.sql")),
     (2, include_str!("../../../migrations/postgres/0002_budget.sql")),
     (3, include_str!("../../../migrations/postgres/0003_organization.sql")),
@@ -28,6 +28,7 @@ const MIGRATIONS: [(i64, &str); 12] = [
         12,
         include_str!("../../../migrations/postgres/0012_current_version.sql"),
     ),
+    (13, include_str!("../../../migrations/postgres/0013_channels.sql")),
 ];
 
 /// The application's two tables.
@@ -216,14 +217,20 @@ impl PgMapping {
 
     /// Makes both tables where neither is. Tables that are there and not ours are left as they are.
     async fn make_tables(&self, session: &mut Session, schema: &str) -> Result<(), Failure> {
-        let ours: bool = value("SELECT EXISTS (SELECT FROM wavepin.managed_tables WHERE schema_name = $1)")
-            .bind(schema)
-            .fetch_one(session.on())
-            .await
-            .map_err(|source| self.lacking(source, |us| us.grants_on_ledger()))?;
-        if ours {
+        if self.made_by_us(session, schema).await? {
             return Ok(());
         }
+        self.no_foreign_tables(session, schema).await?;
+        self.make_tables_in(session, schema)
+            .await
+            .map_err(|failure| match failure {
+                Failure::Sql(source) => self.lacking(source, |us| us.grant_to_make_tables(schema)),
+                told => told,
+            })
+    }
+
+    /// Neither table is there.
+    async fn no_foreign_tables(&self, session: &mut Session, schema: &str) -> Result<(), Failure> {
         let foreign: Option<String> = value(
             "SELECT relname::text FROM pg_class WHERE relnamespace = to_regnamespace(quote_ident($1)) \
              AND relname IN ('dashboard_model', 'tenant_version') ORDER BY 1 LIMIT 1",
@@ -231,21 +238,41 @@ impl PgMapping {
         .bind(schema)
         .fetch_optional(session.on())
         .await?;
-        if let Some(table) = foreign {
-            return Err(MappingErrorKind::Schema {
-                what: format!(
-                    "schema {schema:?} has a table {table} that Wavepin did not make, and is left as it is; \
-                     say mapping.management: External to use it, or name another mapping.schema"
-                ),
-            }
-            .into());
+        let Some(table) = foreign else { return Ok(()) };
+        Err(MappingErrorKind::Schema {
+            what: format!(
+                "schema {schema:?} has a table {table} that Wavepin did not make, and is left as it is; \
+                 say mapping.management: External to use it, or name another mapping.schema"
+            ),
         }
-        self.make_tables_in(session, schema)
+        .into())
+    }
+
+    /// The tables as they are, also without a ledger; `None` where they are Wavepin's to make, and not made yet.
+    pub(super) async fn tables_as_they_are(&self, session: &mut Session) -> Result<Option<Tables>, Failure> {
+        let schema = match self.options.management {
+            Management::External => self.options.schema.clone(),
+            Management::Managed => {
+                let schema = self.managed_schema(session).await?;
+                let known: bool = value("SELECT to_regclass('wavepin.managed_tables') IS NOT NULL")
+                    .fetch_one(session.on())
+                    .await?;
+                if !known || !self.made_by_us(session, &schema).await? {
+                    self.no_foreign_tables(session, &schema).await?;
+                    return Ok(None);
+                }
+                Some(schema)
+            }
+        };
+        self.find_tables(session, schema.as_deref()).await.map(Some)
+    }
+
+    async fn made_by_us(&self, session: &mut Session, schema: &str) -> Result<bool, Failure> {
+        value("SELECT EXISTS (SELECT FROM wavepin.managed_tables WHERE schema_name = $1)")
+            .bind(schema.to_owned())
+            .fetch_one(session.on())
             .await
-            .map_err(|failure| match failure {
-                Failure::Sql(source) => self.lacking(source, |us| us.grant_to_make_tables(schema)),
-                told => told,
-            })
+            .map_err(|source| self.lacking(source, |us| us.grants_on_ledger()))
     }
 
     async fn make_tables_in(&self, session: &mut Session, schema: &str) -> Result<(), Failure> {

@@ -9,7 +9,9 @@ use sqlx::{AssertSqlSafe, SqliteConnection};
 use super::super::checks::records;
 use super::super::compare::{changed_claims, group_outside};
 use super::super::ledger::{ClaimLine, EventBatch, Failure, deletion_word, event_word, time, unreadable};
+use super::super::recorded;
 use super::super::rollouts::{COLUMNS, RolloutLine, add_up, words};
+use super::channels::channel_records;
 use super::checks::check_lines;
 use super::commands::orders;
 use super::{SqliteMapping, tenants};
@@ -131,6 +133,7 @@ impl SqliteMapping {
         let checks = records(check_lines(&mut snapshot, environment, None).await?)?;
         let mut view = EnvironmentView {
             tenants,
+            channels: channel_records(&mut snapshot, environment).await?,
             claims: claims(&mut snapshot, environment).await?,
             orders: orders(&mut snapshot, environment).await?,
             // As exact as what is stored, so that the two can be compared.
@@ -211,9 +214,10 @@ impl SqliteMapping {
     /// One row each; those that are there are no change.
     pub(super) async fn write_rollout(&self, environment: &str, events: &[RolloutEvent]) -> Result<(), Failure> {
         let mut transaction = self.transaction().await?;
+        let mut new = Vec::new();
         for event in events {
             let words = words(&event.step);
-            sqlx::query(AssertSqlSafe(format!(
+            let written = sqlx::query(AssertSqlSafe(format!(
                 "INSERT INTO wavepin_rollout_event (at, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
                  ON CONFLICT DO NOTHING"
             )))
@@ -232,8 +236,10 @@ impl SqliteMapping {
             .bind(words.approval.map(|it| it.object.as_str()))
             .execute(&mut *transaction)
             .await?;
+            new.extend((written.rows_affected() > 0).then_some(&event.step));
         }
         transaction.commit().await?;
+        new.into_iter().for_each(|step| recorded(&self.options.line, step));
         Ok(())
     }
 }

@@ -1,10 +1,12 @@
 //! Moves rows to a version, and deletes them.
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 use sqlx::SqliteConnection;
 
 use super::super::compare::{FlipPlan, FoundRows, check_whole, found_rows, group_removed, plan_flip};
+use super::super::flipped;
 use super::super::ledger::Failure;
 use super::environment::{NewEvent, delete_claims};
 use super::{SqliteMapping, versions};
@@ -12,6 +14,7 @@ use crate::ports::{Flip, FlipOutcome, PinEventKind, RowRemoval};
 
 impl SqliteMapping {
     pub(super) async fn write_flip(&self, flip: &Flip) -> Result<FlipOutcome, Failure> {
+        let began = Instant::now();
         let mut transaction = self.transaction().await?;
         let targets: BTreeSet<i32> = flip.moves.iter().map(|it| it.to).collect();
         for target in targets {
@@ -29,6 +32,7 @@ impl SqliteMapping {
             write_one(&mut transaction, flip, version, &plan).await?;
         }
         transaction.commit().await?;
+        flipped(&self.options.line, flip, began.elapsed());
         Ok(FlipOutcome::Done)
     }
 

@@ -4,9 +4,11 @@
 //! for its turn rather than failing half-way. The file is in WAL mode, so that the application reads meanwhile.
 
 mod budget;
+mod channels;
 mod checks;
 mod commands;
 mod environment;
+mod existing;
 mod flip;
 mod found;
 mod history;

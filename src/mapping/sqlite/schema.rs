@@ -14,7 +14,7 @@ use crate::mapping::MappingOptions;
 use crate::ports::{MappingError, MappingErrorKind, Shape};
 
 /// The steps from an empty file to what this version of Wavepin uses, by number. Never changed, only added to.
-const MIGRATIONS: [(i64, &str); 12] = [
+const MIGRATIONS: [(i64, &str); 13] = [
     (1, include_str!("../../../migrations/sqlite/0001_mapping.sql")),
     (2, include_str!("../../../migrations/sqlite/0002_budget.sql")),
     (3, include_str!("../../../migrations/sqlite/0003_organization.sql")),
@@ -27,6 +27,7 @@ const MIGRATIONS: [(i64, &str); 12] = [
     (10, include_str!("../../../migrations/sqlite/0010_approvals.sql")),
     (11, include_str!("../../../migrations/sqlite/0011_checks.sql")),
     (12, include_str!("../../../migrations/sqlite/0012_current_version.sql")),
+    (13, include_str!("../../../migrations/sqlite/0013_channels.sql")),
 ];
 
 impl SqliteMapping {
@@ -136,17 +137,7 @@ impl SqliteMapping {
 
 async fn migrate(connection: &mut SqliteConnection) -> Result<(), Failure> {
     if !has_table(connection, "wavepin_migration").await? {
-        for table in ["dashboard_model", "tenant_version"] {
-            if has_table(connection, table).await? {
-                return Err(MappingErrorKind::Schema {
-                    what: format!(
-                        "the SQLite database has a table {table} that Wavepin did not make, and is left as it is; \
-                         give Wavepin a database file of its own, or use PostgreSQL with management: External"
-                    ),
-                }
-                .into());
-            }
-        }
+        no_foreign_tables(connection).await?;
         connection
             .execute("CREATE TABLE wavepin_migration (number INTEGER PRIMARY KEY, at INTEGER NOT NULL) STRICT")
             .await?;
@@ -169,7 +160,23 @@ async fn migrate(connection: &mut SqliteConnection) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn has_table(connection: &mut SqliteConnection, name: &str) -> Result<bool, Failure> {
+/// Neither of the application's tables is there.
+pub(super) async fn no_foreign_tables(connection: &mut SqliteConnection) -> Result<(), Failure> {
+    for table in ["dashboard_model", "tenant_version"] {
+        if has_table(connection, table).await? {
+            return Err(MappingErrorKind::Schema {
+                what: format!(
+                    "the SQLite database has a table {table} that Wavepin did not make, and is left as it is; \
+                     give Wavepin a database file of its own, or use PostgreSQL with management: External"
+                ),
+            }
+            .into());
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn has_table(connection: &mut SqliteConnection, name: &str) -> Result<bool, Failure> {
     let found: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE name = ? AND type <> 'index'")
         .bind(name)
         .fetch_one(connection)

@@ -11,7 +11,8 @@ use secrecy::SecretString;
 use super::super::{Catalog, CatalogOptions, Reading, Subject};
 use super::*;
 use crate::ports::{
-    Answer, Clients, ConnectError, Files, Mapping, ModelRepository, Object, Omni, Question, SystemClock, Urgency,
+    Answer, Clients, ConnectError, Delivery, Files, Mapping, ModelRepository, Notice, Object, Omni, Question,
+    SystemClock, Urgency,
 };
 use crate::resources::OmniInstanceSpec;
 use crate::resources::conditions::Transition;
@@ -55,6 +56,9 @@ impl Clients for Missing {
     }
     async fn ask_check(&self, _: &Question) -> Answer {
         panic!("a check is asked after the mapping only")
+    }
+    async fn notify(&self, _: &Notice) -> Delivery {
+        panic!("a channel is told after the mapping only")
     }
     fn forget_credentials(&self, _: &Object<OmniInstanceSpec>) {}
 }

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use tokio::sync::Mutex;
 
 use crate::ports::{
-    CheckResult, Claim, Clock, Command, CompleteVersion, DashboardRecord, DashboardRow, EnvironmentView, Flip,
-    FlipOutcome, FoundLine, FoundReport, History, HistoryAsk, Intent, IntentStep, Mapping, MappingError,
+    ChannelNote, CheckResult, Claim, Clock, Command, CompleteVersion, DashboardRecord, DashboardRow, EnvironmentView,
+    Flip, FlipOutcome, FoundLine, FoundReport, History, HistoryAsk, Intent, IntentStep, Mapping, MappingError,
     MappingErrorKind, Organization, RolloutEvent, RowRemoval, Shape, VersionChange, VersionRecord,
 };
 use crate::resources::TenantTable;
@@ -275,6 +275,10 @@ impl Mapping for Ledger {
 
     async fn record_checks(&self, _: &str, _: &[CheckResult]) -> Result<(), MappingError> {
         Err(not_tried("record checks"))
+    }
+
+    async fn record_channels(&self, _: &str, _: &[(String, ChannelNote)]) -> Result<(), MappingError> {
+        Err(not_tried("record who was told"))
     }
 
     async fn flip(&self, _: &Flip) -> Result<FlipOutcome, MappingError> {

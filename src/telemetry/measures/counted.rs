@@ -40,6 +40,12 @@ pub const CHECKS: [&str; 2] = ["prometheus", "webhook"];
 /// What checks are answered, as labels tell it.
 pub const CHECK_RESULTS: [&str; 3] = ["passed", "failed", "unknown"];
 
+/// The forms in which channels of rollouts are told, as labels tell them.
+pub const NOTIFICATION_FORMS: [&str; 2] = ["cloudEvents", "slack"];
+
+/// What comes of telling a channel, as labels tell it.
+pub const NOTIFICATION_RESULTS: [&str; 3] = ["told", "failed", "gone"];
+
 /// What can happen to the lead of this process, as labels tell it.
 pub const LEASE_TRANSITIONS: [&str; 3] = ["acquired", "lost", "released"];
 
@@ -51,6 +57,7 @@ pub(super) struct Counted {
     pub(super) requests: Measured<Counter, 2>,
     pub(super) request_durations: Histogram,
     pub(super) checks: Measured<Counter, 2>,
+    pub(super) notifications: Measured<Counter, 2>,
     pub(super) writes: Measured<Counter, 2>,
     pub(super) cut: Seconds,
     pub(super) leader: Gauge,
@@ -93,6 +100,12 @@ impl Counted {
                  passed, failed, unknown (no answer, or none that can be used)",
                 ["kind", "result"],
             ),
+            notifications: book.counter(
+                "wavepin_notifications",
+                "Tries to tell a channel of a rollout, by its form (cloudEvents, slack) and by what came of it: told, failed \
+                 (tried again with growing pauses, for 24 hours), gone (the other side says that it is gone for good)",
+                ["form", "result"],
+            ),
             writes: book.counter(
                 "wavepin_status_writes",
                 "Tries to write a status, by kind and by how they ended: written, conflict (the object changed \
@@ -119,6 +132,9 @@ impl Counted {
         }
         for (kind, result) in pairs(&CHECKS, &CHECK_RESULTS) {
             drop(self.checks.of([kind, result]));
+        }
+        for (form, result) in pairs(&NOTIFICATION_FORMS, &NOTIFICATION_RESULTS) {
+            drop(self.notifications.of([form, result]));
         }
         for transition in LEASE_TRANSITIONS {
             drop(self.leases.of([transition]));

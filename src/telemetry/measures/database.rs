@@ -18,11 +18,20 @@ const ASKED_WITHIN: Duration = Duration::from_secs(15 * 60);
 pub(super) struct Calls {
     ended: Measured<Counter, 2>,
     durations: Measured<Histogram, 1>,
+    moves: Measured<Counter, 1>,
+    flips: Histogram,
+    stops: Measured<Counter, 1>,
 }
+
+/// Which way rollouts move tenants, as labels tell it.
+const DIRECTIONS: [&str; 2] = ["forward", "back"];
+
+/// What stops rollouts, as labels tell it.
+const STOPS: [&str; 3] = ["Paused", "RolledBack", "Ordered"];
 
 impl Calls {
     pub(super) fn enter(book: &mut Book) -> Self {
-        Self {
+        let calls = Self {
             ended: book.counter(
                 "wavepin_database_calls",
                 "Calls to mapping databases, by class (connect, prepare, read, write, budget: a place for a request to \
@@ -35,7 +44,30 @@ impl Calls {
                 "How long calls to mapping databases took, by class",
                 Measured::new(["class"], times),
             ),
+            moves: book.counter(
+                "wavepin_rollout_moves",
+                "Tenants that rollouts have moved, by direction: forward (by a wave), back (to what they had)",
+                ["direction"],
+            ),
+            flips: book.alone(
+                "wavepin_rollout_flip_seconds",
+                "How long transactions took by which rollouts move a batch of tenants",
+                times(),
+            ),
+            stops: book.counter(
+                "wavepin_rollout_stops",
+                "What stopped rollouts: Paused and RolledBack (by their checks), Ordered (taken back by a person)",
+                ["kind"],
+            ),
+        };
+        // So that the first is an increase.
+        for direction in DIRECTIONS {
+            drop(calls.moves.of([direction]));
         }
+        for kind in STOPS {
+            drop(calls.stops.of([kind]));
+        }
+        calls
     }
 }
 
@@ -60,6 +92,18 @@ impl DatabaseLine {
         self.calls.ended.of([class, outcome]).inc();
         self.calls.durations.of([class]).observe(took.as_secs_f64());
         *lock(&self.last) = Some((outcome != "unreachable", Instant::now()));
+    }
+
+    /// A rollout moved so many tenants at once, forward or back.
+    pub fn flipped(&self, direction: &'static str, tenants: usize, took: Duration) {
+        let tenants = u64::try_from(tenants).unwrap_or(u64::MAX);
+        self.calls.moves.of([direction]).inc_by(tenants);
+        self.calls.flips.observe(took.as_secs_f64());
+    }
+
+    /// A rollout was stopped: Paused, RolledBack or Ordered.
+    pub fn stopped(&self, kind: &'static str) {
+        self.calls.stops.of([kind]).inc();
     }
 }
 

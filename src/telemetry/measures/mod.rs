@@ -24,11 +24,14 @@ use prometheus_client::metrics::gauge::Gauge;
 use self::book::Book;
 pub use self::book::Description;
 use self::counted::Counted;
-pub use self::counted::{CHECK_RESULTS, CHECKS, KINDS, LEASE_TRANSITIONS, PASS_OUTCOMES, PASSES, WRITE_OUTCOMES};
+pub use self::counted::{
+    CHECK_RESULTS, CHECKS, KINDS, LEASE_TRANSITIONS, NOTIFICATION_FORMS, NOTIFICATION_RESULTS, PASS_OUTCOMES, PASSES,
+    WRITE_OUTCOMES,
+};
 pub use self::database::DatabaseLine;
 use self::database::{Calls, States};
 use self::scraped::Scraped;
-pub use self::sources::{BudgetMeasure, ConditionCount, ObjectsMeasure, QueueMeasure};
+pub use self::sources::{BudgetMeasure, ConditionCount, ObjectsMeasure, QueueMeasure, RolloutsMeasure};
 
 /// A gauge of seconds and their parts.
 type Seconds = Gauge<f64, AtomicU64>;
@@ -104,6 +107,11 @@ impl Measures {
     /// A check of a rollout was asked; the kind is one of [`CHECKS`], the result one of [`CHECK_RESULTS`].
     pub fn checked(&self, kind: &'static str, result: &'static str) {
         self.counted.checks.of([kind, result]).inc();
+    }
+
+    /// A channel of a rollout was told, in one of [`NOTIFICATION_FORMS`]; the result is one of [`NOTIFICATION_RESULTS`].
+    pub fn notified(&self, form: &'static str, result: &'static str) {
+        self.counted.notifications.of([form, result]).inc();
     }
 
     /// A try to write a status ended so, with one of [`WRITE_OUTCOMES`].

@@ -5,7 +5,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use super::Seconds;
 use super::book::{Book, Measured};
 use super::database::States;
-use super::sources::{BudgetMeasure, ObjectsMeasure, QueueMeasure};
+use super::sources::{BudgetMeasure, ObjectsMeasure, QueueMeasure, RolloutsMeasure};
 
 /// All that is read.
 pub(super) struct Scraped {
@@ -28,6 +28,13 @@ struct Objects {
     conditions: Measured<Gauge, 4>,
     unready: Measured<Seconds, 1>,
     tenants: Measured<Gauge, 1>,
+    rollouts: Rollouts,
+}
+
+struct Rollouts {
+    tenants: Measured<Gauge, 1>,
+    waves: Measured<Gauge, 1>,
+    waiting: Measured<Seconds, 1>,
 }
 
 impl Scraped {
@@ -155,6 +162,7 @@ impl Objects {
                  no row yet; other: no declared version has the number",
                 ["version"],
             ),
+            rollouts: Rollouts::enter(book),
         }
     }
 
@@ -163,6 +171,7 @@ impl Objects {
         self.conditions.clear();
         self.unready.clear();
         self.tenants.clear();
+        self.rollouts.clear();
     }
 
     fn set(&self, measure: &ObjectsMeasure) {
@@ -178,6 +187,51 @@ impl Objects {
         }
         for (version, tenants) in &measure.tenants {
             self.tenants.of([version]).set(whole(*tenants));
+        }
+        self.rollouts.set(&measure.rollouts);
+    }
+}
+
+impl Rollouts {
+    fn enter(book: &mut Book) -> Self {
+        Self {
+            tenants: book.gauge(
+                "wavepin_rollout_tenants",
+                "Tenants in the waves of all rollouts: following (all of them), moved (on the target), failing (a check), \
+                 left_out (kept back by something of their own)",
+                ["state"],
+            ),
+            waves: book.gauge(
+                "wavepin_rollout_waves",
+                "Waves of all rollouts by their phase: Pending, Open, Soaking, Ended",
+                ["phase"],
+            ),
+            waiting: book.seconds(
+                "wavepin_rollout_longest_waiting_seconds",
+                "For how long the rollout waits that waits longest, by the reason of its condition Waiting; 0 where none waits \
+                 for a person (ApprovalMissing, ApprovalUnverified, HeldBack), no series where none waits for another \
+                 reason",
+                ["reason"],
+            ),
+        }
+    }
+
+    fn clear(&self) {
+        self.tenants.clear();
+        self.waves.clear();
+        self.waiting.clear();
+    }
+
+    fn set(&self, measure: &RolloutsMeasure) {
+        for (state, tenants) in &measure.tenants {
+            let tenants = i64::try_from(*tenants).unwrap_or(i64::MAX);
+            self.tenants.of([state]).set(tenants);
+        }
+        for (phase, waves) in &measure.waves {
+            self.waves.of([phase]).set(whole(*waves));
+        }
+        for (reason, waiting) in &measure.waiting {
+            self.waiting.of([reason]).set(waiting.as_secs_f64());
         }
     }
 }

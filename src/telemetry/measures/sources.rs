@@ -42,6 +42,17 @@ pub struct ConditionCount {
     pub reason: &'static str,
 }
 
+/// How far the declared rollouts are, by their statuses.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RolloutsMeasure {
+    /// How many tenants of all rollouts' waves there are, by what of them: following, moved, failing, left_out.
+    pub tenants: BTreeMap<&'static str, u64>,
+    /// How many waves there are, by their phase.
+    pub waves: BTreeMap<&'static str, usize>,
+    /// For how long the rollout waits that waits longest, by what for.
+    pub waiting: BTreeMap<&'static str, Duration>,
+}
+
 /// What is declared, and how it stands. Every key is of a small set, whatever people declare.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ObjectsMeasure {
@@ -53,4 +64,6 @@ pub struct ObjectsMeasure {
     pub unready: BTreeMap<&'static str, Duration>,
     /// How many tenants' rows hold a version, by its number.
     pub tenants: BTreeMap<String, usize>,
+    /// How far rollouts are.
+    pub rollouts: RolloutsMeasure,
 }

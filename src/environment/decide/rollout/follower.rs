@@ -12,6 +12,8 @@ pub(in crate::environment::decide) struct Follower<'a> {
     pub(in crate::environment::decide) row: Row<'a>,
     /// The place of its wave.
     pub(super) wave: Option<usize>,
+    /// The place of the freeze that keeps it from moving forward, among those of some.
+    pub(super) frozen: Option<usize>,
     /// Where it stands by itself, with what it and its wave require; in the end, with its place in the rollout.
     pub(in crate::environment::decide) standing: Standing,
     /// How it moves now.

@@ -67,6 +67,7 @@ impl<'a> Course<'a> {
             place: None,
             member,
             wave: None,
+            frozen: None,
             standing: row.standing(),
             row,
             leave: None,

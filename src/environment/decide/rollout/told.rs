@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::members::{RowCount, Unlabelled};
 use super::{AwaitedApproval, LackingApproval};
 use crate::ports::{Approval, Order, StopKind, Unproved};
-use crate::resources::{Freeze, HumanDuration, WavePhase};
+use crate::resources::{HumanDuration, LastingFreeze, WavePhase};
 
 /// Where one rollout stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,8 +80,10 @@ pub(in crate::environment) enum Wait {
     Unlabelled(Unlabelled),
     /// A person suspended it.
     Suspended,
-    /// A freeze lasts.
-    Frozen(Freeze),
+    /// A freeze of everybody lasts.
+    Frozen(LastingFreeze),
+    /// A freeze of some lasts, and nobody else of the wave is left to move.
+    FrozenTenants(FrozenTenants),
     /// A wave asks for an approval, and lacks it.
     Approval(AwaitedApproval),
     /// Rows of this wave are to be moved, and could not be yet.
@@ -100,6 +102,19 @@ pub(in crate::environment) enum Wait {
     Stopped(Stopped),
     /// A person ordered it back, and nobody has lifted that since.
     Ordered(Order),
+}
+
+/// Tenants of a wave whom a freeze keeps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::environment) struct FrozenTenants {
+    /// The wave.
+    pub(in crate::environment) wave: String,
+    /// The freeze; of several that keep tenants of the wave the one that ends first.
+    pub(in crate::environment) freeze: LastingFreeze,
+    /// How many it keeps.
+    pub(in crate::environment) tenants: u32,
+    /// The first of them by name: at most 10.
+    pub(in crate::environment) named: Vec<String>,
 }
 
 /// What stopped a rollout.

@@ -3,7 +3,7 @@
 //! | a wave | |
 //! |---|---|
 //! | opens | when the waves before it have ended, the target may be moved to, and nobody moves without leave |
-//! | ends | when all of its tenants that may move have, at least one of them is on the target, it has soaked, and its checks have passed |
+//! | ends | when all of its tenants that may move have, those whom freezes keep too, at least one of them is on the target, it has soaked, and its checks have passed |
 //! | without tenants | is passed |
 //! | that asks for an approval | opens once one stands, see `approvals` |
 
@@ -68,26 +68,12 @@ impl<'a> Course<'a> {
         let keeps = gate.or(checks.as_ref());
         let queued = self.let_forward(wave, record, members, keeps);
         if record.ended_at.is_some() {
-            return (WavePhase::Ended, queued);
+            return (WavePhase::Ended, queued.or_else(|| self.frozen_in(wave, members)));
         }
-        if let Some(queued) = queued {
-            return (WavePhase::Open, Some(queued));
-        }
-        let moving = members.iter().any(|it| it.standing == Standing::Moving);
-        if moving {
-            return (WavePhase::Open, Some(Wait::Rows(wave.name.clone())));
-        }
-        if let Some(enough) = self.runs_elsewhere_until(members) {
-            return (WavePhase::Open, Some(Wait::Requirement(wave.name.clone(), enough)));
-        }
-        // What keeps all tenants from the target keeps the wave open.
-        if let Some(gate) = gate.filter(|gate| gate.is_of_target() && !members.is_empty() && !self.all_moved(members)) {
-            return (WavePhase::Open, Some(gate.clone()));
+        if let Some(waits) = queued.or_else(|| self.keeps_open(wave, members, gate, checks.as_ref())) {
+            return (WavePhase::Open, Some(waits));
         }
         let any_moved = members.iter().any(|it| it.standing == Standing::Pinned);
-        if !members.is_empty() && !any_moved {
-            return (WavePhase::Open, Some(Wait::HeldBack(wave.name.clone())));
-        }
         if let Some(rest) = self.rest(wave, record, any_moved, checks) {
             return (WavePhase::Soaking, Some(rest));
         }
@@ -95,6 +81,32 @@ impl<'a> Course<'a> {
             wave: wave.name.clone(),
         });
         (WavePhase::Ended, None)
+    }
+
+    /// What those wait for who are still to move, or could not show anything to the next wave.
+    fn keeps_open(
+        &mut self,
+        wave: &Wave,
+        members: &[&mut Follower<'a>],
+        gate: Option<&Wait>,
+        checks: Option<&Wait>,
+    ) -> Option<Wait> {
+        if members.iter().any(|it| it.leave.is_some()) {
+            return Some(Wait::Rows(wave.name.clone()));
+        }
+        if let Some(frozen) = self.frozen_in(wave, members) {
+            let told = gate.or(checks.filter(|it| it.is_news()));
+            return Some(told.cloned().unwrap_or(frozen));
+        }
+        if let Some(enough) = self.runs_elsewhere_until(members) {
+            return Some(Wait::Requirement(wave.name.clone(), enough));
+        }
+        // What keeps all tenants from the target keeps the wave open.
+        if let Some(gate) = gate.filter(|gate| gate.is_of_target() && !members.is_empty() && !self.all_moved(members)) {
+            return Some(gate.clone());
+        }
+        let any_moved = members.iter().any(|it| it.standing == Standing::Pinned);
+        (!members.is_empty() && !any_moved).then(|| Wait::HeldBack(wave.name.clone()))
     }
 
     /// What keeps a wave whose tenants have moved from its end: its soak, and its checks.
@@ -123,7 +135,7 @@ impl<'a> Course<'a> {
     ) -> Option<Wait> {
         let mut forward = members
             .iter_mut()
-            .filter(|it| it.standing == Standing::Moving && it.leave.is_none())
+            .filter(|it| it.standing == Standing::Moving && it.leave.is_none() && it.frozen.is_none())
             .peekable();
         forward.peek()?;
         if let Some(gate) = gate {
@@ -177,7 +189,7 @@ impl<'a> Course<'a> {
     pub(super) fn state(&self, wave: &Wave, phase: WavePhase, members: &[&mut Follower<'a>]) -> WaveState {
         let record = self.record(wave);
         let left_out = |it: &&&mut Follower<'a>| match &it.standing {
-            Standing::Kept(kept) => !matches!(kept, Kept::Queued { .. } | Kept::Unproved(_) | Kept::Unlabelled),
+            Standing::Kept(kept) => !kept.moves_with_its_wave(),
             _ => false,
         };
         WaveState {

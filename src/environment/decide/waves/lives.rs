@@ -20,7 +20,8 @@ enum Act {
     Pass(i64),
     Target(i32),
     Suspend(bool),
-    Freeze(Option<i64>),
+    /// Until when, and of which tier alone.
+    Freeze(Option<i64>, Option<&'static str>),
     Hold(usize, Option<i64>),
     Release(usize),
     Label(usize, &'static str),
@@ -42,7 +43,7 @@ fn act() -> impl Strategy<Value = Act> {
         6 => (1_i64..4000).prop_map(Act::Pass),
         2 => (1..=4).prop_map(Act::Target),
         1 => any::<bool>().prop_map(Act::Suspend),
-        1 => option::of(0_i64..5000).prop_map(Act::Freeze),
+        1 => (option::of(0_i64..5000), option::of(Just("early"))).prop_map(|(until, whom)| Act::Freeze(until, whom)),
         1 => (tenant(), option::of(0_i64..5000)).prop_map(|(it, until)| Act::Hold(it, until)),
         1 => tenant().prop_map(Act::Release),
         1 => (tenant(), prop_oneof![Just("canary"), Just("early"), Just("late")]).prop_map(|(it, tier)| Act::Label(it, tier)),
@@ -69,12 +70,16 @@ fn perform(scene: &mut Scene, act: &Act) {
         Act::Pass(seconds) => scene.pass(seconds),
         Act::Target(version) => edit(scene, |spec| spec.version = version),
         Act::Suspend(suspend) => edit(scene, |spec| spec.suspend = suspend),
-        Act::Freeze(until) => {
+        Act::Freeze(until, whom) => {
             let until = until.map(|it| after(scene, it));
             let freeze = until.map(|until| Freeze {
                 from: None,
                 until: Some(until),
                 reason: "x".to_owned(),
+                selector: whom.map(|tier| {
+                    let labels = serde_json::json!({"matchLabels": {"tier": tier}});
+                    serde_json::from_value(labels).unwrap()
+                }),
                 ..Freeze::default()
             });
             edit(scene, |spec| spec.freeze = freeze.into_iter().collect());
@@ -260,8 +265,14 @@ fn check_batch(scene: &Scene, ledger: &Rollouts, flip: &Flip) -> Result<(), Test
     let spec = &scene.0.rollouts[0].spec;
     let Some(of) = &flip.wave else { return Ok(()) };
     prop_assert_eq!(flip.reason.as_str(), BY_ROLLOUT);
-    let frozen = spec.freeze.iter().any(|it| it.lasts_at(scene.0.now));
-    prop_assert!(!spec.suspend && !frozen, "while nobody may");
+    for freeze in spec.freeze.iter().filter(|it| it.lasts_at(scene.0.now)) {
+        let of_tier = |one: &&Move| {
+            let pin = scene.0.pins.iter().find(|pin| pin.spec.tenant == one.tenant).unwrap();
+            freeze.selector.is_none() || pin.labels["tier"] == "early"
+        };
+        prop_assert_eq!(flip.moves.iter().find(of_tier), None, "while a freeze keeps it");
+    }
+    prop_assert!(!spec.suspend, "while nobody may");
     let attempt = ledger.attempt.as_ref().unwrap();
     prop_assert!(attempt.stops.is_empty(), "a stopped rollout goes on");
     let record = attempt.waves[&of.wave];

@@ -175,3 +175,41 @@ fn apartment_369_a_wave_of_which_a_part_could_not_be_written_does_not_end() {
         assert_eq!(last.cause.wave, Some(wave("early")), "{tenant}");
     }
 }
+
+/// The Grafana operator's issues 1106 and 1137: every look that came by time made another version of the same.
+#[test]
+fn grafana_1106_to_look_again_starts_nothing_anew() {
+    let mut scene = rolling(2);
+    let last_wave = loop {
+        scene.settle();
+        if lead(&scene).complete {
+            break scene.0.view.rollouts.attempt.clone().unwrap();
+        }
+        scene.pass(600);
+    };
+    let word = lead(&scene).plan.clone();
+    for _ in 0..50 {
+        scene.pass(300);
+        assert!(scene.settle().is_empty(), "nothing is written");
+        assert_eq!(lead(&scene).plan, word);
+    }
+    assert_eq!(scene.0.view.rollouts.attempt.as_ref(), Some(&last_wave));
+}
+
+/// Datadog's operator, issue 2854: what somebody deleted by hand was not seen, and taken for there.
+#[test]
+fn datadog_2854_rows_that_are_deleted_by_hand_are_not_counted_as_moved() {
+    let mut scene = rolling(2);
+    scene.settle();
+    scene.pass(3600);
+    scene.settle();
+    assert_eq!(versions(&scene), [2, 2, 2, 1, 1, 1, 1]);
+    let before = lead(&scene).moved;
+    scene.0.view.rows.remove("t1");
+    scene.settle();
+    assert_eq!(lead(&scene).moved, before - 1, "it is not there any more");
+    let last = scene.0.view.events["t1"].last().unwrap();
+    assert_eq!((last.from, last.to), (Some(2), None), "and that is on record");
+    scene.settle();
+    assert!(!versions(&scene).is_empty(), "the others go on");
+}

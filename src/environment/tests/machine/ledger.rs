@@ -6,28 +6,46 @@ use sqlx::Row as _;
 use tokio::runtime::Runtime;
 
 use super::super::House;
+use super::evidence::{Answered, Known};
 use super::{Model, TIERS};
 use crate::ports::Attempt;
 
 /// A batch of rows, as the ledger has it. Times are microseconds.
 #[derive(Debug, Clone)]
-struct Batch {
-    at: i64,
-    tenants: Vec<usize>,
+pub(super) struct Batch {
+    pub(super) at: i64,
+    pub(super) tenants: Vec<usize>,
     from: Vec<Option<i32>>,
-    to: Option<i32>,
+    pub(super) to: Option<i32>,
     reason: String,
-    wave: Option<(i32, String)>,
+    pub(super) wave: Option<(i32, String)>,
+}
+
+/// What happened to a rollout, and when.
+#[derive(Debug, Clone)]
+pub(super) struct Happened {
+    pub(super) at: i64,
+    pub(super) kind: String,
+    pub(super) attempt: i32,
+    pub(super) wave: String,
+    pub(super) members: Option<i32>,
+    pub(super) target: i32,
+    pub(super) why: Option<String>,
+    pub(super) approver: Option<String>,
+    pub(super) approval: Option<String>,
 }
 
 /// Everything that was read so far.
 #[derive(Debug, Default)]
 pub(super) struct Book {
-    batches: Vec<Batch>,
-    /// Kind, attempt, wave and members of what happened to rollouts, and when.
-    steps: Vec<(i64, String, i32, String, Option<i32>)>,
+    pub(super) batches: Vec<Batch>,
+    pub(super) steps: Vec<Happened>,
+    /// What checks were answered.
+    pub(super) answers: Vec<Answered>,
+    /// What was there at the reading before.
+    pub(super) known: Known,
     /// Where each tenant went, oldest first, as the places of batches.
-    ways: BTreeMap<usize, Vec<usize>>,
+    pub(super) ways: BTreeMap<usize, Vec<usize>>,
     /// The first batch that is not held to anything yet.
     unseen: usize,
     pub(super) rows_read: usize,
@@ -36,21 +54,33 @@ pub(super) struct Book {
 impl Book {
     /// Reads it anew: time that passed has made all of it older.
     pub(super) fn read(&mut self, runtime: &Runtime, house: &House) {
-        let (batches, steps) = runtime.block_on(async {
+        self.known = Known {
+            answers: std::mem::take(&mut self.answers),
+            batches: self.batches.len(),
+            steps: self.steps.len(),
+        };
+        let (batches, steps, answers) = runtime.block_on(async {
             let mut connection = house.connection().await;
             let batches = sqlx::query(
                 "SELECT at, tenants, from_version, to_version, reason, attempt, wave FROM wavepin_pin_event ORDER BY id",
             );
-            let steps =
-                sqlx::query_as("SELECT at, kind, attempt, wave, members FROM wavepin_rollout_event ORDER BY id");
+            let steps = sqlx::query(
+                "SELECT at, kind, attempt, wave, members, target, why, approver, approval FROM wavepin_rollout_event \
+                 ORDER BY id",
+            );
+            let answers = sqlx::query(
+                "SELECT at, attempt, wave, name, outcome, failures, failing FROM wavepin_rollout_check ORDER BY id",
+            );
             (
                 batches.fetch_all(&mut connection).await.unwrap(),
                 steps.fetch_all(&mut connection).await.unwrap(),
+                answers.fetch_all(&mut connection).await.unwrap(),
             )
         });
         self.batches = batches.iter().map(batch).collect();
-        self.steps = steps;
-        self.rows_read = self.batches.len() + self.steps.len();
+        self.steps = steps.iter().map(happened).collect();
+        self.answers = answers.iter().map(Answered::of).collect();
+        self.rows_read = self.batches.len() + self.steps.len() + self.answers.len();
         self.ways.clear();
         for (place, batch) in self.batches.iter().enumerate() {
             for tenant in &batch.tenants {
@@ -73,7 +103,9 @@ impl Book {
                 self.hold_move(model, place, *tenant, *from);
             }
             if let Some((attempt, wave)) = &batch.wave {
-                assert!(!model.suspended && !model.frozen, "while nobody may: {batch:?}");
+                let mut tenants = batch.tenants.iter();
+                let frozen = tenants.any(|tenant| model.frozen.keeps(*tenant));
+                assert!(!model.suspended && !frozen, "while nobody may: {batch:?}");
                 self.hold_wave(place, *attempt, wave);
             }
         }
@@ -119,16 +151,21 @@ impl Book {
         }
     }
 
-    fn step(&self, kind: &str, attempt: i32, wave: &str) -> Option<&(i64, String, i32, String, Option<i32>)> {
+    pub(super) fn step(&self, kind: &str, attempt: i32, wave: &str) -> Option<&Happened> {
         let mut steps = self.steps.iter();
-        steps.find(|(_, is, of, at, _)| (is.as_str(), *of, at.as_str()) == (kind, attempt, wave))
+        steps.find(|it| (it.kind.as_str(), it.attempt, it.wave.as_str()) == (kind, attempt, wave))
+    }
+
+    /// The newest attempt.
+    pub(super) fn attempt(&self) -> i32 {
+        self.steps.iter().map(|it| it.attempt).max().unwrap_or_default()
     }
 
     /// A batch of a wave: in order, no larger and no sooner than declared, after a rest.
     fn hold_wave(&self, place: usize, attempt: i32, wave: &str) {
         let batch = &self.batches[place];
         let opened = self.step("Opened", attempt, wave).expect("it has opened");
-        assert!(opened.0 <= batch.at);
+        assert!(opened.at <= batch.at);
         let stopped = ["Paused", "RolledBack", "Ordered"]
             .iter()
             .any(|kind| self.step(kind, attempt, "").is_some());
@@ -142,24 +179,25 @@ impl Book {
             let ended = self
                 .step("Ended", attempt, earlier)
                 .expect("every wave before has ended");
-            assert!(ended.0 <= opened.0, "{wave} opened before {earlier} ended");
+            assert!(ended.at <= opened.at, "{wave} opened before {earlier} ended");
         }
         let of_wave =
             |other: &&Batch| other.wave.as_ref().is_some_and(|(_, name)| name == wave) && other.to == batch.to;
-        if wave == "early" {
-            let most = usize::try_from(opened.4.unwrap()).unwrap().div_ceil(2).max(1);
+        if wave == "early" && !self.is_way_back(attempt, batch.at) {
+            let most = usize::try_from(opened.members.unwrap()).unwrap().div_ceil(2).max(1);
             assert!(batch.tenants.len() <= most, "{} of at most {most}", batch.tenants.len());
             if let Some(last) = self.batches[..place].iter().rev().find(of_wave) {
                 assert!(batch.at - last.at >= 600_000_000, "too soon after the last: {batch:?}");
             }
         }
         if number > 0
+            && !self.is_way_back(attempt, batch.at)
             && let Some(ended) = self.step("Ended", attempt, "canary")
         {
             let mut canaries = self.batches[..place].iter();
             let canary = canaries.rfind(|other| other.wave.as_ref() == Some(&(attempt, "canary".to_owned())));
-            if let Some(canary) = canary.filter(|canary| canary.at <= ended.0) {
-                assert!(ended.0 - canary.at >= 3_600_000_000, "the canary did not rest");
+            if let Some(canary) = canary.filter(|canary| canary.at <= ended.at) {
+                assert!(ended.at - canary.at >= 3_600_000_000, "the canary did not rest");
             }
         }
     }
@@ -167,7 +205,7 @@ impl Book {
     fn stopped_before(&self, attempt: i32, at: i64) -> bool {
         let stops = ["Paused", "RolledBack", "Ordered"];
         let mut steps = self.steps.iter();
-        steps.any(|(when, kind, of, ..)| *of == attempt && stops.contains(&kind.as_str()) && *when < at)
+        steps.any(|it| it.attempt == attempt && stops.contains(&it.kind.as_str()) && it.at < at)
     }
 
     /// Nobody whom a rolled-back rollout moved is still there, but for those that a person keeps.
@@ -184,6 +222,20 @@ impl Book {
                 assert!(!attempt.takes_back(&of), "t{tenant} was not taken back: {last:?}");
             }
         }
+    }
+}
+
+fn happened(row: &sqlx::sqlite::SqliteRow) -> Happened {
+    Happened {
+        at: row.get("at"),
+        kind: row.get("kind"),
+        attempt: row.get("attempt"),
+        wave: row.get("wave"),
+        members: row.get("members"),
+        target: row.get("target"),
+        why: row.get("why"),
+        approver: row.get("approver"),
+        approval: row.get("approval"),
     }
 }
 
