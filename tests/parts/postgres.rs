@@ -121,8 +121,24 @@ impl Postgres {
     /// A fresh and empty database, its name starting with the prefix (letters, digits, `_`).
     #[track_caller]
     pub(crate) fn database(&self, prefix: &str) -> Database {
+        self.make(prefix, "")
+    }
+
+    /// Likewise, with all that another has; nobody may be connected to that.
+    #[track_caller]
+    pub(crate) fn copy(&self, of: &Database, prefix: &str) -> Database {
+        self.make(prefix, &format!(r#"TEMPLATE "{}""#, of.name))
+    }
+
+    #[track_caller]
+    fn make(&self, prefix: &str, from: &str) -> Database {
         let name = format!("{prefix}_{}", &Uuid::new_v4().simple().to_string()[..8]);
-        run(&self.psql, self.url.as_str(), &format!(r#"CREATE DATABASE "{name}""#)).success();
+        run(
+            &self.psql,
+            self.url.as_str(),
+            &format!(r#"CREATE DATABASE "{name}" {from}"#),
+        )
+        .success();
         let mut url = self.url.clone();
         url.set_path(&name);
         Database {
