@@ -39,9 +39,9 @@ lint: ## Check format, clippy, docs, and that the definitions are what the types
 licences: ## Hold the dependencies' licences against tools/licences.txt
 	@tools/licences
 
-thorough: ## Crash at every boundary in every mode, and live 4,000 random lives: what `make test` does a part of
+thorough: ## Crash at every boundary in every mode, kill at every statement and status write, and live 4,000 random lives: what `make test` does a part of
 	@tools/get
-	WAVEPIN_MATRIX=whole cargo test --locked --test wavepin -- promises::promise_03
+	WAVEPIN_MATRIX=whole cargo test --locked --test wavepin -- promises::promise_03 killed::
 	WAVEPIN_LIVES=510 cargo test --locked --test wavepin -- machine::
 	WAVEPIN_LIVES=2000 cargo test --locked --lib -- environment::tests::machine
 

@@ -13,6 +13,7 @@ mod gitops;
 mod hostile;
 mod image;
 mod journey;
+mod killed;
 mod machine;
 mod mapping;
 mod omni_client;

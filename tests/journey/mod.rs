@@ -24,3 +24,4 @@ pub(crate) mod secrets;
 pub(crate) mod waves;
 mod whole;
 mod worst_order;
+mod write_storm;

@@ -121,8 +121,20 @@ impl Postgres {
     /// A fresh and empty database, its name starting with the prefix (letters, digits, `_`).
     #[track_caller]
     pub(crate) fn database(&self, prefix: &str) -> Database {
+        self.database_like(None, prefix)
+    }
+
+    /// Likewise, with all that another has, if one is named; nobody may be connected to that.
+    #[track_caller]
+    pub(crate) fn database_like(&self, other: Option<&Database>, prefix: &str) -> Database {
+        let from = other.map_or_else(String::new, |other| format!(r#"TEMPLATE "{}""#, other.name));
         let name = format!("{prefix}_{}", &Uuid::new_v4().simple().to_string()[..8]);
-        run(&self.psql, self.url.as_str(), &format!(r#"CREATE DATABASE "{name}""#)).success();
+        run(
+            &self.psql,
+            self.url.as_str(),
+            &format!(r#"CREATE DATABASE "{name}" {from}"#),
+        )
+        .success();
         let mut url = self.url.clone();
         url.set_path(&name);
         Database {
