@@ -24,8 +24,8 @@ use super::trap::{Point, Trap};
 use super::writes::Front;
 use crate::parts::{Database, Member};
 
-/// How long a step of a life may take on a machine that is busy.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a step of a life may take on a machine that is busy, from the last death on.
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Two canaries, and two batches of the rest.
 const TENANTS: [(&str, &str); 6] = [
@@ -73,6 +73,8 @@ struct Life {
     line: Option<Line>,
     front: Option<Front>,
     process: Option<Member>,
+    /// When it was started.
+    born: Instant,
     seen: Arc<Mutex<Vec<String>>>,
     _looking: JoinSet<()>,
 }
@@ -134,6 +136,7 @@ impl Life {
             line,
             front,
             process: None,
+            born: Instant::now(),
             seen,
             _looking: looks,
         };
@@ -222,6 +225,7 @@ impl Life {
             ])
             .env("WAVEPIN_DATABASE_URL", url.as_str())
             .env("KUBECONFIG", kubeconfig);
+        self.born = Instant::now();
         self.process = Some(
             self.ground
                 .family
@@ -262,13 +266,13 @@ impl Life {
 
     /// Waits until the rollout says this, of the spec as it is now; sees to it that there is a process.
     async fn is_told(&mut self, kind: &str, reason: &str, what: &str) -> Result<(), String> {
-        let deadline = Instant::now() + PATIENCE;
+        let begun = Instant::now();
         loop {
             self.tend().await;
             if self.tells(kind, reason, what).await {
                 return Ok(());
             }
-            if Instant::now() > deadline {
+            if self.waited(begun) > PATIENCE {
                 let outcome = outcome(&self.client, &self.namespace, &mut self.connection).await;
                 let log = self.ground.family.last_words(&self.namespace);
                 let outcome = outcome.join("\n");
@@ -279,6 +283,11 @@ impl Life {
                 () = tokio::time::sleep(Duration::from_millis(100)) => {}
             }
         }
+    }
+
+    /// For how long the process that lives now has had the time to get on.
+    fn waited(&self, begun: Instant) -> Duration {
+        begun.max(self.born).elapsed()
     }
 
     async fn tells(&self, kind: &str, reason: &str, what: &str) -> bool {
@@ -320,7 +329,7 @@ impl Life {
 
     /// The end: what is expected; or, where that is not known yet, what stays for a while.
     async fn end(&mut self, expected: Option<Outcome>) -> Result<Outcome, String> {
-        let deadline = Instant::now() + PATIENCE / 2;
+        let begun = Instant::now();
         let (mut last, mut since) = (Outcome::default(), Instant::now());
         loop {
             self.tend().await;
@@ -331,8 +340,9 @@ impl Life {
                     if difference.is_empty() {
                         return Ok(now);
                     }
-                    if Instant::now() > deadline {
-                        return Err(format!("another end:\n{difference}"));
+                    if self.waited(begun) > PATIENCE / 2 {
+                        let log = self.ground.family.last_words(&self.namespace);
+                        return Err(format!("another end:\n{difference}\n{log}"));
                     }
                 }
                 None if now != last => (last, since) = (now, Instant::now()),

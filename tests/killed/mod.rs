@@ -57,10 +57,16 @@ fn points(seen: &BTreeMap<String, usize>, dice: &mut Dice) -> Vec<Point> {
     points.into_iter().collect()
 }
 
-/// Lives to the end with a death at each point, several in a life. Gives back which were not met, since passes come as they
+/// Lives to the end with a death at each point, so many of them in each life. Gives back which were not met, since passes come as they
 /// come, and which lives ended otherwise.
-async fn deaths(ground: &Arc<Ground>, aim: Aim, points: Vec<Point>, expected: &Ended) -> (Vec<Point>, Vec<String>) {
-    let lives = points.len().div_ceil(DEATHS);
+async fn deaths(
+    ground: &Arc<Ground>,
+    aim: Aim,
+    points: Vec<Point>,
+    each: usize,
+    expected: &Ended,
+) -> (Vec<Point>, Vec<String>) {
+    let lives = points.len().div_ceil(each);
     let of_life = |life: usize| -> Vec<Point> { points.iter().skip(life).step_by(lives.max(1)).cloned().collect() };
     let mut lives = stream::iter((0..lives).map(of_life).collect::<Vec<_>>())
         .map(|points| {
@@ -94,10 +100,10 @@ async fn at_every(aim: Aim, name: &str) {
         points.len(),
         begun.elapsed()
     ));
-    let (unmet, wrong) = deaths(&ground, aim, points.clone(), &unharmed).await;
+    let (unmet, wrong) = deaths(&ground, aim, points.clone(), DEATHS, &unharmed).await;
     assert!(wrong.is_empty(), "WAVEPIN_SEED={seed}\n{}", wrong.join("\n\n"));
 
-    // What comes by time comes not as often in every life: it is met at its first then.
+    // What comes by time comes not as often in every life: it is met at its first then, and by nothing else.
     let met: BTreeSet<&String> = points
         .iter()
         .filter(|it| !unmet.contains(it))
@@ -110,7 +116,7 @@ async fn at_every(aim: Aim, name: &str) {
         moment: Moment::After,
     });
     let first: Vec<Point> = first.collect();
-    let (mut never, wrong) = deaths(&ground, aim, first.clone(), &unharmed).await;
+    let (mut never, wrong) = deaths(&ground, aim, first.clone(), 1, &unharmed).await;
     say(&format!(
         "{name}: {} deaths at {} of {kinds} kinds, {in_all} in an unharmed life, in {:.0?}; WAVEPIN_SEED={seed}",
         points.len() - unmet.len() + first.len() - never.len(),

@@ -9,7 +9,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use super::trap::{Moment, Point, Trap};
+use super::trap::{Met, Moment, Point, Trap};
 
 /// The requests for encryption that come before the start-up packet.
 const ENCRYPTION: [u32; 2] = [80_877_103, 80_877_104];
@@ -53,10 +53,16 @@ async fn carry(mut near: TcpStream, port: u16, trap: &Trap) -> io::Result<()> {
     let (near_in, near_out) = near.into_split();
     let (far_in, far_out) = far.into_split();
     let withheld = Withheld::default();
-    tokio::select! {
+    let ended = tokio::select! {
         ended = forth(near_in, far_out, trap, &withheld) => ended,
-        ended = back(far_in, near_out, trap, &withheld) => ended,
+        ended = back(far_in, near_out, &withheld) => ended,
+    };
+    // Where the server hung up, or the process did, nobody waits for the answer, and the process dies all the same.
+    let withheld = withheld.into_inner().unwrap();
+    if let Some((_, point)) = withheld {
+        trap.hold(point).await;
     }
+    ended
 }
 
 /// The packets before the first message, which have no tag.
@@ -127,12 +133,17 @@ async fn forth(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, trap: &Trap, wit
         if b"SQ".contains(&tag) {
             asked += 1;
         }
-        if let Some(point) = statement.and_then(|statement| trap.meets(&statement)) {
-            if point.moment == Moment::Before {
+        match statement.map_or(Met::Goes, |statement| trap.meets(&statement)) {
+            Met::Goes => {}
+            Met::Dies(point) if point.moment == Moment::After => *withheld.lock().unwrap() = Some((asked, point)),
+            Met::Dies(point) => {
                 trap.hold(point).await;
                 return Ok(());
             }
-            *withheld.lock().unwrap() = Some((asked, point));
+            Met::Dead => {
+                trap.burial().await;
+                return Ok(());
+            }
         }
         to.write_all(&together).await?;
         together.clear();
@@ -140,18 +151,18 @@ async fn forth(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, trap: &Trap, wit
 }
 
 /// What the server says; each answer ends with ReadyForQuery, and so does the start.
-async fn back(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, trap: &Trap, withheld: &Withheld) -> io::Result<()> {
+async fn back(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, withheld: &Withheld) -> io::Result<()> {
     let mut answered = 0;
     loop {
         let (tag, message) = message(&mut from).await?;
-        let held = withheld.lock().unwrap().clone();
-        let held = held.filter(|(number, _)| *number == answered);
-        if held.is_none() {
+        let held = withheld.lock().unwrap().as_ref().map(|(number, _)| *number);
+        let is_held = held == Some(answered);
+        if !is_held {
             to.write_all(&message).await?;
         }
         if tag == b'Z' {
-            if let Some((_, point)) = held {
-                trap.hold(point).await;
+            if is_held {
+                // What was asked is done: the end of the line has the process die.
                 return Ok(());
             }
             answered += 1;

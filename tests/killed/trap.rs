@@ -38,7 +38,18 @@ enum Fate {
     Held,
 }
 
-/// Counts, and holds what it is to hold: one thing of a process, and then nothing until that is dead.
+/// What becomes of something that a process asks for.
+#[derive(Debug)]
+pub(super) enum Met {
+    /// It goes its way.
+    Goes,
+    /// The process dies at it.
+    Dies(Point),
+    /// The process is as good as dead: it is not done, and not answered.
+    Dead,
+}
+
+/// Counts, and holds what it is to hold: one thing of a process, and then all others until that is dead.
 #[derive(Debug)]
 pub(super) struct Trap {
     points: Mutex<BTreeSet<Point>>,
@@ -61,19 +72,20 @@ impl Trap {
         }
     }
 
-    /// Counts one; gives the point where it is to be held.
-    pub(super) fn meets(&self, what: &str) -> Option<Point> {
+    /// Counts one, unless it comes from a process that is to die.
+    pub(super) fn meets(&self, what: &str) -> Met {
         let mut seen = lock(&self.seen);
+        if *self.fate.borrow() != Fate::Lives {
+            return Met::Dead;
+        }
         let count = seen.entry(what.to_owned()).or_default();
         *count += 1;
         let mut points = lock(&self.points);
-        let met = points.iter().find(|it| it.what == what && it.nth <= *count)?.clone();
-        let doomed = self.fate.send_if_modified(|fate| {
-            let lives = *fate == Fate::Lives;
-            *fate = if lives { Fate::Doomed } else { *fate };
-            lives
-        });
-        (doomed && points.remove(&met)).then_some(met)
+        let met = points.iter().find(|it| it.what == what && it.nth <= *count).cloned();
+        let Some(point) = met else { return Met::Goes };
+        points.remove(&point);
+        self.fate.send_replace(Fate::Doomed);
+        Met::Dies(point)
     }
 
     /// Holds what has met its point for as long as the process lives.
@@ -81,6 +93,11 @@ impl Trap {
         lock(&self.struck).push(point);
         self.fate.send_replace(Fate::Held);
         let _ = self.fate.subscribe().wait_for(|fate| *fate != Fate::Held).await;
+    }
+
+    /// Waits until the process is dead.
+    pub(super) async fn burial(&self) {
+        let _ = self.fate.subscribe().wait_for(|fate| *fate == Fate::Lives).await;
     }
 
     /// Once something is held.

@@ -10,13 +10,16 @@ use axum::http::{Method, Response, StatusCode};
 use serde_json::Value;
 use tokio::task::JoinSet;
 
-use super::trap::{Moment, Trap};
+use super::trap::{Met, Moment, Trap};
 
 /// How the name of a status' write begins; its kind follows.
 pub(super) const STATUS: &str = "status of ";
 
 /// How the name of an event's write begins.
 pub(super) const EVENT: &str = "event ";
+
+/// What a process is told that nobody listens to any more.
+const DEAD: &str = "the one who asked is dead";
 
 /// Larger than any object of the tests.
 const MOST: usize = 4 << 20;
@@ -47,26 +50,32 @@ async fn pass(State((api_server, trap)): State<(kube::Client, Arc<Trap>)>, reque
     let (mut head, body) = request.into_parts();
     let body = to_bytes(body, MOST).await.unwrap();
     let what = written(&head.method, head.uri.path(), &body);
-    let mut point = what.and_then(|what| trap.meets(&what));
-    if let Some(point) = point.take_if(|point| point.moment == Moment::Before) {
-        trap.hold(point).await;
-        return refused("the one who asked is dead".to_owned());
-    }
+    let point = match what.map_or(Met::Goes, |what| trap.meets(&what)) {
+        Met::Goes => None,
+        Met::Dies(point) if point.moment == Moment::After => Some(point),
+        Met::Dies(point) => {
+            trap.hold(point).await;
+            return refused(DEAD.to_owned());
+        }
+        Met::Dead => {
+            trap.burial().await;
+            return refused(DEAD.to_owned());
+        }
+    };
     for header in [AUTHORIZATION, HOST, CONTENT_LENGTH] {
         head.headers.remove(header);
     }
     let asked = axum::http::Request::from_parts(head, kube::client::Body::from(body));
-    let answer = match api_server.send(asked).await {
-        Ok(answer) => answer.map(Body::new),
-        Err(error) => return refused(error.to_string()),
-    };
+    let answer = api_server.send(asked).await;
     if let Some(point) = point {
         // It is done once the API server has said so.
-        let _ = to_bytes(answer.into_body(), MOST).await;
+        if let Ok(answer) = answer {
+            let _ = to_bytes(Body::new(answer.into_body()), MOST).await;
+        }
         trap.hold(point).await;
-        return refused("the one who asked is dead".to_owned());
+        return refused(DEAD.to_owned());
     }
-    answer
+    answer.map_or_else(|error| refused(error.to_string()), |answer| answer.map(Body::new))
 }
 
 fn refused(why: String) -> Response<Body> {
