@@ -3,7 +3,8 @@
 //!
 //! Rules in CEL are not run: those that matter are checked again by the reconcilers, wherever an object comes from.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use kube::CustomResourceExt;
 use regex::Regex;
@@ -181,10 +182,21 @@ fn check_text(schema: &Value, text: &str, path: &str, faults: &mut Faults) {
     let Some(pattern) = schema["pattern"].as_str().filter(|_| faults.told.len() == before) else {
         return;
     };
-    let pattern_holds = Regex::new(pattern).expect("patterns of our own definitions compile");
-    if !pattern_holds.is_match(text) {
+    if !compiled(pattern).is_match(text) {
         faults.of_value(path, format_args!("{text:?}"), &format!("must match {pattern}"));
     }
+}
+
+/// A pattern of our definitions, made once: to make it takes longer than all else that reading an object takes.
+fn compiled(pattern: &str) -> Regex {
+    static COMPILED: LazyLock<Mutex<HashMap<String, Regex>>> = LazyLock::new(Mutex::default);
+    let mut compiled = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = compiled.get(pattern) {
+        return known.clone();
+    }
+    let made = Regex::new(pattern).expect("patterns of our own definitions compile");
+    compiled.insert(pattern.to_owned(), made.clone());
+    made
 }
 
 fn check_number(schema: &Value, number: &serde_json::Number, path: &str, faults: &mut Faults) {
