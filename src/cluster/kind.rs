@@ -6,7 +6,6 @@ use std::hash::Hash;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::Resource;
-use kube::api::ObjectMeta;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -80,15 +79,14 @@ pub(super) struct StatusHead<'a> {
 
 /// One of our kinds.
 pub(super) trait Kind:
-    Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Send + Sync + 'static
+    Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + Send + Sync + 'static
 {
-    type Spec: Clone + Debug + PartialEq + Serialize + Send + Sync + 'static;
-    type Status: Clone + Debug + Default + PartialEq + Serialize + Send + Sync + 'static;
+    type Spec: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static;
+    type Status: Clone + Debug + Default + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static;
     /// By what objects of the kind are looked up together.
     type Group: Clone + Debug + Ord + Hash + Send + Sync + 'static;
     const NAME: KindName;
 
-    fn take(self) -> (ObjectMeta, Self::Spec, Self::Status);
     fn group_of(namespace: &str, spec: &Self::Spec) -> Self::Group;
     fn head(status: &mut Self::Status) -> StatusHead<'_>;
     fn conditions(status: &Self::Status) -> &[Condition];
@@ -102,10 +100,6 @@ macro_rules! kind {
             type Status = $status;
             type Group = $group;
             const NAME: KindName = KindName::$kind;
-
-            fn take(self) -> (ObjectMeta, $spec, $status) {
-                (self.metadata, self.spec, self.status.unwrap_or_default())
-            }
 
             fn group_of($namespace: &str, $by: &$spec) -> $group {
                 $grouped

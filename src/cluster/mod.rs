@@ -40,6 +40,7 @@ mod table;
 mod triggers;
 mod validation;
 mod watch;
+mod watched;
 mod work;
 
 #[cfg(test)]

@@ -107,7 +107,7 @@ impl Passes {
                 self.askers.environments.ask(key);
             }
         }
-        self.writer.offer(name, Report::Instance(pass), request);
+        self.writer.offer(name, Report::Instance(Box::new(pass)), request);
         passed
     }
 
@@ -140,7 +140,7 @@ impl Passes {
             progress.publish(&pass.report);
         } else {
             self.writer
-                .offer(name, Report::Version(pass.report), requested(&object));
+                .offer(name, Report::Version(Box::new(pass.report)), requested(&object));
         }
         passed
     }
@@ -188,7 +188,7 @@ impl Passes {
         for report in pass.rollouts {
             let request = of_rollouts.remove(&report.name);
             let name = ObjectName::new(&key.namespace, &report.name);
-            self.writer.offer(name, Report::Rollout(report), request);
+            self.writer.offer(name, Report::Rollout(Box::new(report)), request);
         }
         for report in pass.approvals {
             let request = of_approvals.remove(&report.name);

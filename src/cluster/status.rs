@@ -18,8 +18,9 @@ use super::merge::status_patch;
 use super::passes::Askers;
 use super::report::{ReportOf, wanted};
 use super::store::{Store, Stored};
-use super::table::{Record, record_of};
+use super::table::{Entry, Record};
 use super::triggers::Triggers;
+use super::watched::Watched;
 use crate::environment::{ApprovalReport, PinReport, RolloutReport};
 use crate::model_version::VersionReport;
 use crate::omni_instance::InstancePass;
@@ -42,10 +43,11 @@ const PROGRESS_PACE: Duration = Duration::from_secs(10);
 /// What a pass says of one object.
 #[derive(Debug, Clone)]
 pub(super) enum Report {
-    Instance(InstancePass),
-    Version(VersionReport),
+    // Of pins many thousands may wait, which are small.
+    Instance(Box<InstancePass>),
+    Version(Box<VersionReport>),
     Pin(PinReport),
-    Rollout(RolloutReport),
+    Rollout(Box<RolloutReport>),
     Approval(ApprovalReport),
 }
 
@@ -116,10 +118,10 @@ impl StatusWriter {
         // Held over the look: an older report that is written between the look and the end would else be left standing.
         let mut lanes = lock(&self.lanes);
         let lane = match &report {
-            Report::Instance(report) => self.lane::<OmniInstance, _>(&name, report, request.as_deref()),
-            Report::Version(report) => self.lane::<ModelVersion, _>(&name, report, request.as_deref()),
+            Report::Instance(report) => self.lane::<OmniInstance, _>(&name, &**report, request.as_deref()),
+            Report::Version(report) => self.lane::<ModelVersion, _>(&name, &**report, request.as_deref()),
             Report::Pin(report) => self.lane::<TenantPin, _>(&name, report, request.as_deref()),
-            Report::Rollout(report) => self.lane::<VersionRollout, _>(&name, report, request.as_deref()),
+            Report::Rollout(report) => self.lane::<VersionRollout, _>(&name, &**report, request.as_deref()),
             Report::Approval(report) => self.lane::<WaveApproval, _>(&name, report, request.as_deref()),
         };
         let key = (kind, name);
@@ -160,7 +162,7 @@ impl StatusWriter {
         if moves || !progress.contains_key(name) {
             progress.insert(name.clone(), now);
             drop(progress);
-            self.offer(name.clone(), Report::Version(report.clone()), None);
+            self.offer(name.clone(), Report::Version(Box::new(report.clone())), None);
         }
     }
 
@@ -229,10 +231,10 @@ impl StatusWriter {
     async fn write(&self, name: &ObjectName, job: &Job) -> Written {
         let request = job.request.as_deref();
         match &job.report {
-            Report::Instance(report) => self.write_as::<OmniInstance, _>(name, report, request).await,
-            Report::Version(report) => self.write_as::<ModelVersion, _>(name, report, request).await,
+            Report::Instance(report) => self.write_as::<OmniInstance, _>(name, &**report, request).await,
+            Report::Version(report) => self.write_as::<ModelVersion, _>(name, &**report, request).await,
             Report::Pin(report) => self.write_as::<TenantPin, _>(name, report, request).await,
-            Report::Rollout(report) => self.write_as::<VersionRollout, _>(name, report, request).await,
+            Report::Rollout(report) => self.write_as::<VersionRollout, _>(name, &**report, request).await,
             Report::Approval(report) => self.write_as::<WaveApproval, _>(name, report, request).await,
         }
     }
@@ -246,7 +248,7 @@ impl StatusWriter {
         let Some(mut record) = self.store.record::<K>(name) else {
             return Written::Settled;
         };
-        let objects: Api<K> = Api::namespaced(self.client.clone(), &name.namespace);
+        let objects: Api<Watched<K>> = Api::namespaced(self.client.clone(), &name.namespace);
         // Somebody else may write the object meanwhile, but hardly three times in a row.
         for _ in 0..3 {
             let Some(status) = wanted(&*record, report, request) else {
@@ -267,7 +269,11 @@ impl StatusWriter {
                 }
                 // What changed may be no concern of ours, and would then bring no pass: looked at again here.
                 Err(CallError::Api(error)) if is_conflict(&error) => match within(objects.get(&name.name)).await {
-                    Ok(object) => record = Arc::new(record_of(object)),
+                    Ok(object) => match Entry::of(object) {
+                        Entry::Readable(changed) => record = changed,
+                        // It is told so on its own way.
+                        Entry::Unreadable(_) => return Written::Settled,
+                    },
                     Err(error) => return refused(K::NAME, name, error),
                 },
                 Err(error) => return refused(K::NAME, name, error),
@@ -289,8 +295,11 @@ impl StatusWriter {
         }
     }
 
-    fn settle<K: Stored + Triggers>(&self, before: &Record<K>, after: K) {
-        let (metadata, _, status) = after.take();
+    fn settle<K: Stored + Triggers>(&self, before: &Record<K>, after: Watched<K>) {
+        // Changed by somebody else, so that it does not parse any more: it is told so on its own way.
+        let (metadata, Ok((_, status))) = after.into_parts() else {
+            return;
+        };
         let uid = &before.identity.uid;
         let name = ObjectName::new(&before.object.namespace, &before.object.name);
         debug!(kind = K::NAME.as_str(), %name, "status written");
@@ -374,8 +383,6 @@ fn is_conflict(error: &kube::Error) -> bool {
 fn refused(kind: KindName, name: &ObjectName, error: CallError) -> Written {
     match &error {
         CallError::Api(kube::Error::Api(status)) if is_absent(status) => Written::Settled,
-        // Written, or changed by somebody else, so that it does not parse any more: it is told so on its own way.
-        CallError::Api(kube::Error::SerdeError(_)) => Written::Settled,
         CallError::Api(kube::Error::Api(status)) if status.is_invalid() => {
             warn!(kind = kind.as_str(), %name, %error, "the API server refuses the status; are the CRDs of this release applied?");
             Written::Settled

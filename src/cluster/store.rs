@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use kube::api::ObjectMeta;
-use kube::core::DeserializeGuard;
 use kube::runtime::watcher::Event;
 
 use super::kind::{Kind, ObjectName};
 use super::table::{Change, Entry, Record, Scope, Table};
+use super::watched::Watched;
 use crate::environment::EnvironmentKey;
 use crate::ports::{Absence, Lookup, Object, Objects};
 use crate::resources::{
@@ -125,7 +125,7 @@ fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
 
 impl Store {
     /// Takes in what a watch of `scope` showed.
-    pub(super) fn take_in<K: Stored>(&self, scope: &Scope, event: Event<DeserializeGuard<K>>) -> Vec<Change<K>> {
+    pub(super) fn take_in<K: Stored>(&self, scope: &Scope, event: Event<Watched<K>>) -> Vec<Change<K>> {
         let changes = write(K::table(self)).take_in(scope, event);
         K::changed(self, &changes);
         changes

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use kube::Resource as _;
 use kube::api::ObjectMeta;
-use kube::core::DeserializeGuard;
 use kube::runtime::watcher::Event;
 
 use super::kind::{Kind, ObjectName};
+use super::watched::Watched;
 use crate::ports::{Absence, Object};
 use crate::resources::{ANNOTATION_PREFIX, spec_hash};
 
@@ -78,6 +79,23 @@ impl<K: Kind> Entry<K> {
         match self {
             Self::Readable(record) => Some(record),
             Self::Unreadable(_) => None,
+        }
+    }
+
+    /// An object as the table holds it.
+    pub(super) fn of(object: Watched<K>) -> Self {
+        let (metadata, parsed) = object.into_parts();
+        let identity = Identity::of(&metadata);
+        match parsed {
+            Ok((spec, status)) => {
+                let object = Arc::new(object_of(metadata, spec));
+                Self::Readable(Arc::new(Record {
+                    identity,
+                    object,
+                    status,
+                }))
+            }
+            Err(why) => Self::Unreadable(Arc::new(Unreadable { identity, why })),
         }
     }
 
@@ -176,7 +194,7 @@ impl<K: Kind> Table<K> {
     /// Takes in what a watch of `scope` showed, and tells what that changed.
     ///
     /// A list that is made again leaves the old objects in place until it is through: nothing seems gone meanwhile.
-    pub(super) fn take_in(&mut self, scope: &Scope, event: Event<DeserializeGuard<K>>) -> Vec<Change<K>> {
+    pub(super) fn take_in(&mut self, scope: &Scope, event: Event<Watched<K>>) -> Vec<Change<K>> {
         match event {
             Event::Init => {
                 self.listing.insert(scope.clone(), HashSet::new());
@@ -307,41 +325,13 @@ impl<K: Kind> Table<K> {
     }
 }
 
-fn entry_of<K: Kind>(object: DeserializeGuard<K>) -> (ObjectName, Entry<K>) {
-    match object.0 {
-        Ok(object) => {
-            let (metadata, spec, status) = object.take();
-            let record = Record {
-                identity: Identity::of(&metadata),
-                object: Arc::new(object_of(metadata, spec)),
-                status,
-            };
-            let name = ObjectName::new(&record.object.namespace, &record.object.name);
-            (name, Entry::Readable(Arc::new(record)))
-        }
-        Err(invalid) => {
-            let identity = Identity::of(&invalid.metadata);
-            let name = ObjectName::new(
-                invalid.metadata.namespace.unwrap_or_default(),
-                invalid.metadata.name.unwrap_or_default(),
-            );
-            let unreadable = Unreadable {
-                identity,
-                why: invalid.error,
-            };
-            (name, Entry::Unreadable(Arc::new(unreadable)))
-        }
-    }
-}
-
-/// A fresh read of an object as the table would hold it.
-pub(super) fn record_of<K: Kind>(object: K) -> Record<K> {
-    let (metadata, spec, status) = object.take();
-    Record {
-        identity: Identity::of(&metadata),
-        object: Arc::new(object_of(metadata, spec)),
-        status,
-    }
+fn entry_of<K: Kind>(object: Watched<K>) -> (ObjectName, Entry<K>) {
+    let meta = object.meta();
+    let name = ObjectName::new(
+        meta.namespace.clone().unwrap_or_default(),
+        meta.name.clone().unwrap_or_default(),
+    );
+    (name, Entry::of(object))
 }
 
 fn object_of<S: serde::Serialize>(metadata: ObjectMeta, spec: S) -> Object<S> {

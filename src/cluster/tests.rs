@@ -166,7 +166,7 @@ async fn a_version_whose_deletion_waits_for_somebody_else_is_left_alone() {
 /// What a pass says of an instance that waits for its Secret.
 fn report(bench: &Bench, name: &str) -> Report {
     let record = bench.store.record::<OmniInstance>(&ObjectName::new("n", name)).unwrap();
-    Report::Instance(InstancePass {
+    Report::Instance(Box::new(InstancePass {
         spec_hash: record.object.spec_hash.clone(),
         findings: vec![Finding::holds(
             RECONCILING,
@@ -175,7 +175,7 @@ fn report(bench: &Bench, name: &str) -> Report {
         )],
         next: Next::Again,
         opens: false,
-    })
+    }))
 }
 
 fn named(mut object: Value, name: &str) -> Value {
@@ -222,7 +222,7 @@ async fn a_report_is_not_dropped_while_an_older_one_is_about_to_be_written() {
     let bench = Bench::new(refuse_all()).await;
     bench.declare::<OmniInstance>(instance());
     let name = ObjectName::new("n", "acme");
-    let older = Report::Instance(InstancePass {
+    let older = Report::Instance(Box::new(InstancePass {
         spec_hash: bench
             .store
             .record::<OmniInstance>(&name)
@@ -233,7 +233,7 @@ async fn a_report_is_not_dropped_while_an_older_one_is_about_to_be_written() {
         findings: Vec::new(),
         next: Next::Again,
         opens: false,
-    });
+    }));
     bench.writer.offer(name.clone(), older, None);
     let newer = report(&bench, "acme");
     // The status says already what the newer report says; the older one is under way and would undo it.

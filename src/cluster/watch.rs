@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use kube::api::Api;
-use kube::core::DeserializeGuard;
 use kube::runtime::utils::Backoff;
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt, watcher as watch_objects};
@@ -18,12 +17,12 @@ use super::status::is_absent;
 use super::store::{Store, Stored};
 use super::table::Scope;
 use super::triggers::Triggers;
+use super::watched::Watched;
 use crate::resources::GROUP;
 
 /// Watches until it is dropped. The gate of this list is open once every object has been seen.
 ///
-/// Only what the store needs of an object is kept, so managed fields and the last applied manifest, which are most
-/// of a small object, end here.
+/// Only what the store needs of an object is kept, so the last applied manifest ends here, and managed fields before.
 pub(super) async fn watch<K: Triggers + Stored>(
     client: kube::Client,
     scope: Scope,
@@ -32,7 +31,7 @@ pub(super) async fn watch<K: Triggers + Stored>(
     gates: Gates,
 ) {
     // One object that does not parse is an entry of its own, not the end of the list.
-    let objects: Api<DeserializeGuard<K>> = match &scope {
+    let objects: Api<Watched<K>> = match &scope {
         Some(namespace) => Api::namespaced(client, namespace),
         None => Api::all(client),
     };

@@ -4,6 +4,8 @@
 //! `ContentReady`, `Validated`, `Mapped`, `Pinned`, `Reachable`) are true when all is well. `Waiting`, `Drifted`,
 //! `NotificationsFailing`, `Reconciling` and `Stalled` are true when something is going on, and are removed when it is not.
 
+use std::borrow::Cow;
+
 use k8s_controller::conditions::{ConditionStatus, DesiredCondition};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde::{Deserialize, Serialize};
@@ -48,6 +50,9 @@ pub const COMPLETE: &str = "Complete";
 /// VersionRollout: a channel of `notify` cannot be told what happened; it holds nobody, and `Ready` stays as it is.
 pub const NOTIFICATIONS_FAILING: &str = "NotificationsFailing";
 
+/// What is true while something is going on, and absent else.
+const ABNORMAL: [&str; 5] = [WAITING, DRIFTED, NOTIFICATIONS_FAILING, RECONCILING, STALLED];
+
 /// The status of one condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Verdict {
@@ -57,6 +62,17 @@ pub enum Verdict {
     False,
     /// The world could not be seen.
     Unknown,
+}
+
+impl Verdict {
+    /// The word in a condition's `status`.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::True => "True",
+            Self::False => "False",
+            Self::Unknown => "Unknown",
+        }
+    }
 }
 
 /// One condition as a reconciler wants it; [`apply`] gives it its times.
@@ -115,17 +131,35 @@ pub fn apply(conditions: &mut Vec<Condition>, findings: &[Finding], generation: 
             Verdict::False => ConditionStatus::False,
             Verdict::Unknown => ConditionStatus::Unknown,
         };
-        let message = clip(&finding.message);
+        let message = clip(&finding.message).into_owned();
         let desired = DesiredCondition::new(finding.condition, status, finding.reason.as_str(), message)
             .observed_generation(generation);
         changed |= k8s_controller::conditions::set(conditions, desired).is_changed();
     }
-    for abnormal in [WAITING, DRIFTED, NOTIFICATIONS_FAILING, RECONCILING, STALLED] {
+    for abnormal in ABNORMAL {
         if !findings.iter().any(|finding| finding.condition == abnormal) {
             changed |= k8s_controller::conditions::remove(conditions, abnormal);
         }
     }
     changed
+}
+
+/// Whether [`apply`] would change nothing. Asked of thousands of objects in every pass, of which next to none have changed, it
+/// makes nothing of its own.
+#[must_use]
+pub fn says(conditions: &[Condition], findings: &[Finding], generation: Option<i64>) -> bool {
+    let known = |type_: &str| conditions.iter().find(|condition| condition.type_ == type_);
+    let is_said = |finding: &Finding| {
+        known(finding.condition).is_some_and(|condition| {
+            condition.status == finding.verdict.as_str()
+                && condition.reason == finding.reason.as_str()
+                && condition.observed_generation == generation
+                && condition.message == *clip(&finding.message)
+        })
+    };
+    let is_over =
+        |abnormal: &str| known(abnormal).is_none() || findings.iter().any(|finding| finding.condition == abnormal);
+    findings.iter().all(is_said) && ABNORMAL.into_iter().all(is_over)
 }
 
 /// One change worth telling: fronts make a Kubernetes event or a line of it.
@@ -168,16 +202,16 @@ pub fn transitions(before: &[Condition], after: &[Condition]) -> Vec<Transition>
 }
 
 /// Cuts a message to what the API server and people bear: 1 KiB, at a character.
-fn clip(message: &str) -> String {
+fn clip(message: &str) -> Cow<'_, str> {
     const LIMIT: usize = 1024;
     if message.len() <= LIMIT {
-        return message.to_owned();
+        return message.into();
     }
     let end = (0..=LIMIT - 3)
         .rev()
         .find(|&at| message.is_char_boundary(at))
         .unwrap_or(0);
-    format!("{}...", &message[..end])
+    format!("{}...", &message[..end]).into()
 }
 
 #[cfg(test)]
@@ -199,8 +233,37 @@ mod tests {
     }
 
     #[test]
+    fn what_is_said_already_is_what_would_not_be_changed() {
+        let long = "ü".repeat(2000);
+        let words = [
+            vec![],
+            vec![Finding::holds(READY, Reason::Converged, "all is as declared")],
+            vec![Finding::fails(READY, Reason::Converged, "all is as declared")],
+            vec![Finding::holds(READY, Reason::Conflict, "all is as declared")],
+            vec![Finding::holds(READY, Reason::Converged, &long)],
+            vec![
+                Finding::unknown(READY, Reason::Converged, "all is as declared"),
+                Finding::holds(STALLED, Reason::NameTaken, "a model of that name exists"),
+            ],
+            vec![
+                Finding::holds(READY, Reason::Converged, "all is as declared"),
+                Finding::holds(ACCEPTED, Reason::Converged, "well-formed"),
+            ],
+        ];
+        for (before, of) in words.iter().flat_map(|it| [(it, Some(1)), (it, None)]) {
+            let mut said = Vec::new();
+            apply(&mut said, before, of);
+            for (after, now) in words.iter().flat_map(|it| [(it, Some(1)), (it, Some(2))]) {
+                let changes = apply(&mut said.clone(), after, now);
+                assert_eq!(says(&said, after, now), !changes, "{before:?} {after:?}");
+            }
+        }
+    }
+
+    #[test]
     fn a_long_message_is_cut_at_a_character() {
-        let clipped = clip(&"ü".repeat(2000));
+        let long = "ü".repeat(2000);
+        let clipped = clip(&long);
         assert!(clipped.len() <= 1024 && clipped.ends_with("..."));
     }
 }

@@ -6,7 +6,7 @@ use super::*;
 use crate::environment::EnvironmentKey;
 use crate::resources::TenantPin;
 
-pub(in crate::cluster) fn guarded<K: Kind>(object: Value) -> DeserializeGuard<K> {
+pub(in crate::cluster) fn guarded<K: Kind>(object: Value) -> Watched<K> {
     serde_json::from_value(object).expect("an object has metadata at least")
 }
 

@@ -39,12 +39,12 @@ fn of_pin(bench: &Bench, name: &str) -> Report {
 fn of_rollout(bench: &Bench) -> Report {
     let name = ObjectName::new("n", "production");
     let record = bench.store.record::<VersionRollout>(&name).unwrap();
-    Report::Rollout(RolloutReport {
+    Report::Rollout(Box::new(RolloutReport {
         name: name.name,
         spec_hash: record.object.spec_hash.clone(),
         findings: vec![Finding::holds(RECONCILING, Reason::Progressing, "wave all is open")],
         progress: None,
-    })
+    }))
 }
 
 /// External Secrets issues 4180 and 5045: while thousands were looked at again, what was new waited behind them.

@@ -316,7 +316,11 @@ struct Draft<'a> {
 impl<'a> Draft<'a> {
     /// Each pin by itself.
     fn of_pins(seen: &'a Observed, claims: &claims::Claims<'_>, course: Option<&Course<'a>>) -> Self {
-        let mut draft = Self::default();
+        let mut draft = Self {
+            standings: Vec::with_capacity(seen.pins.len()),
+            followers: Vec::with_capacity(course.map_or(0, |_| seen.pins.len())),
+            ..Self::default()
+        };
         for (place, pin) in seen.pins.iter().enumerate() {
             let owner = claims.owners.get(pin.spec.tenant.as_str());
             let standing = match (refusal(&pin.spec), owner) {
