@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::in_use;
-use super::kind::{KindName, ObjectName};
+use super::in_use::{self, RunningPasses};
+use super::kind::{Kind as _, KindName, ObjectName};
 use super::measured::{Passed, measured};
 use super::merge::status_patch;
 use super::queue::Asker;
@@ -62,6 +62,7 @@ pub(super) struct Passes {
     pub(super) askers: Arc<Askers>,
     pub(super) measures: Arc<Measures>,
     pub(super) looks: LastLooks,
+    pub(super) running: RunningPasses,
     pub(super) stop: CancellationToken,
 }
 
@@ -112,6 +113,8 @@ impl Passes {
     }
 
     async fn over_version(&self, name: ObjectName) -> Passed {
+        // Until what it has to say is handed over.
+        let _running = self.running.begin(&name);
         let Lookup::Found(object) = self.store.version(&name.namespace, &name.name) else {
             self.measures.cut(&name.to_string(), None);
             self.looks.forget(&name.namespace, &name.name);
@@ -176,7 +179,9 @@ impl Passes {
             return Passed::GONE;
         };
         // Before the reports are written: the statuses say what was.
-        let changed = in_use::changed(&self.store, &key, &pass);
+        let is_unsettled =
+            |name: &ObjectName| self.running.contains(name) || self.writer.is_due(ModelVersion::NAME, name);
+        let changed = in_use::changed(&self.store, &key, &pass, is_unsettled);
         for name in changed.into_iter().chain(in_use::unproved(&self.store, &key, &pass)) {
             self.askers.versions.ask(name);
         }

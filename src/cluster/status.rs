@@ -166,6 +166,11 @@ impl StatusWriter {
         }
     }
 
+    /// Whether something waits to be written to the object, or is being written.
+    pub(super) fn is_due(&self, kind: KindName, name: &ObjectName) -> bool {
+        lock(&self.lanes).knows(&(kind, name.clone()))
+    }
+
     /// The lane of a report; `None` where it changes nothing.
     fn lane<K: Stored, R: ReportOf<K>>(&self, name: &ObjectName, report: &R, request: Option<&str>) -> Option<Lane> {
         let record = self.store.record::<K>(name)?;

@@ -101,6 +101,7 @@ impl Bench {
             writer: Arc::clone(&writer),
             askers,
             looks: Default::default(),
+            running: Default::default(),
             stop: CancellationToken::new(),
         };
         Self {
@@ -262,29 +263,26 @@ async fn a_report_is_not_dropped_while_an_older_one_is_about_to_be_written() {
     assert!(flushed.is_err(), "the newer report waits to be written");
 }
 
-#[tokio::test]
-async fn a_version_is_looked_at_when_its_first_tenant_comes_or_its_last_one_goes() {
-    let bench = Bench::new(refuse_all()).await;
-    let sealed = |name: &str, number: i32, in_use: &str| {
-        let mut version = version(name, number);
-        version["status"] = json!({"sealed": true, "conditions": [{"type": "InUse", "status": in_use,
-            "reason": "Unused", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"}]});
-        version
-    };
-    bench.declare::<ModelVersion>(sealed("v1", 1, "True"));
-    bench.declare::<ModelVersion>(sealed("v2", 2, "False"));
-    let pin = |name: &str, environment: &str, holds: i32| {
+/// A version that is complete.
+fn sealed(name: &str, number: i32, in_use: &str) -> Value {
+    let mut version = version(name, number);
+    version["status"] = json!({"sealed": true, "conditions": [{"type": "InUse", "status": in_use,
+        "reason": "Unused", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"}]});
+    version
+}
+
+impl Bench {
+    /// A pin whose status says that its row holds a version.
+    fn pin(&self, name: &str, environment: &str, holds: i32) {
         let spec = json!({"instanceRef": {"name": "acme"}, "tenant": name, "environment": environment, "version": 2});
         let mut pin = object("TenantPin", name, &spec);
         pin["status"] = json!({"version": holds});
-        bench.declare::<TenantPin>(pin);
-    };
-    let key = EnvironmentKey {
-        namespace: "n".to_owned(),
-        instance: "acme".to_owned(),
-        environment: "staging".to_owned(),
-    };
-    let changed_with = |rows: &[(&str, i32)], held: &[i32], moved: &[i32]| {
+        self.declare::<TenantPin>(pin);
+    }
+
+    /// The versions whose use a pass over `staging` changed that found pins on these versions, rows without a pin on those,
+    /// and moved some.
+    fn changed(&self, rows: &[(&str, i32)], held: &[i32], moved: &[i32]) -> Vec<String> {
         let report = |&(name, version): &(&str, i32)| PinReport {
             name: name.to_owned(),
             spec_hash: String::new(),
@@ -302,22 +300,65 @@ async fn a_version_is_looked_at_when_its_first_tenant_comes_or_its_last_one_goes
             moved: moved.iter().copied().collect(),
             next: Next::Again,
         };
-        let names = super::in_use::changed(&bench.store, &key, &pass);
-        names.into_iter().map(|name| name.name).collect::<Vec<_>>()
-    };
-    let changed = |rows: &[(&str, i32)]| changed_with(rows, &[], &[]);
-    pin("one", "staging", 1);
-    pin("two", "staging", 1);
+        let key = EnvironmentKey {
+            namespace: "n".to_owned(),
+            instance: "acme".to_owned(),
+            environment: "staging".to_owned(),
+        };
+        let is_unsettled = |name: &ObjectName| self.passes.running.contains(name);
+        let names = super::in_use::changed(&self.store, &key, &pass, is_unsettled);
+        names.into_iter().map(|name| name.name).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_version_is_looked_at_when_its_first_tenant_comes_or_its_last_one_goes() {
+    let bench = Bench::new(refuse_all()).await;
+    bench.declare::<ModelVersion>(sealed("v1", 1, "True"));
+    bench.declare::<ModelVersion>(sealed("v2", 2, "False"));
+    let changed = |rows: &[(&str, i32)]| bench.changed(rows, &[], &[]);
+    bench.pin("one", "staging", 1);
+    bench.pin("two", "staging", 1);
     assert!(changed(&[("one", 1), ("two", 1)]).is_empty(), "nothing moved");
-    let of_rows = |held: &[i32]| changed_with(&[("one", 1), ("two", 1)], held, &[1, 2]);
+    let of_rows = |held: &[i32]| bench.changed(&[("one", 1), ("two", 1)], held, &[1, 2]);
     assert_eq!(of_rows(&[2]), ["v2"], "a row without a pin began to use it");
     assert_eq!(changed(&[("one", 2), ("two", 1)]), ["v2"], "the other is still in use");
     assert_eq!(changed(&[("one", 2), ("two", 2)]), ["v1", "v2"]);
     assert_eq!(
-        changed_with(&[("one", 2), ("two", 2)], &[1], &[]),
+        bench.changed(&[("one", 2), ("two", 2)], &[1], &[]),
         ["v2"],
         "a row without a pin still uses it"
     );
-    pin("elsewhere", "production", 1);
+    bench.pin("elsewhere", "production", 1);
     assert_eq!(changed(&[("one", 2), ("two", 2)]), ["v2"], "in use elsewhere");
+}
+
+#[tokio::test]
+async fn a_version_is_looked_at_again_where_rows_moved_while_its_pass_looked() {
+    let bench = Bench::new(refuse_all()).await;
+    for (name, number) in [("v1", 1), ("v2", 2)] {
+        bench.declare::<ModelVersion>(sealed(name, number, "True"));
+    }
+    bench.pin("one", "staging", 2);
+    bench.pin("two", "staging", 2);
+    let changed = |rows: &[(&str, i32)]| bench.changed(rows, &[], &[]);
+    // All come back to v1. Of that a pass over v1 saw nothing yet, and its status still says what was before all went.
+    let back = [("one", 1), ("two", 1)];
+    assert_eq!(changed(&back), ["v2"]);
+    let running = bench.passes.running.begin(&ObjectName::new("n", "v1"));
+    assert_eq!(changed(&back), ["v1", "v2"], "what it will say is stale");
+    assert!(changed(&[("one", 2), ("two", 2)]).is_empty(), "no row moved");
+    drop(running);
+    assert_eq!(changed(&back), ["v2"]);
+
+    // They went and came back before their statuses said so.
+    bench.declare::<ModelVersion>(sealed("v1", 1, "False"));
+    bench.pin("one", "staging", 1);
+    bench.pin("two", "staging", 1);
+    assert!(changed(&back).is_empty(), "by the statuses nobody moved");
+    assert_eq!(bench.changed(&back, &[], &[1, 2]), ["v1", "v2"]);
+    assert!(
+        bench.changed(&[], &[], &[1]).is_empty(),
+        "what was to move there and could not"
+    );
 }

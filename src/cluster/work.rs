@@ -15,6 +15,7 @@ use super::config_maps::ClusterConfigMaps;
 use super::definitions;
 use super::events::{Publisher, events};
 use super::health::Gates;
+use super::in_use::RunningPasses;
 use super::passes::{Askers, Passes};
 use super::queue::{Pace, Queue, queue};
 use super::secrets::ClusterSecrets;
@@ -47,28 +48,34 @@ pub(super) struct Queues {
     unreadable: Queue<(KindName, ObjectName)>,
 }
 
-/// What the watches of one scope need.
+/// What the watches need.
 struct Watching {
     client: kube::Client,
-    scope: Scope,
     store: Arc<Store>,
     askers: Arc<Askers>,
     gates: Gates,
 }
 
 impl Watching {
-    fn begin(&self, parts: &mut JoinSet<&'static str>) {
-        parts.spawn(named("the watch of OmniInstances", self.watch::<OmniInstance>()));
-        parts.spawn(named("the watch of ModelVersions", self.watch::<ModelVersion>()));
-        parts.spawn(named("the watch of TenantPins", self.watch::<TenantPin>()));
-        parts.spawn(named("the watch of VersionRollouts", self.watch::<VersionRollout>()));
-        parts.spawn(named("the watch of WaveApprovals", self.watch::<WaveApproval>()));
+    fn begin(&self, scopes: &[Scope], parts: &mut JoinSet<&'static str>) {
+        for scope in scopes {
+            parts.spawn(named("the watch of OmniInstances", self.watch::<OmniInstance>(scope)));
+            parts.spawn(named("the watch of ModelVersions", self.watch::<ModelVersion>(scope)));
+            parts.spawn(named("the watch of TenantPins", self.watch::<TenantPin>(scope)));
+            parts.spawn(named(
+                "the watch of VersionRollouts",
+                self.watch::<VersionRollout>(scope),
+            ));
+            parts.spawn(named("the watch of WaveApprovals", self.watch::<WaveApproval>(scope)));
+        }
+        let look = definitions::look(self.client.clone(), self.gates.clone());
+        parts.spawn(named("the look at the definitions", look));
     }
 
-    fn watch<K: Triggers + Stored>(&self) -> impl Future<Output = ()> + use<K> {
+    fn watch<K: Triggers + Stored>(&self, scope: &Scope) -> impl Future<Output = ()> + use<K> {
         watch::<K>(
             self.client.clone(),
-            self.scope.clone(),
+            scope.clone(),
             Arc::clone(&self.store),
             Arc::clone(&self.askers),
             self.gates.clone(),
@@ -116,21 +123,19 @@ pub(super) async fn work(
         askers: Arc::clone(&askers),
         measures: Arc::clone(&options.measures),
         looks: LastLooks::default(),
+        running: RunningPasses::default(),
         stop: stop.clone(),
     });
 
     // What always runs; dropped, and with that ended, when the lead is lost.
     let mut parts = JoinSet::new();
-    let watching = |scope| Watching {
+    let watching = Watching {
         client: client.clone(),
-        scope,
         store: Arc::clone(&store),
         askers: Arc::clone(&askers),
         gates: gates.clone(),
     };
-    scopes.into_iter().for_each(|scope| watching(scope).begin(&mut parts));
-    let look = definitions::look(client.clone(), gates.clone());
-    parts.spawn(named("the look at the definitions", look));
+    watching.begin(&scopes, &mut parts);
     tokio::select! {
         () = gates.all_open() => info!("every list is complete; passes begin"),
         () = stop.cancelled() => return Ok(()),

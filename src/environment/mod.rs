@@ -161,7 +161,7 @@ pub struct EnvironmentPass {
     pub rollouts: Vec<RolloutReport>,
     /// The versions that rows hold which take part in a rollout without a pin.
     pub held: BTreeSet<i32>,
-    /// The versions that such rows left or came to in this pass.
+    /// The versions that rows left or came to in this pass, also where it failed afterwards.
     pub moved: BTreeSet<i32>,
     /// One report an approval of these rollouts, sorted by name, but for those that are being deleted.
     pub approvals: Vec<ApprovalReport>,
@@ -196,13 +196,15 @@ pub async fn reconcile(world: &World, key: &EnvironmentKey) -> Option<Environmen
         Ok((mapping, _)) => mapping,
         Err(failure) => return Some(report::unseen(&declared, &failure)),
     };
-    match decide_and_write(world, key, &instance, &declared, mapping.as_ref()).await {
-        Ok(pass) => pass,
+    let mut moved = BTreeSet::new();
+    let pass = match decide_and_write(world, key, &instance, &declared, mapping.as_ref(), &mut moved).await {
+        Ok(pass) => pass?,
         Err(error) => {
             let failure = world.told(&instance, Failure::from(&error));
-            Some(report::unseen(&declared, &failure))
+            report::unseen(&declared, &failure)
         }
-    }
+    };
+    Some(EnvironmentPass { moved, ..pass })
 }
 
 /// A row that a pass would write now.
@@ -303,16 +305,16 @@ pub async fn abandoned(world: &World, namespace: &str, instance: &str) -> Vec<En
     keys.filter(|key| !Declared::of(world, key).any()).collect()
 }
 
-/// The steps from 4 on.
+/// The steps from 4 on. The versions that rows leave or come to are noted before they do.
 async fn decide_and_write(
     world: &World,
     key: &EnvironmentKey,
     instance: &Object<OmniInstanceSpec>,
     declared: &Declared,
     mapping: &dyn Mapping,
+    moved: &mut BTreeSet<i32>,
 ) -> Result<Option<EnvironmentPass>, MappingError> {
     let mut failed = act::Failed::default();
-    let mut moved = BTreeSet::new();
     let mut asked = act::Asked::default();
     let (mut begun, mut told) = (false, false);
     let mut round = 1;
@@ -345,15 +347,13 @@ async fn decide_and_write(
             decision.wake = [decision.wake, errands.wake(seen.now)].into_iter().flatten().min();
             let interval = instance.spec.interval.into();
             let pass = step("report").in_scope(|| report::report(&seen, &decision, &failed, interval));
-            return Ok(Some(EnvironmentPass { moved, ..pass }));
+            return Ok(Some(pass));
         }
         // A rollout that gets on is no quarrel over rows, and ends: each step happens once, and each check is asked once
         // after a move.
         let only_asks = decision.plan.flips.is_empty() && !decision.plan.questions.is_empty();
         round += usize::from(decision.plan.rollout.is_empty() && !only_asks);
-        if !decision.rows.is_empty() {
-            moved.extend(decision.plan.versions());
-        }
+        moved.extend(decision.plan.versions());
         let told = |failure| world.told(instance, failure);
         let outside = (world.clients.as_ref(), mapping);
         failed.add(act::carry_out(outside, &key.environment, &decision.plan).await, told);
