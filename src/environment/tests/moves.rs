@@ -20,7 +20,17 @@ async fn a_pin_writes_its_row_says_so_and_then_writes_no_more() {
     let mut witness = house.connection().await;
     let moved = "PRAGMA data_version";
     let before: i64 = sqlx::query_scalar(moved).fetch_one(&mut witness).await.unwrap();
-    assert_eq!(house.pass().await, first);
+    assert_eq!(Vec::from_iter(first.moved.clone()), [1]);
+    let again = house.pass().await;
+    assert!(again.moved.is_empty(), "{:?}", again.moved);
+    let moved_before = first.moved.clone();
+    assert_eq!(
+        EnvironmentPass {
+            moved: moved_before,
+            ..again
+        },
+        first
+    );
     let after: i64 = sqlx::query_scalar(moved).fetch_one(&mut witness).await.unwrap();
     assert_eq!(before, after, "the second pass wrote to the database");
 
@@ -30,6 +40,7 @@ async fn a_pin_writes_its_row_says_so_and_then_writes_no_more() {
         (moved.pins[0].version, moved.pins[0].previous_version),
         (Some(2), Some(1))
     );
+    assert_eq!(Vec::from_iter(moved.moved), [1, 2]);
     assert_eq!(house.row().await, Some(2));
 }
 
