@@ -66,13 +66,7 @@ pub(crate) struct Fleet {
     pins: usize,
     cold: Written,
     cold_loop: Looped,
-    flips: Vec<Written>,
-    loops: Vec<Looped>,
-    peak_kib: u64,
-    writes_afterwards: usize,
-    restarts: Vec<Restart>,
-    writes_of_restarts: usize,
-    rows_of_restarts: usize,
+    rounds: Counted,
     newcomers: Newcomers,
     rest: Rest,
 }
@@ -95,10 +89,10 @@ pub(crate) async fn measure() -> Fleet {
     for round in 0..ROUNDS {
         let before = std::mem::take(&mut now);
         now = rounds.flip(&operator, [2, 1][round % 2]).await;
-        rounds.peak_kib = rounds.peak_kib.max(memory_kib(operator.process.id(), "VmHWM:"));
+        rounds.counted.peak_kib = rounds.counted.peak_kib.max(memory_kib(operator.process.id(), "VmHWM:"));
         bed.end(operator);
         for statuses in [&before, &now] {
-            rounds.loops.push(statuses::write(&bed.pins, statuses).await);
+            rounds.counted.loops.push(statuses::write(&bed.pins, statuses).await);
         }
         operator = rounds.restart(&format!("restart-{round}")).await;
     }
@@ -107,16 +101,7 @@ pub(crate) async fn measure() -> Fleet {
     statuses::write(&bed.pins, &nothing).await;
     let cold_loop = statuses::write(&bed.pins, &now).await;
     let operator = rounds.restart("restart-last").await;
-    let Rounds {
-        flips,
-        loops,
-        peak_kib,
-        writes_afterwards,
-        restarts,
-        writes_of_restarts,
-        rows_of_restarts,
-        ..
-    } = rounds;
+    let rounds = rounds.counted;
     let newcomers = newcomers::measure(&bed, pins).await;
     let rest = rest(&bed, pins, &operator).await;
     bed.end(operator);
@@ -125,13 +110,7 @@ pub(crate) async fn measure() -> Fleet {
         pins,
         cold,
         cold_loop,
-        flips,
-        loops,
-        peak_kib,
-        writes_afterwards,
-        restarts,
-        writes_of_restarts,
-        rows_of_restarts,
+        rounds,
         newcomers,
         rest,
     }
@@ -148,9 +127,8 @@ impl Written {
 }
 
 /// Flips, loops and restarts, as far as they have been.
-struct Rounds<'a> {
-    bed: &'a Bed,
-    pins: usize,
+#[derive(Debug, Default)]
+struct Counted {
     flips: Vec<Written>,
     loops: Vec<Looped>,
     peak_kib: u64,
@@ -160,18 +138,19 @@ struct Rounds<'a> {
     rows_of_restarts: usize,
 }
 
+/// An environment that is flipped and restarted over and over.
+struct Rounds<'a> {
+    bed: &'a Bed,
+    pins: usize,
+    counted: Counted,
+}
+
 impl<'a> Rounds<'a> {
     fn new(bed: &'a Bed, pins: usize) -> Self {
         Self {
             bed,
             pins,
-            flips: Vec::new(),
-            loops: Vec::new(),
-            peak_kib: 0,
-            writes_afterwards: 0,
-            restarts: Vec::new(),
-            writes_of_restarts: 0,
-            rows_of_restarts: 0,
+            counted: Counted::default(),
         }
     }
 
@@ -182,10 +161,12 @@ impl<'a> Rounds<'a> {
         let cpu_before = cpu_seconds(operator.process.id());
         let sent = self.bed.roll_out(version).await;
         let written = books.until_written(self.pins).await;
-        self.flips.push(Written::since(sent, &written, operator, cpu_before));
+        self.counted
+            .flips
+            .push(Written::since(sent, &written, operator, cpu_before));
         books.until_quiet().await;
         tokio::time::sleep(AFTERWARDS).await;
-        self.writes_afterwards += books.read().len();
+        self.counted.writes_afterwards += books.read().len();
         let statuses = statuses::read(&self.bed.pins).await;
         hold_right(&statuses, self.pins, version);
         assert_eq!(self.bed.tenants_on(version), self.pins);
@@ -197,9 +178,9 @@ impl<'a> Rounds<'a> {
         let mut books = self.bed.books();
         let rows = self.bed.rows_written().await;
         let (operator, restart) = restart::measure(self.bed, name).await;
-        self.restarts.push(restart);
-        self.writes_of_restarts += books.read().len();
-        self.rows_of_restarts += self.bed.rows_written().await.abs_diff(rows);
+        self.counted.restarts.push(restart);
+        self.counted.writes_of_restarts += books.read().len();
+        self.counted.rows_of_restarts += self.bed.rows_written().await.abs_diff(rows);
         operator
     }
 }
@@ -252,7 +233,7 @@ impl Fleet {
     pub(crate) fn tell(&self, table: &mut Table) {
         self.tell_statuses(table);
         let zero = "  its writes to the API server afterwards";
-        table.none(zero, self.writes_afterwards);
+        table.none(zero, self.rounds.writes_afterwards);
         self.tell_restarts(table);
         self.tell_newcomers(table);
         self.tell_rest(table);
@@ -267,8 +248,8 @@ impl Fleet {
         let cold = format!("{pins} pins from cold: from the start of the process to the last status");
         let looped = self.cold_loop.list + self.cold_loop.patches;
         against(&cold, self.cold.took.as_secs_f64(), looped.as_secs_f64());
-        let flip = median(self.flips.iter(), |it| it.took.as_secs_f64());
-        let looped = median(self.loops.iter(), |it| it.patches.as_secs_f64());
+        let flip = median(self.rounds.flips.iter(), |it| it.took.as_secs_f64());
+        let looped = median(self.rounds.loops.iter(), |it| it.patches.as_secs_f64());
         let after = format!("{pins} pins after a flip: from the edit of the rollout to the last status");
         against(&after, flip.took.as_secs_f64(), looped.patches.as_secs_f64());
         for (what, written) in [
@@ -281,7 +262,7 @@ impl Fleet {
         }
         let own = [self.cold.cpu_seconds, flip.cpu_seconds].map(seconds).join(", ");
         table.value("  its processor time, from cold and after a flip", own);
-        let peak = self.peak_kib as f64 * 1024.0;
+        let peak = self.rounds.peak_kib as f64 * 1024.0;
         table.ratio(
             "  its peak memory",
             format!("{:.1} MB", peak / 1e6),
@@ -292,7 +273,7 @@ impl Fleet {
     }
 
     fn tell_restarts(&self, table: &mut Table) {
-        let restart = median(self.restarts.iter(), |it| it.idle_after.as_secs_f64());
+        let restart = median(self.rounds.restarts.iter(), |it| it.idle_after.as_secs_f64());
         let (took, may) = (restart.idle_after.as_secs_f64(), RESTART.as_secs_f64());
         table.ratio(
             &format!(
@@ -305,12 +286,12 @@ impl Fleet {
             Goal::AtMost(1.0),
         );
         table.value("  its processor time", seconds(restart.cpu_seconds));
-        let restarts = self.restarts.len();
+        let restarts = self.rounds.restarts.len();
         let writes = format!("  writes to the API server, {restarts} restarts");
-        table.none(&writes, self.writes_of_restarts);
+        table.none(&writes, self.rounds.writes_of_restarts);
         table.none(
             "  writes to the application's tables and the ledger",
-            self.rows_of_restarts,
+            self.rounds.rows_of_restarts,
         );
     }
 
