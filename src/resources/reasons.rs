@@ -1,5 +1,7 @@
 //! Why a condition is as it is: the closed set of reasons, each with what it means, where it comes from and what a
 //! person can do. `docs/reasons.md` is made from it.
+//!
+//! It is long since it is one table: its order is the documentation's, and the compiler holds the set to be closed.
 
 macro_rules! reasons {
     ($($(#[doc = $doc:literal])+ $name:ident { cause: $cause:literal, remedy: $remedy:literal $(,)? })+) => {

@@ -4,8 +4,10 @@ mod claims;
 #[cfg(test)]
 mod laws;
 mod news;
+mod plan;
 mod rollout;
 mod row;
+mod standing;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -16,12 +18,12 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::observe::{Holder, Observed};
-use crate::ports::{
-    Claim, Flip, Move, Object, Order, PinEvent, Question, RolloutEvent, RowRemoval, Unproved, WaveOfFlip,
-};
-use crate::resources::{Hold, LastingFreeze, Requires, TenantPinSpec};
+use crate::ports::{Object, PinEvent};
+use crate::resources::TenantPinSpec;
 
 pub(super) use news::{Errand, Errands, errands};
+use plan::Flips;
+pub(super) use plan::{Plan, is_of_rollout};
 pub(super) use rollout::back::what_it_had;
 use rollout::back::{self, Back};
 pub(super) use rollout::{
@@ -30,6 +32,7 @@ pub(super) use rollout::{
 };
 use rollout::{Course, Follower};
 pub(super) use row::{Member, Row, advance};
+pub(super) use standing::{Kept, Lacking, NotReturned, Standing};
 
 /// The reason of a flip that a pin's `spec.version` asks for, as the ledger has it.
 pub(super) const BY_SPEC: &str = "spec.version";
@@ -67,189 +70,6 @@ pub(super) struct Decision {
     pub(super) wake: Option<Timestamp>,
     /// Something is awaited that comes without a time: a version that is being cut, evidence from another environment.
     pub(super) awaits: bool,
-}
-
-/// What is to be written, in this order.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Plan {
-    /// Changes by another hand to put on record: tenant, what the ledger held, what the row holds, the wish.
-    pub(super) outside: Vec<(String, Option<i32>, Option<i32>, i32)>,
-    /// Claims to set or to change.
-    pub(super) claims: Vec<Claim>,
-    /// Tenants whose claims are given up.
-    pub(super) releases: Vec<String>,
-    /// Rows to delete, with their claims.
-    pub(super) removals: Vec<RowRemoval>,
-    /// What happens to the rollout, to be put on record before rows move.
-    pub(super) rollout: Vec<RolloutEvent>,
-    /// Rows to move, one flip a version, reason and wave.
-    pub(super) flips: Vec<Flip>,
-    /// What is to be asked of the outside about tenants that have moved, and put on record.
-    pub(super) questions: Vec<Question>,
-}
-
-/// Where one pin stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Standing {
-    /// Its spec is refused.
-    Invalid(String),
-    /// It is being deleted; its row is left alone until it is gone.
-    Deleting,
-    /// Another pin has the claim.
-    Conflict {
-        /// The other, as `<namespace>/<name>`.
-        holder: String,
-        /// What became of it.
-        fate: Holder,
-    },
-    /// Its row holds what it wishes.
-    Pinned,
-    /// Its row is to be moved.
-    Moving,
-    /// The wished version is not declared, or not complete, yet.
-    NotComplete {
-        /// It is on record, so that somebody declared it.
-        declared: bool,
-    },
-    /// The wished version is retired.
-    Retired,
-    /// It has no version of its own, and no rollout is declared for its environment.
-    NoRollout,
-    /// It is as it may be now; something keeps it from its wish.
-    Kept(Kept),
-}
-
-/// What keeps a pin from its wish.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Kept {
-    /// Another hand changed its row.
-    ChangedOutside {
-        /// What the ledger says the row held.
-        was: Option<i32>,
-        /// The annotation's value that confirms the restoring.
-        confirm: String,
-    },
-    /// Its row holds a version that is not on record as complete.
-    UnknownCurrentVersion {
-        /// That version.
-        current: i32,
-    },
-    /// Its row holds what can be no version.
-    NoVersion {
-        /// What it holds, as text.
-        current: String,
-    },
-    /// It is on hold.
-    Held(Hold),
-    /// A person ordered it back, and nobody has lifted that since.
-    Ordered(Order),
-    /// Its rollout was rolled back, or a person ordered it back, and it cannot have what it had.
-    NotReturned(NotReturned),
-    /// It follows a rollout, and none of its waves selects it.
-    NotSelected {
-        /// The rollout, as `<namespace>/<name>`.
-        rollout: String,
-    },
-    /// It follows a rollout, and it is not its turn yet.
-    Queued {
-        /// The rollout, as `<namespace>/<name>`.
-        rollout: String,
-        /// The wave that it is in.
-        wave: String,
-    },
-    /// It follows a rollout whose wave has opened for it, and a freeze of some keeps it.
-    Frozen {
-        /// The rollout, as `<namespace>/<name>`.
-        rollout: String,
-        /// The freeze.
-        freeze: LastingFreeze,
-    },
-    /// Its row takes part in a rollout without a pin, and its labels are not known.
-    Unlabelled,
-    /// The evidence for the wished version does not hold any more, or there is none for this environment yet.
-    Unproved(Unproved),
-    /// The tenant has not run the version in the required environment for as long as required.
-    RequirementNotMet(Requires, Lacking),
-}
-
-impl Kept {
-    /// Whether it is kept by what its rollout waits for, and is left out of nothing.
-    pub(super) const fn moves_with_its_wave(&self) -> bool {
-        matches!(
-            self,
-            Self::Queued { .. } | Self::Frozen { .. } | Self::Unproved(_) | Self::Unlabelled
-        )
-    }
-}
-
-/// Why a tenant that is to go back cannot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum NotReturned {
-    /// It had no row.
-    HadNone,
-    /// What it had is retired.
-    Retired(i32),
-    /// What it had is not on record as complete.
-    NotComplete(i32),
-}
-
-/// What the ledger lacks of the evidence for a version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Lacking {
-    /// It runs since a time, and will have run for long enough at another; both by the database's clock.
-    Until {
-        /// Since when.
-        since: Timestamp,
-        /// Enough at this time.
-        enough: Timestamp,
-    },
-    /// It ran, but never for long enough without a break, and does not run now.
-    Run,
-    /// No recorded event put it there.
-    Start,
-}
-
-impl Plan {
-    /// Whether nothing is to be written.
-    pub(super) fn is_empty(&self) -> bool {
-        self.outside.is_empty()
-            && self.claims.is_empty()
-            && self.releases.is_empty()
-            && self.removals.is_empty()
-            && self.rollout.is_empty()
-            && self.flips.is_empty()
-            && self.questions.is_empty()
-    }
-
-    /// The versions that rows leave or come to.
-    pub(super) fn versions(&self) -> impl Iterator<Item = i32> {
-        let moves = self.flips.iter().flat_map(|flip| &flip.moves);
-        moves.flat_map(|one| one.from.into_iter().chain([one.to]))
-    }
-
-    /// Takes out everything that is for one of these tenants.
-    pub(super) fn leave_out(&mut self, out: impl Fn(&str) -> bool) {
-        self.outside.retain(|(tenant, ..)| !out(tenant));
-        self.claims.retain(|claim| !out(&claim.tenant));
-        self.releases.retain(|tenant| !out(tenant));
-        self.removals.retain(|removal| !out(&removal.tenant));
-        for flip in &mut self.flips {
-            flip.moves.retain(|one| !out(&one.tenant));
-        }
-        self.flips.retain(|flip| !flip.moves.is_empty());
-    }
-
-    /// Takes out what happens to the rollout, and every batch of its waves: no row moves on books that are not kept.
-    pub(super) fn leave_rollout(&mut self) {
-        self.rollout.clear();
-        self.questions.clear();
-        self.flips.retain(|flip| !is_of_rollout(flip));
-    }
-}
-
-/// Whether a flip rests on what is on record of the rollout.
-pub(super) fn is_of_rollout(flip: &Flip) -> bool {
-    flip.wave.is_some() || flip.reason == BY_ROLLED_BACK
 }
 
 /// Decides for all pins together.
@@ -393,41 +213,6 @@ impl<'a> Draft<'a> {
             let change = (row.tenant().to_owned(), was, row.holds, wish.unwrap_or_default());
             self.outside.push(change);
         }
-    }
-}
-
-/// Rows to move, by version, reason and wave; those that go back, each to its own version, are one batch.
-#[derive(Default)]
-struct Flips(BTreeMap<Batched, Vec<Move>>);
-
-/// What the rows of one flip have in common: the version that they get, but where each gets its own; the reason; the wave.
-type Batched = (Option<i32>, &'static str, Option<WaveOfFlip>);
-
-impl Flips {
-    fn add(&mut self, version: i32, reason: &'static str, wave: Option<WaveOfFlip>, row: &Row<'_>) {
-        self.0.entry((Some(version), reason, wave)).or_default().push(Move {
-            tenant: row.tenant().to_owned(),
-            from: row.holds,
-            to: version,
-        });
-    }
-
-    fn add_return(&mut self, version: i32, reason: &'static str, row: &Row<'_>) {
-        self.0.entry((None, reason, None)).or_default().push(Move {
-            tenant: row.tenant().to_owned(),
-            from: row.holds,
-            to: version,
-        });
-    }
-
-    fn of(self, environment: &str) -> Vec<Flip> {
-        let flips = self.0.into_iter().map(|((_, reason, wave), moves)| Flip {
-            environment: environment.to_owned(),
-            moves,
-            reason: reason.to_owned(),
-            wave,
-        });
-        flips.collect()
     }
 }
 
