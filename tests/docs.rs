@@ -239,7 +239,7 @@ fn the_rollout_of_the_page_on_checks_is_one_that_is_taken() {
     let rollout: VersionRollout = serde_saphyr::from_str(manifest).expect("it is a VersionRollout");
     assert_eq!(rollout_refusal(&rollout.spec), None);
     let names: Vec<&str> = rollout.spec.checks.iter().map(|it| it.name.as_str()).collect();
-    assert_eq!(names, ["errors", "smoke"]);
+    assert_eq!(names, ["errors", "smoke", "queries"]);
     assert_eq!(rollout.spec.on_failure, Some(OnFailure::RollBack));
 }
 

@@ -1,5 +1,5 @@
-//! Versions that a pass over an environment concerns: their use by tenants began or ended, or a pin began to wait until they
-//! are validated as the tenants there.
+//! Versions that a pass over an environment concerns: their use by tenants began or ended, a pin began to wait until they are
+//! validated as the tenants there, or a check of a wave wants to know something that their own passes ask.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -112,6 +112,17 @@ fn is_held(store: &Store, key: &EnvironmentKey, pass: &EnvironmentPass, version:
         || others.iter().any(holds)
 }
 
+/// The versions with these numbers.
+pub(super) fn numbered(store: &Store, key: &EnvironmentKey, numbers: &BTreeSet<i32>) -> Vec<ObjectName> {
+    if numbers.is_empty() {
+        return Vec::new();
+    }
+    let mut versions = store.versions(&key.namespace, &key.instance);
+    versions.retain(|it| numbers.contains(&it.spec.version));
+    let names = versions.iter().map(|it| ObjectName::new(&it.namespace, &it.name));
+    names.collect()
+}
+
 /// The versions that a pin began to wait for with this pass, since they are not validated yet as the tenants of its
 /// environment: their own passes would notice only after the interval. Once is enough: whatever keeps such a pass from
 /// validating them brings the next.
@@ -131,8 +142,5 @@ pub(super) fn unproved(store: &Store, key: &EnvironmentKey, pass: &EnvironmentPa
         let rollouts = store.rollouts(&key.namespace, &key.instance, &key.environment);
         awaited.extend(rollouts.iter().map(|rollout| rollout.spec.version));
     }
-    let mut versions = store.versions(&key.namespace, &key.instance);
-    versions.retain(|it| awaited.contains(&it.spec.version));
-    let names = versions.iter().map(|it| ObjectName::new(&it.namespace, &it.name));
-    names.collect()
+    numbered(store, key, &awaited)
 }

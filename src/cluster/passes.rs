@@ -182,7 +182,9 @@ impl Passes {
         let is_unsettled =
             |name: &ObjectName| self.running.contains(name) || self.writer.is_due(ModelVersion::NAME, name);
         let changed = in_use::changed(&self.store, &key, &pass, is_unsettled);
-        for name in changed.into_iter().chain(in_use::unproved(&self.store, &key, &pass)) {
+        let sought = in_use::numbered(&self.store, &key, &pass.sought);
+        let unproved = in_use::unproved(&self.store, &key, &pass);
+        for name in changed.into_iter().chain(unproved).chain(sought) {
             self.askers.versions.ask(name);
         }
         for report in pass.pins {

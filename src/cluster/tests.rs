@@ -2,6 +2,7 @@
 
 mod peers;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -298,6 +299,7 @@ impl Bench {
             pins: rows.iter().map(report).collect(),
             held: held.iter().copied().collect(),
             moved: moved.iter().copied().collect(),
+            sought: BTreeSet::new(),
             next: Next::Again,
         };
         let key = EnvironmentKey {

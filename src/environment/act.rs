@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use tracing::Instrument as _;
 
 use super::decide::{Plan, is_of_rollout};
+use super::validation;
 use crate::ports::{Claim, Clients, Failure, Flip, Mapping, MappingError, MappingErrorKind, Question, RowRemoval};
 
 /// How many locks a pass waits for before it leaves the rest of an effect to the next pass: enough to find two
@@ -59,7 +60,8 @@ impl Asked {
     }
 }
 
-/// Carries a plan out and returns what failed.
+/// Carries a plan out and returns what failed; `sought` takes in the versions whose own passes are to ask something for
+/// a check.
 ///
 /// A flip that finds a row moved, or its version no longer complete, has written nothing and failed nothing: the next
 /// look decides anew.
@@ -67,6 +69,7 @@ pub(super) async fn carry_out(
     (clients, mapping): (&dyn Clients, &dyn Mapping),
     environment: &str,
     plan: &Plan,
+    sought: &mut BTreeSet<i32>,
 ) -> Failed {
     let mut rollout = None;
     if !plan.rollout.is_empty() {
@@ -83,7 +86,8 @@ pub(super) async fn carry_out(
     }
     let tenants = write_rows(mapping, environment, effects).await;
     if rollout.is_none() && !plan.questions.is_empty() {
-        rollout = ask(clients, mapping, environment, &plan.questions).await;
+        let asked = ask((clients, mapping), environment, &plan.questions, sought).await;
+        rollout = asked.err().map(|error| Failure::from(&error));
     }
     Failed { tenants, rollout }
 }
@@ -91,19 +95,32 @@ pub(super) async fn carry_out(
 /// Asks all checks that are due, side by side, and puts the answers on record. A process that ends in between has asked, and
 /// knows nothing: the next one asks again.
 async fn ask(
-    clients: &dyn Clients,
-    mapping: &dyn Mapping,
+    (clients, mapping): (&dyn Clients, &dyn Mapping),
     environment: &str,
     questions: &[Question],
-) -> Option<Failure> {
+    sought: &mut BTreeSet<i32>,
+) -> Result<(), MappingError> {
     let span = tracing::info_span!(target: "wavepin::trace", "step", step = "ask_checks", checks = questions.len());
-    let asked = questions
-        .iter()
-        .map(|question| async { question.answered(clients.ask_check(question).await) });
-    let results = futures::future::join_all(asked).instrument(span).await;
+    let asked = questions.iter().map(|question| async move {
+        let (answer, seeks) = match question.check.validation {
+            Some(check) => validation::ask(mapping, question, check).await?,
+            None => (clients.ask_check(question).await, false),
+        };
+        Ok((question.answered(answer), seeks.then_some(question.version)))
+    });
+    let (mut results, mut failed) = (Vec::new(), None);
+    for one in futures::future::join_all(asked).instrument(span).await {
+        match one {
+            Ok((result, seeks)) => {
+                results.push(result);
+                sought.extend(seeks);
+            }
+            Err(error) => failed = Some(error),
+        }
+    }
     let span = tracing::info_span!(target: "wavepin::trace", "step", step = "record_checks");
-    let recorded = mapping.record_checks(environment, &results).instrument(span).await;
-    recorded.err().map(|error| Failure::from(&error))
+    mapping.record_checks(environment, &results).instrument(span).await?;
+    failed.map_or(Ok(()), Err)
 }
 
 /// Sends effects and returns what failed, by tenant.

@@ -15,6 +15,7 @@ mod report;
 mod scene;
 #[cfg(test)]
 mod tests;
+mod validation;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -163,6 +164,8 @@ pub struct EnvironmentPass {
     pub held: BTreeSet<i32>,
     /// The versions that rows left or came to in this pass, also where it failed afterwards.
     pub moved: BTreeSet<i32>,
+    /// The versions whose own passes are to ask Omni something for a check of a wave.
+    pub sought: BTreeSet<i32>,
     /// One report an approval of these rollouts, sorted by name, but for those that are being deleted.
     pub approvals: Vec<ApprovalReport>,
     /// When to look again.
@@ -180,7 +183,7 @@ pub struct EnvironmentPass {
 /// 6. Nothing to write: report, and name the time at which something changes by itself.
 ///    Before that, tell whoever is to be told what happened (`notify`), once a pass, and look again.
 /// 7. Write, one effect after the other, what happens to the rollout before the rows that move by it; ask the checks of its
-///    waves, side by side; and look again at what came of it (4). An effect that failed is told on the pins that it was for, and is not tried twice in one
+///    waves, side by side (`validation`: what asks Omni is left to the version's own pass); and look again at what came of it (4). An effect that failed is told on the pins that it was for, and is not tried twice in one
 ///    pass.
 pub async fn reconcile(world: &World, key: &EnvironmentKey) -> Option<EnvironmentPass> {
     let declared = Declared::of(world, key);
@@ -196,15 +199,16 @@ pub async fn reconcile(world: &World, key: &EnvironmentKey) -> Option<Environmen
         Ok((mapping, _)) => mapping,
         Err(failure) => return Some(report::unseen(&declared, &failure)),
     };
-    let mut moved = BTreeSet::new();
-    let pass = match decide_and_write(world, key, &instance, &declared, mapping.as_ref(), &mut moved).await {
+    let (mut moved, mut sought) = (BTreeSet::new(), BTreeSet::new());
+    let others = (&mut moved, &mut sought);
+    let pass = match decide_and_write(world, key, &instance, &declared, mapping.as_ref(), others).await {
         Ok(pass) => pass?,
         Err(error) => {
             let failure = world.told(&instance, Failure::from(&error));
             report::unseen(&declared, &failure)
         }
     };
-    Some(EnvironmentPass { moved, ..pass })
+    Some(EnvironmentPass { moved, sought, ..pass })
 }
 
 /// A row that a pass would write now.
@@ -305,14 +309,14 @@ pub async fn abandoned(world: &World, namespace: &str, instance: &str) -> Vec<En
     keys.filter(|key| !Declared::of(world, key).any()).collect()
 }
 
-/// The steps from 4 on. The versions that rows leave or come to are noted before they do.
+/// The steps from 4 on. The versions that rows leave or come to are noted before they do, and those that are to be asked about.
 async fn decide_and_write(
     world: &World,
     key: &EnvironmentKey,
     instance: &Object<OmniInstanceSpec>,
     declared: &Declared,
     mapping: &dyn Mapping,
-    moved: &mut BTreeSet<i32>,
+    (moved, sought): (&mut BTreeSet<i32>, &mut BTreeSet<i32>),
 ) -> Result<Option<EnvironmentPass>, MappingError> {
     let mut failed = act::Failed::default();
     let mut asked = act::Asked::default();
@@ -356,7 +360,8 @@ async fn decide_and_write(
         moved.extend(decision.plan.versions());
         let told = |failure| world.told(instance, failure);
         let outside = (world.clients.as_ref(), mapping);
-        failed.add(act::carry_out(outside, &key.environment, &decision.plan).await, told);
+        let done = act::carry_out(outside, &key.environment, &decision.plan, sought).await;
+        failed.add(done, told);
     }
 }
 

@@ -36,6 +36,7 @@ pub(super) fn unseen(declared: &Declared, failure: &Failure) -> EnvironmentPass 
         rollouts: rollout::unseen(&declared.rollouts, failure),
         held: BTreeSet::new(),
         moved: BTreeSet::new(),
+        sought: BTreeSet::new(),
         approvals: approvals::unseen(&declared.approvals, failure),
         next: failure.next,
     }
@@ -54,6 +55,7 @@ pub(super) fn suspended(declared: &Declared, instance: &Object<OmniInstanceSpec>
         rollouts: rollout::suspended(&declared.rollouts, &text),
         held: BTreeSet::new(),
         moved: BTreeSet::new(),
+        sought: BTreeSet::new(),
         approvals: approvals::suspended(&declared.approvals, &text),
         next: Next::After(LOOK_AGAIN),
     }
@@ -104,6 +106,7 @@ pub(super) fn report(seen: &Observed, decision: &Decision, failed: &Failed, inte
         rollouts: rollout::report(seen, decision, failed),
         held: held.copied().collect(),
         moved: BTreeSet::new(),
+        sought: BTreeSet::new(),
         approvals: approvals::report(seen, decision),
         next: next(seen.now, decision, failed, interval),
     }

@@ -275,7 +275,7 @@ impl EnvironmentView {
     }
 }
 
-const STEPS: [(IntentStep, &str); 12] = [
+const STEPS: [(IntentStep, &str); 13] = [
     (IntentStep::Model, "model"),
     (IntentStep::Branch, "branch"),
     (IntentStep::Git, "git"),
@@ -288,6 +288,7 @@ const STEPS: [(IntentStep, &str); 12] = [
     (IntentStep::Roles, "roles"),
     (IntentStep::Access, "access"),
     (IntentStep::Method, "method"),
+    (IntentStep::Tenant, "tenant"),
 ];
 
 const KINDS: [(PinEventKind, &str); 3] = [

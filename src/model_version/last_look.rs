@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use super::decide::Ending;
 use super::desired::Desired;
-use super::observe::Observed;
+use super::observe::{Observed, sought};
 use super::samples::Sample;
 use crate::ports::{DashboardRecord, DashboardRow, Object, Unproved, VersionRecord};
 use crate::resources::{ModelVersionSpec, OmniInstanceSpec};
@@ -38,6 +38,8 @@ pub(super) struct Basis {
     rows: Vec<DashboardRow>,
     /// Environments where a pin wishes the version, and of which there is no evidence yet.
     unproved: BTreeSet<String>,
+    /// Tenants as whom a check of a rollout wants its queries asked.
+    sought: BTreeSet<String>,
 }
 
 impl Basis {
@@ -60,6 +62,7 @@ impl Basis {
         let unproved = seen.samples.iter().filter(is_unproved);
         Some(Self {
             unproved: unproved.map(|(environment, _)| environment.clone()).collect(),
+            sought: sought(seen).map(str::to_owned).collect(),
             specs: [object.spec_hash.clone(), instance.spec_hash.clone()],
             requests: [object.requests.clone(), instance.requests.clone()],
             plan: desired.plan.clone(),

@@ -3,6 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use super::{DashboardRecord, VersionRecord};
 
 /// What evidence lacks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,5 +83,53 @@ impl Sampled {
     #[must_use]
     pub fn is_somewhere(&self) -> bool {
         *self != Self::Nowhere
+    }
+}
+
+/// What came of asking the queries of a version's tiles as one tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TenantEvidence {
+    /// The version that it is about, as it was: see [`basis_of`](Self::basis_of).
+    pub basis: String,
+    /// What was found.
+    pub found: TenantFound,
+}
+
+/// What was found in the queries of one tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TenantFound {
+    /// All of them are as they must be.
+    Right,
+    /// Some are not; how many, and the first.
+    Wrong(String),
+    /// The tenant has no embed user, so that nobody can ask as it.
+    NoUser,
+}
+
+impl TenantEvidence {
+    /// A hash of what such evidence rests on: what the version's own evidence does, or where it has none, as an adopted
+    /// one, its model and its dashboards.
+    #[must_use]
+    pub fn basis_of(record: &VersionRecord, dashboards: &BTreeMap<String, DashboardRecord>) -> String {
+        let evidence = record.evidence.as_ref().map(|it| (&it.basis, &it.schemas));
+        let files = record.model_state.as_ref().map(|it| &it.files);
+        let content = dashboards.values().map(|it| {
+            let content = it.state.as_ref().map(|it| &it.content);
+            (&it.slug, &it.ids.identifier, content)
+        });
+        let digest = Sha256::digest(json!([1, evidence, files, content.collect::<Vec<_>>()]).to_string());
+        digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// As the ledger has it.
+    #[must_use]
+    pub fn text(&self) -> String {
+        json!(self).to_string()
+    }
+
+    /// From what the ledger has; `None` for what another release wrote otherwise, which is as good as nothing.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
     }
 }

@@ -43,7 +43,7 @@ pub use clock::{Clock, SystemClock};
 pub use command::{Command, Order, Ordered, Scope};
 pub use config_maps::{ConfigMapError, ConfigMapRecord, ConfigMaps};
 pub use contract::{Contract, Difference};
-pub use evidence::{Evidence, Sampled, Unproved};
+pub use evidence::{Evidence, Sampled, TenantEvidence, TenantFound, Unproved};
 pub use existing::{Existing, ExistingDashboard, ExistingTenant};
 pub use failure::{CREDENTIAL_PACE, Failure, LOOK_AGAIN, SECRET_PACE, newer_release};
 pub use findings::{

@@ -162,6 +162,9 @@ pub enum IntentStep {
     /// How a dashboard is copied, where that is chosen or not the default; the subject is its slug, the result the method.
     /// Settled without being opened.
     Method,
+    /// The queries of all tiles, asked as a tenant of whom a check of a rollout wants to know it; the subject is the tenant,
+    /// the result a [`TenantEvidence`](super::TenantEvidence). Opened by the pass over the rollout's environment.
+    Tenant,
 }
 
 /// A mark made before a creating call is sent, and settled when its effect was seen.

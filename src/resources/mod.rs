@@ -51,7 +51,7 @@ pub use notify::{ChannelStatus, CloudEventsChannel, NotifyChannel, NotifyOn, Sla
 pub use omni_instance::{
     DashboardIdHolds, Management, MappingSpec, OmniInstance, OmniInstanceSpec, OmniInstanceStatus, SecretKeyRef,
 };
-pub use rollout_checks::{FailureBudget, OnFailure, PrometheusCheck, RolloutCheck, WebhookCheck};
+pub use rollout_checks::{FailureBudget, OnFailure, PrometheusCheck, RolloutCheck, ValidationCheck, WebhookCheck};
 pub use spec_hash::spec_hash;
 pub use tenant_pin::{Hold, PinDeletionPolicy, Requires, TenantPin, TenantPinSpec, TenantPinStatus};
 pub use validation::{ContentValidation, QueryMode, QueryValidation, TenantSample, Validation};

@@ -11,12 +11,13 @@ use serde_json::{Value, json};
 use super::check_url::CheckUrl;
 use super::{Allowance, HumanDuration, SecretKeyRef, VersionRolloutSpec};
 
-/// Something outside that is asked, again and again, how the tenants of a wave fare. Give exactly one of `prometheus` and `webhook`.
+/// Something that is asked, again and again, how the tenants of a wave fare. Give exactly one of `prometheus`, `webhook` and `validation`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[x_kube(validation = Rule::new("has(self.prometheus) != has(self.webhook)").message("a check asks exactly one of prometheus and webhook"))]
+#[x_kube(validation = Rule::new("[has(self.prometheus), has(self.webhook), has(self.validation)].filter(it, it).size() == 1").message("a check asks exactly one of prometheus, webhook and validation"))]
 #[x_kube(validation = Rule::new("duration(self.interval) >= duration('1s')").message("interval of a check must be 1s at least"))]
 #[x_kube(validation = Rule::new("duration(self.timeout) <= duration('10s') && duration(self.timeout) >= duration('100ms')").message("timeout of a check must be 100ms to 10s"))]
+#[x_kube(validation = Rule::new("!has(self.validation) || duration(self.timeout) == duration('5s')").message("timeout goes with prometheus and webhook"))]
 pub struct RolloutCheck {
     /// Its name, unique in the rollout.
     #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$"))]
@@ -28,7 +29,7 @@ pub struct RolloutCheck {
     #[serde(default = "three_times")]
     #[schemars(range(min = 1, max = 100))]
     pub failure_limit: u32,
-    /// For how long an answer is waited for, with all that is tried again: 100ms to 10s.
+    /// For how long an answer of `prometheus` or `webhook` is waited for, with all that is tried again: 100ms to 10s.
     #[serde(default = "five_seconds")]
     pub timeout: HumanDuration,
     /// An instant query that Prometheus, or what speaks its API, answers.
@@ -37,6 +38,9 @@ pub struct RolloutCheck {
     /// An address that is told which tenants have moved, and says how they fare.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook: Option<WebhookCheck>,
+    /// The queries of the version's tiles, asked in Omni as tenants of the wave.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation: Option<ValidationCheck>,
 }
 
 const fn a_minute() -> HumanDuration {
@@ -92,6 +96,20 @@ pub struct WebhookCheck {
     /// The Secret with what requests are signed with, as Standard Webhooks have it. Absent: they are not signed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<SecretKeyRef>,
+}
+
+/// As whom the queries of the version's tiles are asked, in the way that `validation.queries` of its ModelVersion says: what they may read, and whether they are planned or run. Where it says nothing they are planned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ValidationCheck {
+    /// How many tenants of the wave at most: the first by name of those who have moved and have an embed user.
+    #[serde(default = "three_tenants")]
+    #[schemars(range(min = 1, max = 50))]
+    pub max: u8,
+}
+
+const fn three_tenants() -> u8 {
+    3
 }
 
 /// How many tenants may fail. Above it `onFailure` says what follows. With neither number nor part nobody may.
@@ -153,8 +171,8 @@ fn refusal_of(check: &RolloutCheck) -> Result<(), String> {
     if !(1..=100).contains(&check.failure_limit) {
         return Err(format!(".failureLimit is {}; it must be 1 to 100", check.failure_limit));
     }
-    match (&check.prometheus, &check.webhook) {
-        (Some(prometheus), None) => {
+    match (&check.prometheus, &check.webhook, &check.validation) {
+        (Some(prometheus), None, None) => {
             let url = CheckUrl::parse(&prometheus.url).and_then(|url| url.instant_query());
             url.map_err(|why| format!(".prometheus.url {why}"))?;
             if prometheus.query.trim().is_empty() {
@@ -165,12 +183,19 @@ fn refusal_of(check: &RolloutCheck) -> Result<(), String> {
             }
             Ok(())
         }
-        (None, Some(webhook)) => {
+        (None, Some(webhook), None) => {
             let url = CheckUrl::parse(&webhook.url);
             url.map(drop).map_err(|why| format!(".webhook.url {why}"))
         }
-        (None, None) => Err(" asks nothing; give it prometheus or webhook".to_owned()),
-        (Some(_), Some(_)) => Err(" has both prometheus and webhook; make two checks of it".to_owned()),
+        (None, None, Some(validation)) if !(1..=50).contains(&validation.max) => {
+            Err(format!(".validation.max is {}; it must be 1 to 50", validation.max))
+        }
+        (None, None, Some(_)) if check.timeout != five_seconds() => {
+            Err(".timeout goes with prometheus and webhook; take it out".to_owned())
+        }
+        (None, None, Some(_)) => Ok(()),
+        (None, None, None) => Err(" asks nothing; give it prometheus, webhook or validation".to_owned()),
+        _ => Err(" has more than one of prometheus, webhook and validation; make a check of each".to_owned()),
     }
 }
 
@@ -180,10 +205,15 @@ pub(super) fn planned(spec: &VersionRolloutSpec, plan: &mut Value) {
         return;
     }
     let checks = spec.checks.iter().map(|check| {
-        json!({
+        let mut planned = json!({
             "name": check.name, "interval": check.interval, "failureLimit": check.failure_limit,
             "timeout": check.timeout, "prometheus": check.prometheus, "webhook": check.webhook,
-        })
+        });
+        // The word of a plan from before there was this kind of check stays.
+        if let Some(validation) = &check.validation {
+            planned["validation"] = json!(validation);
+        }
+        planned
     });
     plan["checks"] = checks.collect();
     if let Some(budget) = &spec.failure_budget {
@@ -228,7 +258,10 @@ mod tests {
     #[rstest]
     #[case(json!({"checks": [{"name": "a", "webhook": {"url": "https://x.example"}}, {"name": "a", "webhook": {"url": "https://x.example"}}]}), "\"a\" twice")]
     #[case(json!({"checks": [{"name": "a"}]}), "spec.checks[0] asks nothing")]
-    #[case(json!({"checks": [{"name": "a", "webhook": {"url": "https://x.example"}, "prometheus": {"url": "https://x.example", "query": "up", "max": 1}}]}), "both")]
+    #[case(json!({"checks": [{"name": "a", "webhook": {"url": "https://x.example"}, "prometheus": {"url": "https://x.example", "query": "up", "max": 1}}]}), "more than one")]
+    #[case(json!({"checks": [{"name": "a", "validation": {}, "webhook": {"url": "https://x.example"}}]}), "more than one")]
+    #[case(json!({"checks": [{"name": "a", "validation": {"max": 0}}]}), "validation.max is 0")]
+    #[case(json!({"checks": [{"name": "a", "timeout": "9s", "validation": {}}]}), "timeout goes with")]
     #[case(json!({"checks": [{"name": "a", "interval": "500ms", "webhook": {"url": "https://x.example"}}]}), "interval is 500ms")]
     #[case(json!({"checks": [{"name": "a", "timeout": "11s", "webhook": {"url": "https://x.example"}}]}), "timeout is 11s")]
     #[case(json!({"checks": [{"name": "a", "failureLimit": 0, "webhook": {"url": "https://x.example"}}]}), "failureLimit is 0")]
@@ -264,13 +297,15 @@ mod tests {
             with(|it| it["failureBudget"]["wave"] = json!("3%")),
             with(|it| it["failureBudget"]["total"] = json!(1)),
             with(|it| it["onFailure"] = json!("RollBack")),
+            with(|it| it["checks"][0] = json!({"name": "smoke", "validation": {}})),
+            with(|it| it["checks"][0] = json!({"name": "smoke", "validation": {"max": 5}})),
         ];
         assert_eq!(
             words[0], "1-735e15f3bafc9c16",
             "a new release must not void what was seen under an older one"
         );
         let different: BTreeSet<&String> = words.iter().chain([&plain]).collect();
-        assert_eq!(different.len(), 11, "{words:?}");
+        assert_eq!(different.len(), 13, "{words:?}");
         assert_eq!(with(|it| it["onFailure"] = json!("Pause")), words[0]);
         assert_eq!(with(|it| it["checks"][0]["interval"] = json!("1m")), words[0]);
     }

@@ -96,6 +96,13 @@ fn with(mut manifest: Value, path: &str, value: Value) -> Value {
 /// Checks and budgets that are refused: the field, and the reason.
 fn refused_checks() -> Vec<(Value, &'static str, &'static str)> {
     let of = |path: &str, value: Value| with(checked(), &format!("/spec{path}"), value);
+    let queries = |validation| {
+        with(
+            of("/checks/0/prometheus", Value::Null),
+            "/spec/checks/0/validation",
+            validation,
+        )
+    };
     let webhook = json!({"url": "https://checks.example"});
     vec![
         (
@@ -106,12 +113,27 @@ fn refused_checks() -> Vec<(Value, &'static str, &'static str)> {
         (
             of("/checks/0/prometheus", Value::Null),
             "spec.checks[0]",
-            "exactly one of prometheus and webhook",
+            "exactly one of prometheus, webhook and validation",
         ),
         (
             of("/checks/0/webhook", webhook),
             "spec.checks[0]",
-            "exactly one of prometheus and webhook",
+            "exactly one of prometheus, webhook and validation",
+        ),
+        (
+            of("/checks/1/validation", json!({})),
+            "spec.checks[1]",
+            "exactly one of prometheus, webhook and validation",
+        ),
+        (
+            with(queries(json!({})), "/spec/checks/0/timeout", json!("9s")),
+            "spec.checks[0]",
+            "timeout goes with prometheus and webhook",
+        ),
+        (
+            queries(json!({"max": 51})),
+            "validation.max",
+            "less than or equal to 50",
         ),
         (
             of("/checks/0/interval", json!("999ms")),

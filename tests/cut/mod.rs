@@ -22,4 +22,5 @@ mod refreshed;
 mod refusals;
 mod renames;
 mod restored;
+mod sought;
 pub(crate) mod whole;

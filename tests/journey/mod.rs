@@ -21,6 +21,7 @@ mod rights;
 mod rotated;
 mod rows;
 pub(crate) mod secrets;
+mod sought;
 pub(crate) mod waves;
 mod whole;
 mod worst_order;

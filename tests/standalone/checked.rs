@@ -88,6 +88,39 @@ async fn others_follow_the_canary_when_its_checks_have_passed_and_not_before() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn others_follow_when_the_queries_of_the_canary_were_asked_and_are_right() {
+    let bench = at_rest().await;
+    roll_out(
+        &bench,
+        "  checks:\n    - {name: queries, interval: 1s, validation: {max: 1}}\n",
+    );
+    let plans = || {
+        let requests = bench.simulator.requests();
+        requests.iter().filter(|it| it.path.ends_with("/query/run")).count()
+    };
+    let held = bench.apply(&[]).ended_with(3);
+    assert!(
+        held.stdout
+            .contains("VersionRollout/production: Waiting (CheckUnknown)")
+            && held.stdout.contains("has yet to ask as globex"),
+        "{}",
+        held.stdout
+    );
+    assert_eq!(both(&bench).await, pair("2", "1"));
+    // The environment's pass has woken the version's, in the same run.
+    let asked = plans();
+    assert!(asked > 0, "{}", held.stdout);
+    applied(&bench);
+    assert_eq!(both(&bench).await, pair("2", "2"));
+    assert_eq!(plans(), 2 * asked, "as one tenant of each wave");
+    let answers = "SELECT wave || ' ' || outcome FROM wavepin_rollout_check ORDER BY id";
+    assert_eq!(
+        bench.ask(answers).await,
+        ["canary Unknown", "canary Passed", "rest Unknown", "rest Passed"]
+    );
+}
+
 /// A webhook that must not fail twice in a row.
 fn smoke_at(url: &str) -> String {
     format!(

@@ -238,7 +238,7 @@ impl Effect {
                 | Self::RecordDashboard(_)
                 | Self::PutFile { branch: Some(_), .. }
                 | Self::SettleIntent {
-                    step: IntentStep::Queries | IntentStep::Access,
+                    step: IntentStep::Queries | IntentStep::Access | IntentStep::Tenant,
                     ..
                 }
         )

@@ -12,7 +12,7 @@ mod told;
 
 use std::collections::BTreeSet;
 
-use super::{Ending, Step, View, evidence, mend};
+use super::{Ending, Step, View, evidence, mend, sought};
 use crate::model_version::desired::Cut;
 use crate::model_version::observe::Look;
 use crate::resources::conditions::Reason;
@@ -72,6 +72,7 @@ pub(super) fn complete(view: View<'_>) -> Option<Step> {
     };
     mended
         .or_else(|| accepted(view, &told))
+        .or_else(|| sought::asked(view).filter(|_| !drift.as_ref().is_some_and(Drift::harms)))
         .or(in_vain)
         .or_else(|| unfit.or(drift.map(Ending::Drifted)).map(Step::End))
 }

@@ -87,6 +87,25 @@ pub(super) fn judged(view: View<'_>, cut: &Cut) -> Result<Judgement, Step> {
     })
 }
 
+/// What Omni finds in an adopted version: its tenants have it already.
+pub(super) fn adopted(view: View<'_>, model: &str) -> Result<BTreeSet<Finding>, Step> {
+    let Some(documents) = view.seen.findings.get(model) else {
+        return Err(Step::Look(Look::Findings(model.to_owned())));
+    };
+    let own = view.seen.dashboards.values();
+    let slugs: BTreeMap<&str, &str> = own.map(|it| (it.ids.identifier.as_str(), it.slug.as_str())).collect();
+    Ok(findings::of(documents, &slugs, &slugs))
+}
+
+/// The tiles of which something is let pass, by slug and name: of an adopted version, whatever is found.
+pub(super) fn excused(view: View<'_>) -> Result<BTreeSet<(String, String)>, Step> {
+    match (view.cut(), view.record().and_then(|it| it.model_id.as_ref())) {
+        (Some(cut), _) => Ok(judged(view, cut)?.excused),
+        (None, Some(model)) => Ok(tiles_of(&adopted(view, model)?, |_| true)),
+        (None, None) => Ok(BTreeSet::new()),
+    }
+}
+
 fn tiles_of(found: &BTreeSet<Finding>, is_it: impl Fn(&Finding) -> bool) -> BTreeSet<(String, String)> {
     let tiles = found.iter().filter(|it| is_it(it));
     tiles

@@ -15,6 +15,7 @@
 //! | `access` | permits and settings of single dashboards |
 //! | `names` | that every rename found the name that it is about |
 //! | `queries` | that tiles' queries can be planned for those who ask them, and read what is theirs |
+//! | `sought` | likewise as single tenants, for whom a check of a rollout wants to know it |
 //! | `schemas` | the generated models that a refresh moves under it |
 //! | `judgement` | what is found in its dashboards, and what of it keeps them from viewers |
 //! | `found` | what is kept of that for people |
@@ -48,6 +49,7 @@ mod roles;
 #[cfg(test)]
 mod scene;
 mod schemas;
+mod sought;
 #[cfg(test)]
 mod tests;
 mod validation;

@@ -161,6 +161,38 @@ fn basis(view: View<'_>, asked: &QueryValidation, dashboard: &DashboardRecord, s
     digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// All that is wrong with the queries of the version's tiles, asked as one tenant; nothing inside where Omni knows no embed
+/// user of the tenant.
+pub(super) fn of_tenant(
+    view: View<'_>,
+    asked: &QueryValidation,
+    excused: &BTreeSet<(String, String)>,
+    tenant: &str,
+) -> Result<Option<Vec<Fault>>, Step> {
+    let user = match view.seen.embed_users.get(tenant) {
+        None => return Err(Step::Look(Look::EmbedUser(tenant.to_owned()))),
+        Some(None) => return Ok(None),
+        Some(Some(id)) => id.clone(),
+    };
+    let asker = Asker {
+        name: format!("tenant {tenant}"),
+        user: Some(user),
+        tenant: Some(tenant.to_owned()),
+        is_denied: false,
+    };
+    let mut faults = Vec::new();
+    for dashboard in view.seen.dashboards.values() {
+        faults.extend(of_dashboard(
+            view,
+            asked,
+            dashboard,
+            std::slice::from_ref(&asker),
+            excused,
+        )?);
+    }
+    Ok(Some(faults))
+}
+
 fn bound_to_none(asked: &QueryValidation) -> Vec<Asker> {
     let user = |id: &String, is_denied: bool| Asker {
         name: format!("user {id}"),
@@ -314,7 +346,7 @@ fn misrouted(view: View<'_>, asked: &QueryValidation, asker: &Asker, answer: &Qu
     let read = schemas(sql);
     let is_other = |schema: &&Schema| {
         let of = tenant_of(template, &schema.as_in(template));
-        of.is_some_and(|of| of != alike(tenant) && pinned(view).any(|it| alike(it) == of))
+        of.is_some_and(|of| of != alike(tenant) && known(view).any(|it| alike(it) == of))
     };
     if let Some(other) = read.iter().find(is_other) {
         return Some((
@@ -330,8 +362,10 @@ fn misrouted(view: View<'_>, asked: &QueryValidation, asker: &Asker, answer: &Qu
 }
 
 /// Every tenant who may be asked as, of whatever environment.
-fn pinned<'a>(view: View<'a>) -> impl Iterator<Item = &'a String> {
-    view.seen.samples.values().flat_map(|sample| &sample.tenants)
+fn known<'a>(view: View<'a>) -> impl Iterator<Item = &'a str> {
+    let sampled = view.seen.samples.values().flat_map(|sample| &sample.tenants);
+    let sought = view.seen.intents.keys().filter(|(step, _)| *step == IntentStep::Tenant);
+    sampled.chain(sought.map(|(_, tenant)| tenant)).map(String::as_str)
 }
 
 /// A query of one who must get nothing.

@@ -1,12 +1,11 @@
 //! All that is found in a version as it is now, for who asks: the same judgement as before a version is mapped, of all of
 //! it and in full.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::judgement::{Judgement, judged};
+use super::judgement::{self, Judgement, judged};
 use super::queries::Fault;
 use super::schemas::Stamps;
 use super::{Step, View, not_yet, queries};
@@ -103,7 +102,8 @@ pub fn validation(
         Some(cut) => of_cut(view, cut, &mut validated)?,
         None => {
             validated.checks.push(Check::Content);
-            validated.findings.extend(adopted(view, &model)?);
+            let found = judgement::adopted(view, &model)?.into_iter();
+            validated.findings.extend(found.map(|it| of_content(it, false)));
         }
     }
     if cut.is_some_and(Cut::keeps_secrets) {
@@ -232,15 +232,4 @@ pub(super) fn of_content(finding: findings::Finding, blocks: bool) -> Found {
         blocks,
         fingerprint: finding.fingerprint,
     }
-}
-
-/// What is found in adopted dashboards is what their tenants have already.
-fn adopted(view: View<'_>, model: &str) -> Result<Vec<Found>, Step> {
-    let Some(documents) = view.seen.findings.get(model) else {
-        return Err(Step::Look(Look::Findings(model.to_owned())));
-    };
-    let own = view.seen.dashboards.values();
-    let slugs: BTreeMap<&str, &str> = own.map(|it| (it.ids.identifier.as_str(), it.slug.as_str())).collect();
-    let found = findings::of(documents, &slugs, &slugs);
-    Ok(found.into_iter().map(|it| of_content(it, false)).collect())
 }

@@ -74,6 +74,7 @@ impl Engine {
         };
         let mut concerned = self.wrongly_unused(&key, &pass);
         concerned.extend(self.unproved(&key, &pass));
+        concerned.extend(self.numbered(&key, &pass.sought));
         let mut state = self.state();
         let state = &mut *state;
         let mut rows_moved = false;
@@ -93,7 +94,7 @@ impl Engine {
         let of_rollouts = pass.rollouts.iter().flat_map(|rollout| rollout.findings.clone());
         let findings: Vec<Finding> = of_pins.chain(of_rollouts).collect();
         self.settle(state, Key::Environment(key.clone()), pass.next, &findings);
-        // Evidence for other environments, and use for versions that thought themselves unused.
+        // Evidence for other environments, use for versions that thought themselves unused, what checks want to know.
         state.wake(|other, _| match other {
             Key::Instance(_) => false,
             Key::Version(id) => concerned.contains(id),
@@ -122,9 +123,15 @@ impl Engine {
             let rollouts = self.declared.rollouts(&key.namespace, &key.instance, &key.environment);
             awaited.extend(rollouts.iter().map(|rollout| rollout.spec.version));
         }
+        drop(state);
+        self.numbered(key, &awaited)
+    }
+
+    /// The versions with these numbers.
+    fn numbered(&self, key: &EnvironmentKey, numbers: &BTreeSet<i32>) -> BTreeSet<Id> {
         let versions = self.declared.versions(&key.namespace, &key.instance);
-        let awaited = versions.iter().filter(|it| awaited.contains(&it.spec.version));
-        awaited.map(|it| id_of(it)).collect()
+        let named = versions.iter().filter(|it| numbers.contains(&it.spec.version));
+        named.map(|it| id_of(it)).collect()
     }
 
     /// Versions that a row points at and whose condition does not say so yet.

@@ -96,7 +96,7 @@ impl Counted {
             ),
             checks: book.counter(
                 "wavepin_rollout_checks",
-                "Checks of rollouts that were asked, by what was asked (prometheus, webhook) and by what was answered: \
+                "Checks of rollouts that were asked over HTTP, by what was asked (prometheus, webhook) and by what was answered: \
                  passed, failed, unknown (no answer, or none that can be used)",
                 ["kind", "result"],
             ),

@@ -1,0 +1,268 @@
+//! The check of a wave that asks the version's queries as tenants of the wave.
+//!
+//! To ask takes a call to Omni for each tile and tenant, for minutes, and a pass over an environment must not depend on Omni.
+//! So it only says in the ledger as whom it wants to know it; the version's own pass asks, and puts what it finds there
+//! ([`IntentStep::Tenant`]). Until then the answer is unknown.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::ports::{
+    Answer, Intent, IntentStep, Mapping, MappingError, Question, TenantEvidence, TenantFound, VersionRecord,
+};
+use crate::resources::ValidationCheck;
+
+/// Of so many tenants for each that is wanted it is asked whether they have an embed user.
+const LOOKED_FOR: usize = 10;
+
+/// What is known, and what is to be asked.
+#[derive(Debug, PartialEq, Eq)]
+struct Judged {
+    answer: Answer,
+    /// As whom the version's pass is to ask, or to ask again.
+    to_ask: Vec<String>,
+}
+
+/// Answers such a check by the ledger, and whether the version's pass has something to ask now.
+pub(super) async fn ask(
+    mapping: &dyn Mapping,
+    question: &Question,
+    check: ValidationCheck,
+) -> Result<(Answer, bool), MappingError> {
+    let version = question.version;
+    let versions = mapping.versions().await?;
+    let Some(record) = versions.get(&version) else {
+        return Ok((Answer::unknown(format!("version {version} is not recorded")), false));
+    };
+    let basis = TenantEvidence::basis_of(record, &mapping.dashboards(version).await?);
+    let mut intents = mapping.intents(version).await?;
+    intents.retain(|it| it.step == IntentStep::Tenant);
+    let intents: BTreeMap<&str, &Intent> = intents.iter().map(|it| (it.subject.as_str(), it)).collect();
+    let Judged { answer, to_ask } = judged(question, usize::from(check.max), record, &basis, &intents);
+    for tenant in &to_ask {
+        mapping
+            .open_intent(version, IntentStep::Tenant, tenant, question.asked_at)
+            .await?;
+    }
+    Ok((answer, !to_ask.is_empty()))
+}
+
+/// What the ledger says of the first tenants of the wave who can be asked as. Whoever was found wrong is asked again for the
+/// next answer, so that none counts twice; who was found right stays so while the version is what it was.
+fn judged(
+    question: &Question,
+    most: usize,
+    record: &VersionRecord,
+    basis: &str,
+    intents: &BTreeMap<&str, &Intent>,
+) -> Judged {
+    let version = question.version;
+    if let Some(why) = record.evidence.as_ref().and_then(|it| it.void.as_deref()) {
+        let why = format!("the evidence for version {version} does not hold ({why}): its ModelVersion says what to do");
+        return Judged::unknown(why, Vec::new());
+    }
+    let (mut right, mut pending, mut without_user, mut to_ask) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut wrong: BTreeMap<&str, String> = BTreeMap::new();
+    for tenant in question.tenants.iter().take(most * LOOKED_FOR) {
+        if right.len() + pending.len() + wrong.len() == most {
+            break;
+        }
+        let tenant = tenant.as_str();
+        let intent = intents.get(tenant);
+        let known = intent.and_then(|it| TenantEvidence::parse(it.result.as_ref()?));
+        match known.filter(|it| it.basis == basis).map(|it| it.found) {
+            Some(TenantFound::Right) => right.push(tenant),
+            Some(TenantFound::NoUser) => without_user.push(tenant.to_owned()),
+            Some(TenantFound::Wrong(what)) => {
+                wrong.insert(tenant, what);
+                to_ask.push(tenant.to_owned());
+            }
+            None => {
+                pending.push(tenant);
+                if intent.is_none_or(|it| it.result.is_some()) {
+                    to_ask.push(tenant.to_owned());
+                }
+            }
+        }
+    }
+    if let Some(first) = wrong.values().next() {
+        let message = first.clone();
+        let failing: BTreeSet<String> = wrong.keys().map(|it| (*it).to_owned()).collect();
+        return Judged {
+            answer: Answer::failed(failing, message),
+            to_ask,
+        };
+    }
+    if !pending.is_empty() {
+        let why = format!(
+            "the ModelVersion's pass has yet to ask as {}; its conditions say what keeps it",
+            pending.join(", ")
+        );
+        return Judged::unknown(why, to_ask);
+    }
+    if right.is_empty() {
+        let why = "no tenant of the wave has an embed user in Omni yet, so that nothing can be asked as one; let one open a dashboard";
+        return Judged::unknown(why.to_owned(), without_user);
+    }
+    Judged {
+        answer: Answer::passed(format!("asked as {}", right.join(", "))),
+        to_ask,
+    }
+}
+
+impl Judged {
+    fn unknown(why: String, to_ask: Vec<String>) -> Self {
+        Self {
+            answer: Answer::unknown(why),
+            to_ask,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::ports::Evidence;
+
+    const NOW: &str = "basis";
+
+    fn question(tenants: &[&str]) -> Question {
+        let check = serde_json::json!({"name": "queries", "validation": {"max": 2}});
+        Question {
+            rollout: "apps/main".to_owned(),
+            namespace: "apps".to_owned(),
+            environment: "production".to_owned(),
+            plan: "1-abc-1".to_owned(),
+            attempt: 1,
+            wave: "canary".to_owned(),
+            version: 2,
+            check: serde_json::from_value(check).unwrap(),
+            tenants: tenants.iter().map(|it| (*it).to_owned()).collect(),
+            others: BTreeSet::new(),
+            asked_at: Timestamp::UNIX_EPOCH,
+            moved_at: Timestamp::UNIX_EPOCH,
+            failures: 0,
+        }
+    }
+
+    fn found(tenant: &str, basis: &str, found: TenantFound) -> Intent {
+        let basis = basis.to_owned();
+        Intent {
+            result: Some(TenantEvidence { basis, found }.text()),
+            ..asked(tenant)
+        }
+    }
+
+    fn asked(tenant: &str) -> Intent {
+        Intent {
+            step: IntentStep::Tenant,
+            subject: tenant.to_owned(),
+            opened_at: Timestamp::UNIX_EPOCH,
+            result: None,
+        }
+    }
+
+    fn right(tenant: &str) -> Intent {
+        found(tenant, NOW, TenantFound::Right)
+    }
+
+    fn wrong(tenant: &str) -> Intent {
+        found(tenant, NOW, TenantFound::Wrong("1 of 8 queries".to_owned()))
+    }
+
+    fn no_user(tenant: &str) -> Intent {
+        found(tenant, NOW, TenantFound::NoUser)
+    }
+
+    /// The outcome, its failing tenants, and who is asked next, of tenants a to d of whom two are wanted.
+    fn told(intents: &[Intent]) -> (Answer, Vec<String>) {
+        let intents = intents.iter().map(|it| (it.subject.as_str(), it)).collect();
+        let record = VersionRecord::default();
+        let judged = judged(&question(&["a", "b", "c", "d"]), 2, &record, NOW, &intents);
+        (judged.answer, judged.to_ask)
+    }
+
+    fn unknown_about(told: (Answer, Vec<String>), about: &str, asks: &[&str]) {
+        assert!(told.0.message.contains(about), "{told:?}");
+        assert_eq!(told.0.outcome, crate::ports::CheckOutcome::Unknown, "{told:?}");
+        assert_eq!(told.1, asks, "{told:?}");
+    }
+
+    #[test]
+    fn what_nobody_asked_yet_is_unknown_and_asked_for_once() {
+        unknown_about(told(&[]), "ask as a, b;", &["a", "b"]);
+        unknown_about(told(&[asked("a")]), "ask as a, b;", &["b"]);
+        unknown_about(told(&[asked("a"), asked("b")]), "ask as a, b;", &[]);
+        unknown_about(told(&[right("a"), asked("b")]), "ask as b;", &[]);
+    }
+
+    #[test]
+    fn as_many_as_are_wanted_must_be_right_and_who_has_no_user_is_passed_over() {
+        assert_eq!(
+            told(&[right("a"), right("b")]),
+            (Answer::passed("asked as a, b".to_owned()), Vec::new())
+        );
+        unknown_about(told(&[right("a"), no_user("b")]), "ask as c;", &["c"]);
+        let passed = told(&[no_user("a"), no_user("b"), no_user("c"), right("d")]);
+        assert_eq!(passed, (Answer::passed("asked as d".to_owned()), Vec::new()));
+    }
+
+    #[test]
+    fn where_nobody_has_a_user_that_is_asked_again() {
+        let nobody: Vec<Intent> = ["a", "b", "c", "d"].map(no_user).into();
+        unknown_about(told(&nobody), "embed user", &["a", "b", "c", "d"]);
+    }
+
+    #[test]
+    fn who_was_found_wrong_fails_by_name_and_is_asked_again_before_it_counts_again() {
+        let (answer, asks) = told(&[wrong("a"), asked("b")]);
+        assert_eq!(
+            answer,
+            Answer::failed(BTreeSet::from(["a".to_owned()]), "1 of 8 queries".to_owned())
+        );
+        assert_eq!(asks, ["a"]);
+        unknown_about(told(&[asked("a"), right("b")]), "ask as a;", &[]);
+    }
+
+    #[test]
+    fn what_was_found_of_another_state_of_the_version_says_nothing() {
+        let stale = [found("a", "other", TenantFound::Right), right("b")];
+        unknown_about(told(&stale), "ask as a;", &["a"]);
+        let unreadable = Intent {
+            result: Some("{}".to_owned()),
+            ..asked("a")
+        };
+        unknown_about(told(&[unreadable, right("b")]), "ask as a;", &["a"]);
+    }
+
+    #[test]
+    fn while_the_versions_own_evidence_is_void_nobody_is_asked() {
+        let evidence = Evidence {
+            void: Some("ContentInvalid".to_owned()),
+            ..Evidence::default()
+        };
+        let record = VersionRecord {
+            evidence: Some(evidence),
+            ..VersionRecord::default()
+        };
+        let judged = judged(&question(&["a"]), 2, &record, NOW, &BTreeMap::new());
+        unknown_about((judged.answer, judged.to_ask), "(ContentInvalid)", &[]);
+    }
+
+    #[test]
+    fn what_the_evidence_rests_on_is_the_versions_own_or_its_parts() {
+        let record = VersionRecord::default();
+        let none = TenantEvidence::basis_of(&record, &BTreeMap::new());
+        let evidence = Evidence {
+            basis: "b".to_owned(),
+            ..Evidence::default()
+        };
+        let proved = VersionRecord {
+            evidence: Some(evidence),
+            ..record
+        };
+        let some = TenantEvidence::basis_of(&proved, &BTreeMap::new());
+        assert!(none != some && none.len() == 16);
+    }
+}
