@@ -1,6 +1,6 @@
 //! What a pass reads.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -25,7 +25,7 @@ pub(super) struct Observed {
     pub(super) led_elsewhere: Option<String>,
     /// The approvals of waves of these rollouts, sorted by name.
     pub(super) approvals: Vec<Offered>,
-    /// What became of the holders of claims, by tenant.
+    /// What became of the holders of claims that do not stand where they were, by tenant: all others do.
     pub(super) holders: BTreeMap<String, Holder>,
     /// Every version ever recorded, by number.
     pub(super) versions: BTreeMap<i32, VersionRecord>,
@@ -135,7 +135,22 @@ async fn offered(world: &World, declared: &Declared, view: &EnvironmentView) -> 
     all
 }
 
-/// What became of every claim's holder, by tenant.
+/// Pins by their names, of whom all are in one namespace: of ten thousand no text is made to find one.
+pub(super) struct ByName<'a>(HashMap<&'a str, &'a Object<TenantPinSpec>>);
+
+pub(super) fn by_name(pins: &Pins) -> ByName<'_> {
+    ByName(pins.iter().map(|pin| (pin.name.as_str(), &**pin)).collect())
+}
+
+impl<'a> ByName<'a> {
+    /// The one with this key.
+    pub(super) fn of(&self, key: &str) -> Option<&'a Object<TenantPinSpec>> {
+        let (_, name) = key.split_once('/')?;
+        self.0.get(name).copied().filter(|pin| pin.has_key(key))
+    }
+}
+
+/// What became of the claims' holders that do not stand, by tenant.
 fn holders(
     world: &World,
     key: &EnvironmentKey,
@@ -143,13 +158,14 @@ fn holders(
     pins: &Pins,
     view: &EnvironmentView,
 ) -> BTreeMap<String, Holder> {
-    let present: BTreeMap<String, &Arc<Object<TenantPinSpec>>> = pins.iter().map(|pin| (pin.key(), pin)).collect();
-    let fate = |claim: &Claim| match present.get(&claim.holder) {
+    let present = by_name(pins);
+    let fate = |claim: &Claim| match present.of(&claim.holder) {
         Some(pin) if pin.spec.tenant == claim.tenant => Holder::Stands,
         _ => elsewhere(world, key, instance, claim),
     };
-    let claims = view.claims.values();
-    claims.map(|claim| (claim.tenant.clone(), fate(claim))).collect()
+    let fates = view.claims.values().map(|claim| (claim, fate(claim)));
+    let gone = fates.filter(|(_, fate)| *fate != Holder::Stands);
+    gone.map(|(claim, fate)| (claim.tenant.clone(), fate)).collect()
 }
 
 /// What became of a holder that is not among the pins of this environment.

@@ -36,6 +36,14 @@ impl<S> Object<S> {
     pub fn key(&self) -> String {
         format!("{}/{}", self.namespace, self.name)
     }
+
+    /// Whether this is its [`key`](Self::key).
+    #[must_use]
+    pub fn has_key(&self, key: &str) -> bool {
+        key.strip_prefix(self.namespace.as_str())
+            .and_then(|rest| rest.strip_prefix('/'))
+            == Some(self.name.as_str())
+    }
 }
 
 /// What is known of one name.

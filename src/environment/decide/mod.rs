@@ -146,8 +146,8 @@ impl<'a> Draft<'a> {
             let standing = match (refusal(&pin.spec), owner) {
                 (Some(refusal), _) => Standing::Invalid(refusal),
                 _ if pin.deleting => Standing::Deleting,
-                (None, Some(holder)) if *holder != pin.key() => Standing::Conflict {
-                    holder: holder.clone(),
+                (None, Some(holder)) if !pin.has_key(holder) => Standing::Conflict {
+                    holder: holder.to_string(),
                     fate: fate(seen, &pin.spec.tenant, holder),
                 },
                 // Every pin that is well-formed and stays has a claim or meets another's.
@@ -275,7 +275,12 @@ pub(super) fn refusal(spec: &TenantPinSpec) -> Option<String> {
     let required = spec.requires.as_ref().map(|requires| requires.environment.as_str());
     let required = required.map(|environment| ("spec.requires.environment", environment, 63));
     for (field, text, most) in lengths.into_iter().chain(required) {
-        let length = text.chars().count();
+        // No text has more characters than bytes, and bytes need no counting.
+        let length = if text.len() <= most {
+            text.len()
+        } else {
+            text.chars().count()
+        };
         if length == 0 || length > most {
             return Some(format!("{field} has {length} characters; give it 1 to {most}"));
         }
