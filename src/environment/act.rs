@@ -285,24 +285,15 @@ fn note<'e>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ports::fakes::question;
 
     fn plan_asking(moved: i64) -> Plan {
         let at = |second| Timestamp::from_second(second).unwrap();
         let check = serde_json::json!({"name": "errors", "webhook": {"url": "https://checks.example"}});
         let question = Question {
-            rollout: "apps/main".to_owned(),
-            namespace: "apps".to_owned(),
-            environment: "production".to_owned(),
-            plan: "1-abc-1".to_owned(),
-            attempt: 1,
-            wave: "canary".to_owned(),
-            version: 2,
-            check: serde_json::from_value(check).unwrap(),
-            tenants: Vec::new(),
-            others: BTreeSet::new(),
             asked_at: at(moved),
             moved_at: at(moved),
-            failures: 0,
+            ..question(check)
         };
         Plan {
             questions: vec![question],

@@ -71,7 +71,7 @@ fn judged(
         let known = intent.and_then(|it| TenantEvidence::parse(it.result.as_ref()?));
         match known.filter(|it| it.basis == basis).map(|it| it.found) {
             Some(TenantFound::Right) => right.push(tenant),
-            Some(TenantFound::NoUser) => without_user.push(tenant.to_owned()),
+            Some(TenantFound::NoUser) => without_user.push((intent.map(|it| it.opened_at), tenant.to_owned())),
             Some(TenantFound::Wrong(what)) => {
                 wrong.insert(tenant, what);
                 to_ask.push(tenant.to_owned());
@@ -94,14 +94,20 @@ fn judged(
     }
     if !pending.is_empty() {
         let why = format!(
-            "the ModelVersion's pass has yet to ask as {}; its conditions say what keeps it",
+            "the ModelVersion has yet to ask as {}; its conditions say what keeps it, and where none is declared any more nobody asks",
             pending.join(", ")
         );
         return Judged::unknown(why, to_ask);
     }
     if right.is_empty() {
-        let why = "no tenant of the wave has an embed user in Omni yet, so that nothing can be asked as one; let one open a dashboard";
-        return Judged::unknown(why.to_owned(), without_user);
+        let why = format!(
+            "of the first {} tenants of the wave none has an embed user in Omni yet, so that nothing can be asked as one; let one open a dashboard",
+            without_user.len()
+        );
+        // Who was asked for longest ago, and no more than would be asked as: the others come in their turn.
+        without_user.sort_unstable();
+        let to_ask = without_user.into_iter().take(most).map(|(_, tenant)| tenant);
+        return Judged::unknown(why, to_ask.collect());
     }
     Judged {
         answer: Answer::passed(format!("asked as {}", right.join(", "))),
@@ -124,25 +130,15 @@ mod tests {
 
     use super::*;
     use crate::ports::Evidence;
+    use crate::ports::fakes::question;
 
     const NOW: &str = "basis";
 
-    fn question(tenants: &[&str]) -> Question {
-        let check = serde_json::json!({"name": "queries", "validation": {"max": 2}});
+    /// Of so many tenants two are wanted.
+    fn about(tenants: &[&str]) -> Question {
         Question {
-            rollout: "apps/main".to_owned(),
-            namespace: "apps".to_owned(),
-            environment: "production".to_owned(),
-            plan: "1-abc-1".to_owned(),
-            attempt: 1,
-            wave: "canary".to_owned(),
-            version: 2,
-            check: serde_json::from_value(check).unwrap(),
             tenants: tenants.iter().map(|it| (*it).to_owned()).collect(),
-            others: BTreeSet::new(),
-            asked_at: Timestamp::UNIX_EPOCH,
-            moved_at: Timestamp::UNIX_EPOCH,
-            failures: 0,
+            ..question(serde_json::json!({"name": "queries", "validation": {"max": 2}}))
         }
     }
 
@@ -179,7 +175,7 @@ mod tests {
     fn told(intents: &[Intent]) -> (Answer, Vec<String>) {
         let intents = intents.iter().map(|it| (it.subject.as_str(), it)).collect();
         let record = VersionRecord::default();
-        let judged = judged(&question(&["a", "b", "c", "d"]), 2, &record, NOW, &intents);
+        let judged = judged(&about(&["a", "b", "c", "d"]), 2, &record, NOW, &intents);
         (judged.answer, judged.to_ask)
     }
 
@@ -209,9 +205,13 @@ mod tests {
     }
 
     #[test]
-    fn where_nobody_has_a_user_that_is_asked_again() {
-        let nobody: Vec<Intent> = ["a", "b", "c", "d"].map(no_user).into();
-        unknown_about(told(&nobody), "embed user", &["a", "b", "c", "d"]);
+    fn where_nobody_has_a_user_some_are_looked_for_again_in_their_turn() {
+        let mut nobody: Vec<Intent> = ["a", "b", "c", "d"].map(no_user).into();
+        unknown_about(told(&nobody), "of the first 4 tenants", &["a", "b"]);
+        for asked_again in [0, 1] {
+            nobody[asked_again].opened_at = Timestamp::from_second(60).unwrap();
+        }
+        unknown_about(told(&nobody), "embed user", &["c", "d"]);
     }
 
     #[test]
@@ -246,7 +246,7 @@ mod tests {
             evidence: Some(evidence),
             ..VersionRecord::default()
         };
-        let judged = judged(&question(&["a"]), 2, &record, NOW, &BTreeMap::new());
+        let judged = judged(&about(&["a"]), 2, &record, NOW, &BTreeMap::new());
         unknown_about((judged.answer, judged.to_ask), "(ContentInvalid)", &[]);
     }
 

@@ -295,3 +295,23 @@ pub(crate) fn instance(spec: serde_json::Value) -> Object<OmniInstanceSpec> {
         deleting: false,
     }
 }
+
+/// A question about the tenants `a` and `b` of the wave, while `old` has moved before.
+pub(crate) fn question(check: serde_json::Value) -> Question {
+    let at = Timestamp::UNIX_EPOCH;
+    Question {
+        rollout: "apps/main".to_owned(),
+        namespace: "apps".to_owned(),
+        environment: "production".to_owned(),
+        plan: "1-abc-4".to_owned(),
+        attempt: 4,
+        wave: "canary".to_owned(),
+        version: 2,
+        check: serde_json::from_value(check).unwrap(),
+        tenants: vec!["a".to_owned(), "b".to_owned()],
+        others: BTreeSet::from(["old".to_owned()]),
+        asked_at: at,
+        moved_at: at,
+        failures: 0,
+    }
+}

@@ -208,7 +208,10 @@ async fn an_adopted_version_is_asked_too_and_a_tenant_without_an_embed_user_is_n
     assert_eq!(on, ["acme-corp-production 1"]);
     says(
         &waits(&nobody),
-        &["CheckUnknown", "no tenant of the wave has an embed user"],
+        &[
+            "CheckUnknown",
+            "of the first 1 tenants of the wave none has an embed user",
+        ],
     );
     for (attribute, value) in [("tenant_id", "TENANT_ACME_CORP"), ("environment", "production")] {
         bench.simulator.play(&user("acme-corp", attribute, value)).unwrap();

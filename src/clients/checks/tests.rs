@@ -18,7 +18,8 @@ use sha2::Sha256;
 
 use crate::clients::tests::FakeSecrets;
 use crate::clients::{ClientOptions, ClientRegistry};
-use crate::ports::{Answer, CheckOutcome, Clients as _, Question};
+use crate::ports::fakes::question;
+use crate::ports::{Answer, CheckOutcome, Clients as _};
 
 const TOKEN: &str = "hunter2-hunter2";
 
@@ -93,26 +94,6 @@ impl Site {
 
     pub(in crate::clients) fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()
-    }
-}
-
-/// A question about the tenants `a` and `b` of the wave, while `old` has moved before.
-fn question(check: Value) -> Question {
-    let at = Timestamp::UNIX_EPOCH;
-    Question {
-        rollout: "apps/main".to_owned(),
-        namespace: "apps".to_owned(),
-        environment: "production".to_owned(),
-        plan: "1-abc-4".to_owned(),
-        attempt: 4,
-        wave: "canary".to_owned(),
-        version: 2,
-        check: serde_json::from_value(check).unwrap(),
-        tenants: vec!["a".to_owned(), "b".to_owned()],
-        others: BTreeSet::from(["old".to_owned()]),
-        asked_at: at,
-        moved_at: at,
-        failures: 0,
     }
 }
 
