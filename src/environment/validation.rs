@@ -4,7 +4,9 @@
 //! So it only says in the ledger as whom it wants to know it; the version's own pass asks, and puts what it finds there
 //! ([`IntentStep::Tenant`]). Until then the answer is unknown.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
 
 use crate::ports::{
     Answer, Intent, IntentStep, Mapping, MappingError, Question, TenantEvidence, TenantFound, VersionRecord,
@@ -46,8 +48,9 @@ pub(super) async fn ask(
     Ok((answer, !to_ask.is_empty()))
 }
 
-/// What the ledger says of the first tenants of the wave who can be asked as. Whoever was found wrong is asked again for the
-/// next answer, so that none counts twice; who was found right stays so while the version is what it was.
+/// What the ledger says of the first tenants of the wave who can be asked as. Only what was asked for since tenants of the
+/// wave last moved counts, and of the version as it is. Whoever was found wrong is asked again once all were answered, so
+/// that none counts twice, and no answer is of a part of them.
 fn judged(
     question: &Question,
     most: usize,
@@ -60,7 +63,7 @@ fn judged(
         let why = format!("the evidence for version {version} does not hold ({why}): its ModelVersion says what to do");
         return Judged::unknown(why, Vec::new());
     }
-    let (mut right, mut pending, mut without_user, mut to_ask) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut right, mut pending, mut without_user, mut unasked) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let mut wrong: BTreeMap<&str, String> = BTreeMap::new();
     for tenant in question.tenants.iter().take(most * LOOKED_FOR) {
         if right.len() + pending.len() + wrong.len() == most {
@@ -68,36 +71,34 @@ fn judged(
         }
         let tenant = tenant.as_str();
         let intent = intents.get(tenant);
-        let known = intent.and_then(|it| TenantEvidence::parse(it.result.as_ref()?));
-        match known.filter(|it| it.basis == basis).map(|it| it.found) {
+        match intent.and_then(|it| counted(it, basis, question.moved_at)) {
             Some(TenantFound::Right) => right.push(tenant),
             Some(TenantFound::NoUser) => without_user.push((intent.map(|it| it.opened_at), tenant.to_owned())),
-            Some(TenantFound::Wrong(what)) => {
-                wrong.insert(tenant, what);
-                to_ask.push(tenant.to_owned());
-            }
+            Some(TenantFound::Wrong(what)) => drop(wrong.insert(tenant, what)),
             None => {
                 pending.push(tenant);
-                if intent.is_none_or(|it| it.result.is_some()) {
-                    to_ask.push(tenant.to_owned());
+                let waits = |it: &&&Intent| it.result.is_none() && it.opened_at >= question.moved_at;
+                if intent.filter(waits).is_none() {
+                    unasked.push(tenant.to_owned());
                 }
             }
         }
-    }
-    if let Some(first) = wrong.values().next() {
-        let message = first.clone();
-        let failing: BTreeSet<String> = wrong.keys().map(|it| (*it).to_owned()).collect();
-        return Judged {
-            answer: Answer::failed(failing, message),
-            to_ask,
-        };
     }
     if !pending.is_empty() {
         let why = format!(
             "the ModelVersion has yet to ask as {}; its conditions say what keeps it, and where none is declared any more nobody asks",
             pending.join(", ")
         );
-        return Judged::unknown(why, to_ask);
+        return Judged::unknown(why, unasked);
+    }
+    if let Some(first) = wrong.values().next() {
+        let to_ask: Vec<String> = wrong.keys().map(|it| (*it).to_owned()).collect();
+        // Those who were asked stand for the others: where none of them is right, nobody is.
+        let failing = if right.is_empty() { Vec::new() } else { to_ask.clone() };
+        return Judged {
+            answer: Answer::failed(failing.into_iter().collect(), first.clone()),
+            to_ask,
+        };
     }
     if right.is_empty() {
         let why = format!(
@@ -111,8 +112,14 @@ fn judged(
     }
     Judged {
         answer: Answer::passed(format!("asked as {}", right.join(", "))),
-        to_ask,
+        to_ask: Vec::new(),
     }
+}
+
+/// What was found, where that was asked for since then, of the version as it is.
+fn counted(intent: &Intent, basis: &str, since: Timestamp) -> Option<TenantFound> {
+    let evidence = TenantEvidence::parse(intent.result.as_ref()?)?;
+    (evidence.basis == basis && evidence.asked_at >= since).then_some(evidence.found)
 }
 
 impl Judged {
@@ -126,7 +133,7 @@ impl Judged {
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
+    use std::collections::BTreeSet;
 
     use super::*;
     use crate::ports::Evidence;
@@ -144,8 +151,10 @@ mod tests {
 
     fn found(tenant: &str, basis: &str, found: TenantFound) -> Intent {
         let basis = basis.to_owned();
+        let asked_at = asked(tenant).opened_at;
+        let evidence = TenantEvidence { basis, asked_at, found };
         Intent {
-            result: Some(TenantEvidence { basis, found }.text()),
+            result: Some(evidence.text()),
             ..asked(tenant)
         }
     }
@@ -215,14 +224,33 @@ mod tests {
     }
 
     #[test]
-    fn who_was_found_wrong_fails_by_name_and_is_asked_again_before_it_counts_again() {
-        let (answer, asks) = told(&[wrong("a"), asked("b")]);
-        assert_eq!(
-            answer,
-            Answer::failed(BTreeSet::from(["a".to_owned()]), "1 of 8 queries".to_owned())
-        );
+    fn who_was_found_wrong_fails_by_name_once_all_were_answered_and_is_asked_again_before_it_counts_again() {
+        unknown_about(told(&[wrong("a"), asked("b")]), "ask as b;", &[]);
+        let (answer, asks) = told(&[wrong("a"), right("b")]);
+        let failing = BTreeSet::from(["a".to_owned()]);
+        assert_eq!(answer, Answer::failed(failing, "1 of 8 queries".to_owned()));
         assert_eq!(asks, ["a"]);
         unknown_about(told(&[asked("a"), right("b")]), "ask as a;", &[]);
+    }
+
+    #[test]
+    fn where_all_who_were_asked_are_wrong_the_whole_wave_fails() {
+        let (answer, asks) = told(&[wrong("a"), wrong("b")]);
+        assert_eq!(answer, Answer::failed(BTreeSet::new(), "1 of 8 queries".to_owned()));
+        assert_eq!(asks, ["a", "b"]);
+    }
+
+    #[test]
+    fn what_was_asked_for_before_tenants_of_the_wave_last_moved_says_nothing() {
+        let moved_at = Timestamp::from_second(60).unwrap();
+        let moved = Question {
+            moved_at,
+            ..about(&["a", "b", "c", "d"])
+        };
+        let intents = [right("a"), no_user("b"), asked("c")];
+        let intents = intents.iter().map(|it| (it.subject.as_str(), it)).collect();
+        let judged = judged(&moved, 3, &VersionRecord::default(), NOW, &intents);
+        unknown_about((judged.answer, judged.to_ask), "ask as a, b, c;", &["a", "b", "c"]);
     }
 
     #[test]

@@ -38,8 +38,8 @@ pub(super) struct Basis {
     rows: Vec<DashboardRow>,
     /// Environments where a pin wishes the version, and of which there is no evidence yet.
     unproved: BTreeSet<String>,
-    /// Tenants as whom a check of a rollout wants its queries asked.
-    sought: BTreeSet<String>,
+    /// Tenants as whom a check of a rollout wants its queries asked, and since when.
+    sought: BTreeSet<(String, Timestamp)>,
 }
 
 impl Basis {
@@ -62,7 +62,7 @@ impl Basis {
         let unproved = seen.samples.iter().filter(is_unproved);
         Some(Self {
             unproved: unproved.map(|(environment, _)| environment.clone()).collect(),
-            sought: sought(seen).map(str::to_owned).collect(),
+            sought: sought(seen).map(|it| (it.subject.clone(), it.opened_at)).collect(),
             specs: [object.spec_hash.clone(), instance.spec_hash.clone()],
             requests: [object.requests.clone(), instance.requests.clone()],
             plan: desired.plan.clone(),

@@ -239,10 +239,10 @@ pub struct Work {
     pub exports: u32,
 }
 
-/// The tenants as whom a check of a rollout wants the version's queries asked, and nobody has since.
-pub(super) fn sought(seen: &Observed) -> impl Iterator<Item = &str> {
+/// As which tenants a check of a rollout wants the version's queries asked, and nobody has since.
+pub(super) fn sought(seen: &Observed) -> impl Iterator<Item = &Intent> {
     let open = |it: &&Intent| it.step == IntentStep::Tenant && it.result.is_none();
-    seen.intents.values().filter(open).map(|it| it.subject.as_str())
+    seen.intents.values().filter(open)
 }
 
 impl Observed {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -91,6 +92,8 @@ impl Sampled {
 pub struct TenantEvidence {
     /// The version that it is about, as it was: see [`basis_of`](Self::basis_of).
     pub basis: String,
+    /// When it was asked for, as the intent had it when Omni was asked.
+    pub asked_at: Timestamp,
     /// What was found.
     pub found: TenantFound,
 }

@@ -46,7 +46,7 @@ async fn a_wave_waits_for_its_tenants_queries_and_goes_on_by_itself_when_they_ca
     bed.simulator.play(&without).unwrap();
     bed.cluster.apply(&rollout());
     let told = bed.told_of("vro/live", "Waiting", "CheckFailed", "as tenant globex");
-    assert!(told.contains("required user attribute"), "{told}");
+    assert!(told.contains("dynamic environments"), "{told}");
     let on = || {
         let sql = "SELECT tenant_id || ' ' || model_version_id FROM tenant_version \
                    WHERE tenant_environment = 'live' ORDER BY 1";

@@ -1,7 +1,7 @@
 //! What a check of a rollout wants to know: whether the queries of a complete version's tiles are right for single tenants.
 //!
 //! The pass over the rollout's environment names them in the ledger, and reads there what is found. A tenant is marked once
-//! all of its queries were asked, and stays so while the version is what it was.
+//! all of its queries were asked.
 
 use super::judgement::excused;
 use super::queries::{self, Fault};
@@ -18,13 +18,15 @@ pub(super) fn asked(view: View<'_>) -> Option<Step> {
     if record.evidence.as_ref().is_some_and(|it| it.void.is_some()) {
         return None;
     }
-    let tenant = sought(view.seen).next()?;
+    let intent = sought(view.seen).next()?;
+    let tenant = intent.subject.as_str();
     let found = match found(view, tenant) {
         Ok(found) => found,
         Err(step) => return Some(step),
     };
     let evidence = TenantEvidence {
         basis: TenantEvidence::basis_of(record, &view.seen.dashboards),
+        asked_at: intent.opened_at,
         found,
     };
     Some(Step::Do(Effect::SettleIntent {
