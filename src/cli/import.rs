@@ -160,8 +160,15 @@ impl Target {
         }
         let mut left = made.left.len();
         if self.out.as_os_str() == "-" {
-            // Who reads may have gone, as `head` does; the exit code still tells.
-            let _ = std::io::stdout().write_all(made.stream().as_bytes());
+            let mut stdout = std::io::stdout();
+            let written = stdout.write_all(made.stream().as_bytes()).and_then(|()| stdout.flush());
+            // Who reads may have gone, as `head` does. A disk that is full cuts a manifest off, perhaps in a number.
+            if let Err(error) = written
+                && error.kind() != std::io::ErrorKind::BrokenPipe
+            {
+                eprintln!("wavepin: the manifests could not be written whole: {error}");
+                return Exit::Failed;
+            }
         } else {
             let written = match import::write(&self.out, made, self.force) {
                 Ok(written) => written,

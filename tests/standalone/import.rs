@@ -145,11 +145,15 @@ impl House {
     }
 }
 
-fn import(bench: &Bench, database: &str, words: &[&str]) -> Ran {
+fn command(bench: &Bench, database: &str, words: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wavepin"));
     command.arg("import").args(words).arg("-f").arg(bench.file(""));
     command.args(["--database-url", database]).stdin(Stdio::null());
-    run(&mut command)
+    command
+}
+
+fn import(bench: &Bench, database: &str, words: &[&str]) -> Ran {
+    run(&mut command(bench, database, words))
 }
 
 /// The files under a folder, with what they hold.
@@ -403,6 +407,14 @@ async fn versions_without_rows_are_found_by_what_models_and_folders_are_called()
         "{}",
         told.stderr
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_is_cut_off_is_no_success() {
+    let house = House::seeded(Ids::Identifier).await;
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let told = run(command(&house.bench, &house.database.url, &["pins", "--out", "-"]).stdout(full)).ended_with(1);
+    assert!(told.stderr.contains("could not be written whole"), "{}", told.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread")]
