@@ -238,7 +238,7 @@ fn apply(seen: &mut Observed, plan: &Plan) {
         });
         for one in &flip.moves {
             if let Some(of) = &flip.wave {
-                view.rollouts.moved(of.attempt, &of.wave, one.to, view.now);
+                view.rollouts.moved((of.attempt, &of.wave), one.to, 1, view.now);
             }
             view.rows.insert(one.tenant.clone(), one.to);
             let change = (one.from, Some(one.to));

@@ -449,7 +449,8 @@ fn note_batch(view: &mut EnvironmentView, flip: &Flip) {
         assert_eq!(of.attempt, attempt.number, "{flip:?}");
         assert!(attempt.waves.contains_key(&of.wave), "it has not opened: {flip:?}");
         let to = flip.moves.first().map_or(0, |one| one.to);
-        view.rollouts.moved(of.attempt, &of.wave, to, view.now);
+        view.rollouts
+            .moved((of.attempt, &of.wave), to, flip.moves.len(), view.now);
     }
 }
 

@@ -156,8 +156,7 @@ pub(super) fn add_up(
     }
     for batch in moved.iter().filter(|batch| batch.environment == environment) {
         if let (Some(number), Some(wave), Some(to)) = (batch.attempt, &batch.wave, batch.to) {
-            rollouts.moved(number, wave, to, time(batch.at)?);
-            rollouts.count_moves(number, wave, batch.tenants.len());
+            rollouts.moved((number, wave), to, batch.tenants.len(), time(batch.at)?);
         }
     }
     Ok(rollouts)

@@ -251,12 +251,6 @@ impl Rollouts {
     /// How many attempts are remembered with their ends.
     pub const REMEMBERED: usize = 5;
 
-    /// Takes in that so many tenants moved forward in a wave of an attempt.
-    pub fn count_moves(&mut self, attempt: i32, wave: &str, tenants: usize) {
-        let moved = self.moved_in.entry((attempt, wave.to_owned())).or_default();
-        *moved = moved.saturating_add(u32::try_from(tenants).unwrap_or(u32::MAX));
-    }
-
     /// How many tenants moved forward in an attempt.
     #[must_use]
     pub fn moved_by(&self, attempt: i32) -> u32 {
@@ -303,8 +297,10 @@ impl Rollouts {
         self.completed.iter().any(|(_, completed)| *completed == target)
     }
 
-    /// Takes in that tenants moved forward in a wave of an attempt.
-    pub fn moved(&mut self, attempt: i32, wave: &str, to: i32, at: Timestamp) {
+    /// Takes in that so many tenants moved forward to a version, in a wave of an attempt.
+    pub fn moved(&mut self, (attempt, wave): (i32, &str), to: i32, tenants: usize, at: Timestamp) {
+        let moved = self.moved_in.entry((attempt, wave.to_owned())).or_default();
+        *moved = moved.saturating_add(u32::try_from(tenants).unwrap_or(u32::MAX));
         let last = self.last_batches.entry((to, wave.to_owned())).or_insert(at);
         *last = at.max(*last);
         let newest = self.attempt.as_mut().filter(|it| it.number == attempt);

@@ -11,7 +11,7 @@
 
 mod approvals;
 pub(super) mod back;
-mod checks;
+pub(super) mod checks;
 mod follower;
 mod frozen;
 mod members;
@@ -59,8 +59,11 @@ pub(super) struct Course<'a> {
     rows: Option<RowCount>,
     /// The waves that lack an approval which they ask for.
     unapproved: BTreeSet<String>,
-    /// Every follower was on the target before this attempt moved anybody: nothing is left that a soak could keep.
+    /// Every follower was on the target before this attempt, or one that it goes on from, moved anybody: nothing is left that
+    /// a soak could keep.
     all_are_there: bool,
+    /// Tenants were taken back from the target when they last left it.
+    was_taken_back: bool,
     /// Who is on the target, where there are checks.
     arrived: Arrived<'a>,
     /// How many follow, likewise.
@@ -126,6 +129,7 @@ impl<'a> Course<'a> {
             rows: None,
             unapproved: BTreeSet::new(),
             all_are_there: false,
+            was_taken_back: false,
             arrived: Arrived::new(),
             followers: 0,
             questions: Vec::new(),
@@ -179,6 +183,7 @@ impl<'a> Course<'a> {
     /// Lets followers move, opens and ends waves, and says what is waited for.
     pub(super) fn advance(&mut self, followers: &mut [Follower<'a>]) -> Lead {
         self.note_arrived(followers);
+        self.was_taken_back = followers.iter().any(|it| it.row.was_taken_back());
         self.stop_on_failure();
         let gate = self.gate();
         let rolled_back = self.order.is_some() || self.is_rolled_back();
@@ -189,11 +194,7 @@ impl<'a> Course<'a> {
         }
         let returning = self.take_back(followers);
         let stopped = self.stopped();
-        let attempt = self.ledger.attempt.iter();
-        let mut moves = attempt
-            .flat_map(|it| it.waves.values())
-            .filter_map(|wave| wave.last_flip_at);
-        self.all_are_there = moves.next().is_none() && followers.iter().all(|it| it.standing == Standing::Pinned);
+        self.all_are_there = !self.goes_on_from_moves() && followers.iter().all(|it| it.standing == Standing::Pinned);
         let mut waves = Vec::with_capacity(self.spec.waves.len());
         let mut wait = None;
         let mut all_ended = true;
@@ -215,7 +216,7 @@ impl<'a> Course<'a> {
             if follower.standing == Standing::Moving && follower.leave.is_none() {
                 follower.standing = self.queued(follower, stopped.is_none() && gate.is_none());
             }
-            self.join(follower);
+            self.join(follower, gate.is_some());
         }
         let is_complete = |course: &Self| {
             course
@@ -241,6 +242,15 @@ impl<'a> Course<'a> {
         }
     }
 
+    /// Whether attempts that this one goes on from have moved tenants: those are still to be soaked and asked about.
+    fn goes_on_from_moves(&self) -> bool {
+        let attempt = self.ledger.attempt.as_ref();
+        attempt.is_some_and(|it| {
+            let mut moved = self.ledger.moved_in.keys();
+            moved.any(|(number, _)| (it.first..=it.number).contains(number))
+        })
+    }
+
     /// A follower that would move and has no leave keeps what it has.
     fn queued(&self, follower: &Follower<'a>, goes_on: bool) -> Standing {
         let frozen = || self.kept_frozen(follower).filter(|_| goes_on);
@@ -257,8 +267,9 @@ impl<'a> Course<'a> {
         })
     }
 
-    /// Lets a follower without a row have the version that newcomers get, while the target is not for it.
-    fn join(&self, follower: &mut Follower<'a>) {
+    /// Lets a follower without a row have the version that newcomers get, while the target is not for it; also where that is
+    /// the target, and not a wave's turn but a gate keeps it.
+    fn join(&self, follower: &mut Follower<'a>, gated: bool) {
         let target_only = match &follower.standing {
             Standing::NotComplete { .. } | Standing::Retired => true,
             Standing::Kept(kept) => matches!(
@@ -271,7 +282,12 @@ impl<'a> Course<'a> {
             ),
             _ => false,
         };
-        let is_due = |baseline: &i32| *baseline != self.spec.version || self.waits_for_approval(follower);
+        let kept = matches!(
+            follower.standing,
+            Standing::Kept(Kept::Frozen { .. } | Kept::RequirementNotMet(..))
+        );
+        let is_due =
+            |baseline: &i32| *baseline != self.spec.version || gated || kept || self.waits_for_approval(follower);
         let baseline = self.ledger.baseline().filter(is_due);
         if let Some(baseline) = baseline.filter(|_| target_only && follower.row.holds.is_none())
             && Row::of(self.seen, follower.member, Some(baseline)).standing() == Standing::Moving
@@ -305,13 +321,14 @@ impl<'a> Course<'a> {
         Some(Wait::Frozen(freeze))
     }
 
-    /// Whether the target was rolled out to the end before, and is not made from what was rolled out last: then this is
-    /// a way back, which no wave delays.
+    /// Whether the target was rolled out to the end before, and neither is made from what was rolled out last nor was taken
+    /// back: then this is a way back, which no wave delays.
     fn is_back(&self) -> bool {
         let attempt = self.ledger.attempt.as_ref();
         let done = attempt.is_some_and(|attempt| attempt.completed_at.is_some());
         let before = &self.seen.view.rollouts;
-        !done && before.was_completed(self.spec.version) && !before.baseline().is_some_and(|it| self.is_made_from(it))
+        let is_new = self.was_taken_back || before.baseline().is_some_and(|it| self.is_made_from(it));
+        !done && before.was_completed(self.spec.version) && !is_new
     }
 
     /// Whether a row moves forward, so that its wave and the gates count: to what it never had, or again to what is made

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::observe::Observed;
-use super::{BY_ORDER, BY_RESTORE, BY_ROLLED_BACK, BY_ROLLOUT, BY_SPEC, Kept, Lacking, Standing, later, oldest_first};
+use super::{
+    BY_ORDER, BY_RESTORE, BY_ROLLED_BACK, BY_ROLLOUT, BY_SPEC, BY_WAY_BACK, Kept, Lacking, Standing, later,
+    oldest_first,
+};
 use crate::ports::{Object, PinEvent, PinEventKind, VersionRecord};
 use crate::resources::{Hold, Requires, TenantPinSpec, annotations};
 
@@ -190,11 +193,17 @@ impl<'a> Row<'a> {
     /// needs none either. What the row was taken back from is forward again.
     pub(super) fn is_forward(&self) -> bool {
         let wish = Some(self.wish());
-        let taken_back =
-            |last: &PinEvent| last.from == wish && [BY_ROLLED_BACK, BY_ORDER].contains(&last.cause.reason.as_str());
+        let taken_back = |last: &PinEvent| last.from == wish && is_return(last);
         let had = self.events.iter().any(|event| event.to == wish || event.from == wish);
         let had = had && !self.events.last().is_some_and(taken_back);
         !had && !self.restored()
+    }
+
+    /// Whether the row was taken back from the wish when it last left it, so that the wish is forward of what it had then.
+    pub(super) fn was_taken_back(&self) -> bool {
+        let wish = Some(self.wish());
+        let left = self.events.iter().rev().find(|event| event.from == wish);
+        left.is_some_and(is_return)
     }
 
     /// What the wish lacks of the evidence that the pin requires.
@@ -227,6 +236,11 @@ impl<'a> Row<'a> {
     pub(in super::super) fn holds_complete(&self) -> bool {
         self.holds.is_some_and(|version| self.was_complete(version))
     }
+}
+
+/// Whether a move took the row back to what it had before.
+fn is_return(event: &PinEvent) -> bool {
+    [BY_WAY_BACK, BY_ROLLED_BACK, BY_ORDER].contains(&event.cause.reason.as_str())
 }
 
 /// The move that made a row hold what it holds, if it went forward by a wish: what can be taken back.

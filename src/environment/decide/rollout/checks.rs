@@ -38,16 +38,16 @@ impl<'a> Course<'a> {
     /// Asks what is due of a wave's checks, and says what of them keeps its next step.
     pub(super) fn heed_checks(&mut self, wave: &Wave, record: WaveRecord) -> Option<Wait> {
         let place = self.spec.waves.iter().position(|it| it.name == wave.name);
+        // Of those who have left the wave since nobody can say anything.
         let any_arrived = self.arrived.values().any(|it| *it == place);
-        let has_moved = record.last_flip_at.is_some() || any_arrived;
         let is_forward = !self.is_back() && !self.all_are_there;
-        if self.spec.checks.is_empty() || record.ended_at.is_some() || !has_moved || !is_forward {
+        if self.spec.checks.is_empty() || record.ended_at.is_some() || !any_arrived || !is_forward {
             return None;
         }
         let moved_at = record
             .last_flip_at
             .map_or(record.opened_at, |last| last.max(record.opened_at));
-        let is_borne = self.spec.failure_budget.is_some() && self.over_budget(|_, _| true).is_none();
+        let is_borne = self.spec.failure_budget.is_some() && self.over_budget(|_, _, _| true).is_none();
         let now = self.seen.view.now;
         let mut worst: Option<Checked> = None;
         for check in &self.spec.checks {
@@ -91,7 +91,16 @@ impl<'a> Course<'a> {
         if !goes_on || self.is_back() {
             return;
         }
-        if let Some(why) = self.over_budget(|check, known| known.failures >= check.failure_limit) {
+        // A wave that ended with failures within the budget is asked about no more: they stand.
+        let has_ended = |wave: &str| {
+            let mut waves = self.spec.waves.iter().filter(|it| it.name == wave);
+            let record = waves.next().and_then(|it| self.record(it));
+            record.is_some_and(|it| it.ended_at.is_some())
+        };
+        let counts = |wave: &str, check: &RolloutCheck, known: &CheckRecord| {
+            known.failures >= check.failure_limit || has_ended(wave)
+        };
+        if let Some(why) = self.over_budget(counts) {
             let kind = match self.spec.on_failure.unwrap_or_default() {
                 OnFailure::Pause => StopKind::Paused,
                 OnFailure::RollBack => StopKind::RolledBack,
@@ -103,7 +112,7 @@ impl<'a> Course<'a> {
     /// The tenants of a wave that fail, whatever the budget says, sorted.
     pub(super) fn failing_in(&self, wave: &Wave) -> Vec<String> {
         let place = self.spec.waves.iter().position(|it| it.name == wave.name);
-        let failing = self.failing(&|_, _| true);
+        let failing = self.failing(&|_, _, _| true);
         let of_wave = failing
             .iter()
             .filter(|tenant| self.arrived.get(*tenant) == Some(&place));
@@ -144,13 +153,13 @@ impl<'a> Course<'a> {
     }
 
     /// Who fails of those that have arrived, by the answers that count.
-    fn failing(&self, counts: &dyn Fn(&RolloutCheck, &CheckRecord) -> bool) -> BTreeSet<&'a str> {
+    fn failing(&self, counts: &dyn Fn(&str, &RolloutCheck, &CheckRecord) -> bool) -> BTreeSet<&'a str> {
         let mut failing = BTreeSet::new();
         let records = self.ledger.attempt.iter().flat_map(|attempt| &attempt.checks);
         for ((wave, check), known) in records {
             let check = self.spec.checks.iter().find(|it| it.name == *check);
             let failed = known.answer.outcome == CheckOutcome::Failed;
-            if !check.is_some_and(|check| failed && counts(check, known)) {
+            if !check.is_some_and(|check| failed && counts(wave, check, known)) {
                 continue;
             }
             if known.answer.failing.is_empty() {
@@ -168,7 +177,7 @@ impl<'a> Course<'a> {
     }
 
     /// Where more fail than may, by the answers that count.
-    fn over_budget(&self, counts: impl Fn(&RolloutCheck, &CheckRecord) -> bool) -> Option<String> {
+    fn over_budget(&self, counts: impl Fn(&str, &RolloutCheck, &CheckRecord) -> bool) -> Option<String> {
         let failing = self.failing(&counts);
         if failing.is_empty() {
             return None;
@@ -201,6 +210,15 @@ impl<'a> Course<'a> {
     }
 }
 
+/// What stands before the names of those who fail.
+const BEFORE_NAMES: &str = "may by spec.failureBudget";
+
+/// Why checks stopped an attempt, without the tenants' names.
+pub(in super::super) fn without_names(why: &str) -> &str {
+    let end = why.find(BEFORE_NAMES).map(|at| at + BEFORE_NAMES.len());
+    end.and_then(|end| why.get(..end)).unwrap_or(why)
+}
+
 /// How many fail of whom, and how many may; the first of them by name.
 fn told(failing: &[&str], whom: &str, allowed: u32) -> String {
     let mut named = failing[..failing.len().min(NAMED)].join(", ");
@@ -208,7 +226,7 @@ fn told(failing: &[&str], whom: &str, allowed: u32) -> String {
         named.push_str(", ...");
     }
     format!(
-        "{} tenants {whom} fail their checks, and {allowed} may by spec.failureBudget: {named}",
+        "{} tenants {whom} fail their checks, and {allowed} {BEFORE_NAMES}: {named}",
         failing.len()
     )
 }

@@ -4,6 +4,7 @@ use super::super::super::scene::{ACME, With, at, flip, outside, pin};
 use super::super::{BY_ORDER, BY_ROLLED_BACK, NotReturned, Stopped};
 use super::*;
 use crate::ports::{Order, Scope, StopKind};
+use crate::resources::HumanDuration;
 
 /// The canary and two of the early ones are on 2; one of those was on 3 before, as a person had it.
 fn moved() -> Scene {
@@ -95,6 +96,66 @@ fn a_version_without_a_line_that_was_rolled_back_goes_by_waves_again() {
         [2, 1, 1],
         "the canary first, whatever they had before"
     );
+}
+
+/// Everything ends that can by itself.
+fn ended(scene: &mut Scene) {
+    for _ in 0..9 {
+        scene.settle();
+        scene.pass(3600);
+    }
+    assert!(lead(scene).complete);
+}
+
+#[test]
+fn of_versions_without_a_line_one_that_was_left_goes_by_waves_again_and_the_way_back_does_not() {
+    let tiers = ["canary", "early", "late"];
+    let pins = tiers.map(|tier| follower(tier, tier));
+    let mut scene = Scene::new(pins).on(1).rolling_out(rollout(2, waves()));
+    ended(&mut scene);
+    for _ in 0..2 {
+        edit(&mut scene, |spec| spec.version = 1);
+        scene.settle();
+        assert_eq!(versions(&scene), [1; 3], "the way back");
+        ended(&mut scene);
+        edit(&mut scene, |spec| spec.version = 2);
+        scene.settle();
+        assert_eq!(versions(&scene), [2, 1, 1], "the canary first");
+        scene.pass(3599);
+        scene.settle();
+        assert_eq!(versions(&scene), [2, 1, 1], "it soaks");
+        ended(&mut scene);
+        assert_eq!(versions(&scene), [2; 3]);
+    }
+}
+
+#[test]
+fn an_edit_once_all_have_moved_is_soaked_anew() {
+    let soaking = |scene: &mut Scene, seconds| {
+        edit(scene, |spec| {
+            for wave in &mut spec.waves {
+                wave.soak = HumanDuration::from_secs(seconds);
+            }
+        });
+        scene.settle();
+    };
+    let mut scene = rolling(2);
+    soaking(&mut scene, 3600);
+    while versions(&scene) != [2; 7] {
+        scene.pass(600);
+        scene.settle();
+    }
+    assert!(!lead(&scene).complete, "the last wave soaks");
+    soaking(&mut scene, 7200);
+    assert!(!lead(&scene).complete, "{:?}", lead(&scene));
+    for _ in 0..3 {
+        scene.pass(7199);
+        scene.settle();
+        assert!(!lead(&scene).complete);
+        scene.pass(1);
+        scene.settle();
+    }
+    assert!(lead(&scene).complete, "{:?}", lead(&scene));
 }
 
 #[test]

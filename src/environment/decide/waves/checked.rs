@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::super::super::scene::{Scene, at};
 use super::super::{Checked, Found, Kept, Plan, Standing, Wait};
 use super::lives::again;
-use super::{edit, lead, phases, rolling, versions};
+use super::{edit, lead, phases, relabel, rolling, versions};
 use crate::ports::{Answer, CheckOutcome, Question, RolloutStep};
 use crate::resources::{HumanDuration, VersionRolloutSpec, WavePhase};
 
@@ -67,6 +67,20 @@ fn is(asked: &[(String, String)], expected: &[(&str, &str)]) -> bool {
         .iter()
         .map(|(wave, check)| (wave.as_str(), check.as_str()))
         .eq(expected.iter().copied())
+}
+
+#[test]
+fn a_wave_that_all_who_moved_have_left_is_not_asked_about() {
+    let mut scene = checked(&["errors"], json!({}));
+    answers(&mut scene, "errors", unknown());
+    assert!(is(&asked(&mut scene), &CANARY));
+    relabel(&mut scene, 0, |pin| pin.spec.version = Some(2));
+    scene.pass(3600);
+    assert!(
+        asked(&mut scene).iter().all(|(wave, _)| wave != "canary"),
+        "nobody of it can tell anything"
+    );
+    assert_eq!(phases(&scene)[0], WavePhase::Ended);
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! Rollouts of which a freeze keeps some tenants only.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
+use super::super::super::scene::follower;
 use super::super::super::scene::{Scene, With, at};
 use super::super::{FrozenTenants, Kept, RolloutStanding, Standing, Wait};
 use super::checked::{answers, checked, unknown};
@@ -184,4 +187,26 @@ fn a_selector_that_is_none_is_refused() {
         "{:?}",
         decided.rollouts
     );
+}
+
+#[test]
+fn a_newcomer_gets_what_was_rolled_out_to_the_end_while_nobody_may_move() {
+    for everybody in [true, false] {
+        let mut scene = rolling(2);
+        while !lead(&scene).complete {
+            passes(&mut scene, 600);
+        }
+        edit(&mut scene, |spec| match everybody {
+            true => {
+                spec.freeze = vec![Freeze {
+                    selector: None,
+                    ..freeze("emea", None)
+                }]
+            }
+            false => spec.suspend = true,
+        });
+        scene.0.pins.insert(0, Arc::new(follower("new", "late")));
+        scene.settle();
+        assert_eq!(scene.0.view.rows.get("new"), Some(&2), "everybody: {everybody}");
+    }
 }

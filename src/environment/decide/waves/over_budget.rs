@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::super::super::scene::Scene;
 use super::super::Wait;
+use super::super::rollout::checks::without_names;
 use super::checked::{answers, checked, fails, unknown};
 use super::{edit, lead, versions};
 use crate::ports::{Answer, StopKind};
@@ -91,6 +92,28 @@ fn over_budget_everybody_goes_back_to_what_it_had_where_that_is_asked_for() {
     assert_eq!(versions(&scene), [1; 7]);
     scene.pass(100_000);
     assert!(scene.settle().is_empty());
+}
+
+#[test]
+fn failures_that_a_wave_ended_with_count_against_the_total() {
+    let mut scene = checked(&["errors"], json!({"failureBudget": {"total": 1}}));
+    scene.settle();
+    scene.pass(3540);
+    scene.settle();
+    answers(&mut scene, "errors", fails(&["t0"]));
+    scene.pass(60);
+    scene.settle();
+    assert_eq!(versions(&scene), [2, 2, 2, 1, 1, 1, 1], "one may fail, and has once");
+    answers(&mut scene, "errors", fails(&["t1"]));
+    for _ in 0..3 {
+        scene.pass(60);
+        scene.settle();
+    }
+    let (kind, why) = stopped(&scene).unwrap();
+    assert_eq!(kind, StopKind::Paused);
+    assert!(why.contains("2 tenants of the 7 that follow"), "{why}");
+    let told = without_names(&why);
+    assert!(why.ends_with(": t0, t1") && told.ends_with("failureBudget"), "{told}");
 }
 
 #[test]
