@@ -177,9 +177,15 @@ impl ChannelRecord {
                 self.declared = spec_hash(&first.channel);
                 self.retry_at = Some(later(now, self.pause(*wait)));
                 if self.tries >= Self::LEAST_TRIES {
+                    // What is awaited stays news, however long ago it began; that it is not told is what grows old.
+                    let failing_since = self.failing_since.unwrap_or(now);
+                    let since = |it: &Notice| match it.news.of {
+                        NotifyOn::Waiting => failing_since,
+                        _ => it.news.at,
+                    };
                     let old = due
                         .iter()
-                        .take_while(|it| now.duration_since(it.news.at) > Self::NEWS_FOR);
+                        .take_while(|it| now.duration_since(since(it)) > Self::NEWS_FOR);
                     self.give_up(old, now);
                 }
             }
@@ -287,6 +293,21 @@ mod tests {
             fresh.take_in(&failed(None), &due, at(0));
         }
         assert_eq!(fresh.told_through, 0, "what is news is never given up");
+    }
+
+    #[test]
+    fn what_is_awaited_since_long_ago_is_given_up_after_a_day_of_tries() {
+        let day = 24 * 3600;
+        let mut awaited = notice(1, at(0));
+        awaited.news.of = NotifyOn::Waiting;
+        let due = [awaited];
+        let mut record = ChannelRecord::default();
+        for tries in 1..20 {
+            record.take_in(&failed(None), &due, at(4 * day + tries));
+        }
+        assert_eq!((record.given_up, &record.waiting), (0, &None));
+        record.take_in(&failed(None), &due, at(5 * day + 2));
+        assert_eq!(record.given_up, 1);
     }
 
     #[test]

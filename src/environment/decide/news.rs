@@ -15,8 +15,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::super::observe::Observed;
 use super::rollout::RolloutStanding;
+use super::rollout::checks::without_names;
 use super::{Decision, Lead, Wait, later};
-use crate::ports::{ChannelNote, ChannelRecord, ChannelRecords, News, Notice, NumberedStep, Object, RolloutStep};
+use crate::ports::{
+    ChannelNote, ChannelRecord, ChannelRecords, News, Notice, NumberedStep, Object, RolloutStep, StopKind,
+};
 use crate::resources::{NotifyChannel, NotifyOn, VersionRolloutSpec};
 
 /// What is to be done about channels.
@@ -149,6 +152,11 @@ impl Desk<'_> {
                 let of = match kind.takes_back() {
                     true => NotifyOn::RolledBack,
                     false => NotifyOn::Stopped,
+                };
+                // What people order by hand says what they wrote.
+                let why = match kind {
+                    StopKind::Ordered => why,
+                    StopKind::Paused | StopKind::RolledBack => without_names(why),
                 };
                 (of, kind.slug(), wave.as_ref(), clipped(why))
             }

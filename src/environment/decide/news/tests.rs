@@ -56,6 +56,27 @@ fn a_wave_of_which_nobody_may_move_is_told_until_it_is_on_record_that_it_was() {
 }
 
 #[test]
+fn no_tenants_name_is_told_where_checks_stop_a_rollout() {
+    let mut scene = held_back();
+    let why = "1 tenants of the 7 that follow fail their checks, and 0 may by spec.failureBudget: acme-corp";
+    let stopped = RolloutStep::Stopped {
+        kind: StopKind::RolledBack,
+        wave: None,
+        why: why.to_owned(),
+    };
+    scene.0.view.channels.steps = vec![
+        step(&scene, 1, RolloutStep::Started, None),
+        step(&scene, 2, stopped, None),
+    ];
+    let told = &due(&scene)[1];
+    assert!(
+        told.message.ends_with("0 may by spec.failureBudget"),
+        "{}",
+        told.message
+    );
+}
+
+#[test]
 fn each_step_is_told_with_its_wave_and_why_and_what_is_none_is_passed_over() {
     let mut scene = held_back();
     let wave = || "canary".to_owned();
