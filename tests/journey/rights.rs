@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use kube::api::{Api, Patch, PatchParams};
 use serde_json::{Value, json};
+use wavepin::resources::{ModelVersion, WaveApproval};
 
 use super::bed::{Bed, FILES};
 use crate::cluster::rights::{granted, texts, used};
@@ -45,6 +47,18 @@ impl Drop for Done<'_> {
     }
 }
 
+/// Writes to an object as fast as the API server takes it: a `kubectl` for each write would rarely meet the moment between
+/// a look and the writing of a status.
+async fn label_on_and_on<K>(objects: Api<K>, name: &str)
+where
+    K: Clone + std::fmt::Debug + serde::de::DeserializeOwned,
+{
+    for n in 0_u64.. {
+        let label = Patch::Merge(json!({"metadata": {"labels": {"often": format!("n{n}")}}}));
+        objects.patch(name, &PatchParams::default(), &label).await.unwrap();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_right_of_the_chart_is_used_and_no_other_is_asked_for() {
     let bed = Bed::on(Installation::apart("rights"), "rights").await;
@@ -81,6 +95,13 @@ async fn every_right_of_the_chart_is_used_and_no_other_is_asked_for() {
         cluster.kubectl(&["wait", "--for=condition=Complete", "vro/production", "--timeout=60s"]);
         let read_again = |kind: &str| used(cluster).0.contains(&("get".to_owned(), kind.to_owned()));
         let mut asked = 0;
+        let client = cluster.api_server.client();
+        let versions: Api<ModelVersion> = Api::namespaced(client.clone(), &cluster.namespace);
+        let approvals: Api<WaveApproval> = Api::namespaced(client, &cluster.namespace);
+        let hands = [
+            tokio::spawn(label_on_and_on(versions, "clinical-v2")),
+            tokio::spawn(label_on_and_on(approvals, "early")),
+        ];
         eventually(
             "the status of a version and of an approval met a newer object",
             PATIENCE,
@@ -90,6 +111,7 @@ async fn every_right_of_the_chart_is_used_and_no_other_is_asked_for() {
                 read_again("modelversions") && read_again("waveapprovals")
             },
         );
+        hands.iter().for_each(tokio::task::JoinHandle::abort);
     });
     // What was found is written again where a ConfigMap says something else.
     let found = "configmap/clinical-v2-validation";
