@@ -7,6 +7,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::kind::ObjectName;
 use super::passes::Passes;
 use super::table::Entry;
+use crate::environment::abandoned;
 use crate::environment::orders::{Newest, PACE};
 use crate::resources::OmniInstance;
 
@@ -26,7 +27,10 @@ pub(super) async fn follow(passes: Arc<Passes>) {
                 namespace: instance.namespace.clone(),
                 name: instance.name.clone(),
             };
-            for environment in passes.store.environments(&name) {
+            let mut environments = passes.store.environments(&name);
+            // An order stands, whatever else is gone.
+            environments.extend(abandoned(&passes.world, &name.namespace, &name.name).await);
+            for environment in environments {
                 passes.askers.environments.ask(environment);
             }
         }

@@ -172,7 +172,8 @@ pub struct EnvironmentPass {
     pub next: Next,
 }
 
-/// One pass; `None` where there is neither a pin, a rollout nor a claim, so that nothing is left to look after.
+/// One pass; `None` where there is neither a pin, a rollout, a claim nor an order that stands, so that nothing is left to look
+/// after.
 ///
 /// 1. Look at the pins. They are reported whatever comes.
 /// 2. Find the instance. A pass without one says so on every pin, and one of a suspended instance does nothing else.
@@ -283,8 +284,8 @@ pub async fn plan(world: &World, key: &EnvironmentKey) -> Result<EnvironmentPlan
     })
 }
 
-/// The environments of an instance in which tenants are claimed though no pin is declared there: the last pin went
-/// while nobody looked, and no object is left that asks for a pass. Empty while the mapping cannot be used, which is
+/// The environments of an instance in which tenants are claimed, or an order of a person stands, though nothing is declared
+/// there: the last pin went while nobody looked, and no object is left that asks for a pass. Empty while the mapping cannot be used, which is
 /// for the instance's own pass to tell.
 pub async fn abandoned(world: &World, namespace: &str, instance: &str) -> Vec<EnvironmentKey> {
     let Lookup::Found(declared) = world.objects.instance(namespace, instance) else {
@@ -296,8 +297,8 @@ pub async fn abandoned(world: &World, namespace: &str, instance: &str) -> Vec<En
     let Ok((mapping, _)) = world.mapping(&declared).await else {
         return Vec::new();
     };
-    let claimed = mapping.claimed_environments().await.unwrap_or_else(|error| {
-        tracing::warn!(instance = declared.key(), %error, "environments without pins are not looked at now");
+    let tended = mapping.tended_environments().await.unwrap_or_else(|error| {
+        tracing::warn!(instance = declared.key(), %error, "environments of which nothing is declared are not looked at now");
         BTreeSet::new()
     });
     let key = |environment| EnvironmentKey {
@@ -305,7 +306,7 @@ pub async fn abandoned(world: &World, namespace: &str, instance: &str) -> Vec<En
         instance: instance.to_owned(),
         environment,
     };
-    let keys = claimed.into_iter().map(key);
+    let keys = tended.into_iter().map(key);
     keys.filter(|key| !Declared::of(world, key).any()).collect()
 }
 
@@ -325,7 +326,7 @@ async fn decide_and_write(
     loop {
         let looked = observe::observe(world, key, instance, declared, mapping);
         let seen = looked.instrument(step("observe")).await?;
-        if !declared.any() && seen.view.claims.is_empty() {
+        if !declared.any() && seen.view.claims.is_empty() && seen.view.orders.is_empty() {
             return Ok(None);
         }
         let mut decision = step("decide").in_scope(|| decide::decide(&seen));

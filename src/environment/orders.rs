@@ -7,8 +7,8 @@ use tokio::sync::Mutex;
 
 use super::decide::{BY_ORDER, BY_ROLLED_BACK, NotReturned, advance, what_it_had};
 use crate::ports::{
-    Clients, EnvironmentView, Flip, FlipOutcome, Mapping, MappingError, Move, Object, PinEvent, RolloutEvent,
-    RolloutStep, Scope, Stop, StopKind, VersionRecord,
+    Clients, EnvironmentView, Flip, FlipOutcome, Mapping, MappingError, Move, Object, PinEvent, RolloutStep, Scope,
+    Stop, StopKind, VersionRecord,
 };
 use crate::resources::OmniInstanceSpec;
 
@@ -66,7 +66,7 @@ pub fn preview(view: &EnvironmentView, versions: &BTreeMap<i32, VersionRecord>, 
 }
 
 /// Whether a move is one that an order of this scope takes back.
-fn is_in(view: &EnvironmentView, scope: &Scope, tenant: &str, moved: &PinEvent) -> bool {
+pub(super) fn is_in(view: &EnvironmentView, scope: &Scope, tenant: &str, moved: &PinEvent) -> bool {
     let of_rollout = |only: Option<&String>| {
         let (Some(attempt), Some(wave)) = (&view.rollouts.attempt, &moved.cause.wave) else {
             return false;
@@ -101,6 +101,21 @@ pub fn is_heeded(view: &EnvironmentView, scope: &Scope) -> bool {
     attempt.is_some_and(|attempt| attempt.stops.iter().any(ordered))
 }
 
+/// What is still to be put on record of the orders that stand: that a person stopped the rollout, or a wave of it.
+pub(super) fn unheeded(view: &EnvironmentView) -> Vec<RolloutStep> {
+    let mut steps: Vec<RolloutStep> = Vec::new();
+    for order in &view.orders {
+        let why = format!("{}: {}", order.by, order.reason);
+        let step = ordered_stop(view, &order.scope, &why);
+        let wave = |step: &RolloutStep| match step {
+            RolloutStep::Stopped { wave, .. } => Some(wave.clone()),
+            _ => None,
+        };
+        steps.extend(step.filter(|step| steps.iter().all(|other| wave(other) != wave(step))));
+    }
+    steps
+}
+
 /// Carries an order out in place of a leader; the mapping must be prepared, and with that the fence be ours. What was
 /// carried out already is no change. The answer is who went back.
 ///
@@ -119,8 +134,8 @@ pub async fn carry_out(
     loop {
         let versions = mapping.versions().await?;
         let view = mapping.environment(environment, &[], None).await?;
-        if let Some(stopped) = stopped(&view, scope, why) {
-            mapping.record_rollout(environment, &[stopped]).await?;
+        if let (Some(attempt), Some(step)) = (&view.rollouts.attempt, ordered_stop(&view, scope, why)) {
+            mapping.record_rollout(environment, &[attempt.event(step)]).await?;
         }
         let Preview { moves, .. } = preview(&view, &versions, scope);
         if moves.is_empty() {
@@ -143,16 +158,16 @@ pub async fn carry_out(
 }
 
 /// That the rollout is stopped, where the order is about one and that is not on record.
-fn stopped(view: &EnvironmentView, scope: &Scope, why: &str) -> Option<RolloutEvent> {
+fn ordered_stop(view: &EnvironmentView, scope: &Scope, why: &str) -> Option<RolloutStep> {
     let wave = match scope {
         Scope::Tenant(_) => return None,
         Scope::Rollout { .. } => None,
         Scope::Wave { wave, .. } => Some(wave.clone()),
     };
-    let attempt = view.rollouts.attempt.as_ref().filter(|_| !is_heeded(view, scope))?;
-    Some(attempt.event(RolloutStep::Stopped {
+    let unheeded = view.rollouts.attempt.is_some() && !is_heeded(view, scope);
+    unheeded.then(|| RolloutStep::Stopped {
         kind: StopKind::Ordered,
         wave,
         why: why.to_owned(),
-    }))
+    })
 }

@@ -71,8 +71,8 @@ macro_rules! calls_by_their_parts {
                 fn tenants_by_version() -> BTreeMap<i32, u64>
                     = count_tenants() as read, "count the tenants of each version";
 
-                fn claimed_environments() -> BTreeSet<String>
-                    = read_claimed_environments() as read, "list the claimed environments";
+                fn tended_environments() -> BTreeSet<String>
+                    = read_tended_environments() as read, "list the environments of claims and orders";
                 fn environment(environment: &str, evidence: &[String], tenants: Option<&TenantTable>) -> EnvironmentView
                     = read_environment(environment, evidence, tenants) as read, "read environment {environment:?}";
                 fn history(ask: &HistoryAsk) -> History

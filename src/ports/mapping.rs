@@ -301,8 +301,9 @@ pub trait Mapping: Send + Sync {
     /// How many rows of `tenant_version` hold each version.
     async fn tenants_by_version(&self) -> Result<BTreeMap<i32, u64>, MappingError>;
 
-    /// The environments in which any tenant is claimed: those that may need a look though no pin is declared any more.
-    async fn claimed_environments(&self) -> Result<BTreeSet<String>, MappingError>;
+    /// The environments in which any tenant is claimed, or an order stands that nobody has lifted: those that may need a look
+    /// though nothing is declared there any more.
+    async fn tended_environments(&self) -> Result<BTreeSet<String>, MappingError>;
     /// One environment, the events of others that serve as evidence, and what the application's table says of its
     /// tenants, where one is asked for. A table that cannot be used is no error: it is told in the view.
     async fn environment(

@@ -157,7 +157,13 @@ impl Engine {
                 Key::Environment(key) => (&key.namespace, &key.instance) == (&instance.namespace, &instance.name),
                 Key::Instance(_) | Key::Version(_) => false,
             };
-            self.state().wake(|key, _| of_it(key));
+            let abandoned = self.abandoned_environments(&id_of(instance)).await;
+            let mut state = self.state();
+            for key in abandoned {
+                state.work.entry(Key::Environment(key)).or_insert_with(Work::now);
+            }
+            state.wake(|key, _| of_it(key));
+            drop(state);
             self.more.notify_one();
         }
     }

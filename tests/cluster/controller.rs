@@ -410,7 +410,7 @@ async fn claims_of_an_environment_that_no_pin_speaks_of_are_looked_at() {
         .await
         .unwrap();
     eventually("the claim is given up", async || {
-        mapping.claimed_environments().await.unwrap().is_empty()
+        mapping.tended_environments().await.unwrap().is_empty()
     })
     .await;
     controller.end().await;

@@ -356,7 +356,7 @@ behind_a_fuse! {
     fn rows(version: i32) -> Result<Vec<DashboardRow>, MappingError>;
     fn complete_version(complete: &CompleteVersion) -> Result<(), MappingError>;
     fn tenants_by_version() -> Result<BTreeMap<i32, u64>, MappingError>;
-    fn claimed_environments() -> Result<BTreeSet<String>, MappingError>;
+    fn tended_environments() -> Result<BTreeSet<String>, MappingError>;
     fn environment(environment: &str, evidence: &[String], tenants: Option<&TenantTable>) -> Result<EnvironmentView, MappingError>;
     fn history(ask: &HistoryAsk) -> Result<History, MappingError>;
     fn set_claims(environment: &str, claims: &[Claim]) -> Result<(), MappingError>;

@@ -140,6 +140,19 @@ pub(crate) async fn promotion_and_rollback_work_while_omni_is_down() {
         versions.split_whitespace().all(|version| version == "1")
     });
     assert_eq!(on(&bed), ["1:12"]);
+
+    // The rollout is gone, and with it whoever would lead: an order is carried out all the same.
+    rollback(&bed, &["--lift", "3"]).success();
+    let plan = bed.cluster.object("vro/live")["status"]["plan"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    goes_on_to(&bed, 2, Some(&plan));
+    bed.cluster.kubectl(&["delete", "vro", "live"]);
+    bed.told("tpin/live-3", "Waiting", "NoRollout");
+    let done = rollback(&bed, &[]).success();
+    assert!(!done.contains("in place of"), "{done}");
+    assert_eq!(on(&bed), ["1:12"]);
     assert_eq!(writes(), written, "Omni has no part in any of it");
     bed.cluster.end("controller", controller);
     bed.simulator.shutdown().await;

@@ -167,9 +167,20 @@ pub(crate) async fn orders_stand_until_they_are_lifted_and_need_no_fence(bed: Be
             .is_empty()
     );
 
+    let tended = async || Vec::from_iter(mapping.tended_environments().await.unwrap());
+    assert_eq!(
+        tended().await,
+        ["production"],
+        "nobody is claimed there, but orders stand"
+    );
     person.give_command(&command(Ordered::Lift(numbers[1]))).await.unwrap();
     let left: Vec<_> = orders().await.into_iter().map(|order| order.number).collect();
     assert_eq!(left, [numbers[0], numbers[2]]);
+    for number in [numbers[0], numbers[2]] {
+        assert_eq!(tended().await, ["production"]);
+        person.give_command(&command(Ordered::Lift(number))).await.unwrap();
+    }
+    assert_eq!(tended().await, [""; 0], "nothing stands any more");
     let lift_of_nothing = person.give_command(&command(Ordered::Lift(999))).await;
     assert!(matches!(kind(lift_of_nothing), MappingErrorKind::Refused { .. }));
     mapping

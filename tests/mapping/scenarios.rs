@@ -1048,7 +1048,7 @@ pub(crate) async fn an_environment_is_read_with_its_evidence(bed: Bed) {
     ];
     mapping.record_outside("production", &outside).await.unwrap();
 
-    let claimed = mapping.claimed_environments().await.unwrap();
+    let claimed = mapping.tended_environments().await.unwrap();
     assert_eq!(
         Vec::from_iter(claimed),
         ["production", "staging"],

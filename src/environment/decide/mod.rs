@@ -77,8 +77,9 @@ pub(super) fn decide(seen: &Observed) -> Decision {
     let claims = claims::settle(seen);
     let (mut course, standings) = rollout::course(seen);
     let mut draft = Draft::of_pins(seen, &claims, course.as_ref());
-    if let Some(course) = &mut course {
-        draft.rows(course);
+    match &mut course {
+        Some(course) if course.counts_rows() => draft.rows(course),
+        _ => draft.ordered_rows(seen),
     }
     let mut followers = std::mem::take(&mut draft.followers);
     let mut rows = Vec::new();
@@ -102,7 +103,11 @@ pub(super) fn decide(seen: &Observed) -> Decision {
             claims: claims.set,
             releases: claims.release,
             removals: claims.remove,
-            rollout: Vec::new(),
+            rollout: if course.is_none() {
+                back::stops_by_ledger(seen)
+            } else {
+                Vec::new()
+            },
             flips: draft.flips.of(&seen.key.environment),
             questions: Vec::new(),
         },
@@ -172,14 +177,15 @@ impl<'a> Draft<'a> {
         self.note_outside(&row, wish);
         let Some(version) = pin.spec.version else {
             let Some(course) = course else {
-                return Standing::NoRollout;
+                let ordered = back::ordered_by_ledger(seen, &row);
+                return ordered.map_or(Standing::NoRollout, |(back, reason)| self.take_back(back, reason, &row));
             };
             self.followers
                 .push(course.follower(Some(place), Member::of(pin), &pin.labels));
             return Standing::Moving;
         };
         if let Some(back) = back::ordered(seen, &row) {
-            return self.take_back(back, &row);
+            return self.take_back(back, BY_ORDER, &row);
         }
         let standing = row.standing();
         if standing == Standing::Moving {
@@ -188,10 +194,10 @@ impl<'a> Draft<'a> {
         standing
     }
 
-    fn take_back(&mut self, back: Back, row: &Row<'a>) -> Standing {
+    fn take_back(&mut self, back: Back, reason: &'static str, row: &Row<'a>) -> Standing {
         match back {
             Back::To(version) => {
-                self.flips.add_return(version, BY_ORDER, row);
+                self.flips.add_return(version, reason, row);
                 Standing::Moving
             }
             Back::Stays(standing) => standing,
@@ -205,6 +211,20 @@ impl<'a> Draft<'a> {
             self.note_outside(&row.row, Some(course.target()));
         }
         self.followers.extend(rows);
+    }
+
+    /// Sends back, as persons order, the rows of tenants without a pin that take part in no rollout now: it is gone or
+    /// refused, or has let go of them since it moved them.
+    fn ordered_rows(&mut self, seen: &'a Observed) {
+        if seen.view.orders.is_empty() {
+            return;
+        }
+        for tenant in rollout::without_pin(seen) {
+            let row = Row::of(seen, Member { tenant, pin: None }, None);
+            if let Some((back, reason)) = back::ordered_by_ledger(seen, &row) {
+                self.take_back(back, reason, &row);
+            }
+        }
     }
 
     /// Puts it on record where another hand has changed the row.

@@ -34,6 +34,7 @@ pub(in super::super) use approvals::{ApprovalStanding, AwaitedApproval, LackingA
 use checks::Arrived;
 pub(super) use follower::Follower;
 use follower::Leave;
+pub(super) use members::without_pin;
 pub(in super::super) use members::{RowCount, Unlabelled};
 pub(in super::super) use told::{Checked, Found, FrozenTenants, Lead, RolloutStanding, Stopped, Wait, WaveState};
 

@@ -89,6 +89,39 @@ async fn a_rollout_that_is_ordered_back_says_who_ordered_it_and_what_ends_that()
 }
 
 #[tokio::test]
+async fn an_order_is_heeded_where_nothing_is_declared_any_more() {
+    let house = House::new().await;
+    for tenant in [ACME, "globex"] {
+        house.stage.declared.pin(pin(tenant, tenant, 1));
+    }
+    house.pass().await;
+    for tenant in [ACME, "globex"] {
+        house.stage.declared.delete(tenant);
+    }
+    assert_eq!(house.look("production").await, None, "the rows stay, and are nobody's");
+    let mut of_rows = rollout(2, json!([{"name": "all"}]));
+    of_rows.spec.members = serde_json::from_value(json!({"rows": {}})).unwrap();
+    house.stage.declared.rollout(of_rows);
+    house.pass().await;
+    assert_eq!(house.held().await, [2; 2]);
+    house.stage.declared.delete("main");
+    let world = &house.stage.world;
+    assert_eq!(house.look("production").await, None);
+    assert_eq!(abandoned(world, "apps", "omni").await, []);
+
+    let number = house.order(Ordered::RollBack(Scope::Rollout { attempt: 1 })).await;
+    let tended = abandoned(world, "apps", "omni").await;
+    let [key] = &tended[..] else { panic!("{tended:?}") };
+    let pass = reconcile(world, key).await.expect("an order stands");
+    assert_eq!(house.held().await, [1; 2]);
+    assert_eq!((pass.pins.len(), pass.rollouts.len()), (0, 0));
+    assert!(pass.moved.contains(&2), "{:?}", pass.moved);
+    house.order(Ordered::Lift(number)).await;
+    assert_eq!(house.look("production").await, None);
+    assert_eq!(abandoned(world, "apps", "omni").await, []);
+}
+
+#[tokio::test]
 async fn a_rollout_that_failed_is_stalled_until_a_person_acts() {
     for (kind, held, words) in [
         (StopKind::Paused, [2; 4], "it is paused"),

@@ -85,13 +85,17 @@ impl EventLine {
 }
 
 impl PgMapping {
-    pub(super) async fn read_claimed_environments(&self) -> Result<BTreeSet<String>, Failure> {
+    pub(super) async fn read_tended_environments(&self) -> Result<BTreeSet<String>, Failure> {
         let mut snapshot = self.snapshot().await?;
-        let claimed: Vec<String> = value("SELECT DISTINCT environment FROM wavepin.claim")
-            .fetch_all(snapshot.on())
-            .await?;
+        let tended: Vec<String> = value(
+            "SELECT environment FROM wavepin.claim UNION \
+             SELECT environment FROM wavepin.command AS given WHERE given.lifts IS NULL \
+             AND NOT EXISTS (SELECT 1 FROM wavepin.command AS lift WHERE lift.lifts = given.id)",
+        )
+        .fetch_all(snapshot.on())
+        .await?;
         snapshot.rollback().await?;
-        Ok(claimed.into_iter().collect())
+        Ok(tended.into_iter().collect())
     }
 
     pub(super) async fn read_environment(

@@ -91,12 +91,16 @@ fn list<T: DeserializeOwned>(text: &str) -> Result<Vec<T>, MappingErrorKind> {
 }
 
 impl SqliteMapping {
-    pub(super) async fn read_claimed_environments(&self) -> Result<BTreeSet<String>, Failure> {
+    pub(super) async fn read_tended_environments(&self) -> Result<BTreeSet<String>, Failure> {
         let mut snapshot = self.snapshot().await?;
-        let claimed: Vec<String> = sqlx::query_scalar("SELECT DISTINCT environment FROM wavepin_claim")
-            .fetch_all(&mut *snapshot)
-            .await?;
-        Ok(claimed.into_iter().collect())
+        let tended: Vec<String> = sqlx::query_scalar(
+            "SELECT environment FROM wavepin_claim UNION \
+             SELECT environment FROM wavepin_command AS given WHERE given.lifts IS NULL \
+             AND NOT EXISTS (SELECT 1 FROM wavepin_command AS lift WHERE lift.lifts = given.id)",
+        )
+        .fetch_all(&mut *snapshot)
+        .await?;
+        Ok(tended.into_iter().collect())
     }
 
     pub(super) async fn read_environment(

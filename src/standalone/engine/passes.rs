@@ -8,7 +8,7 @@ use super::Engine;
 use super::telling::Telling;
 use crate::environment::{self, EnvironmentKey, EnvironmentPass};
 use crate::model_version;
-use crate::omni_instance::{self, InstancePass};
+use crate::omni_instance;
 use crate::ports::Objects as _;
 use crate::resources::conditions::{Finding, IN_USE, Reason, WAITING};
 use crate::standalone::catalog::{Id, id_of};
@@ -23,7 +23,10 @@ impl Engine {
             self.nothing_there(&key);
             return;
         };
-        let abandoned = self.abandoned_environments(&id, &pass).await;
+        let abandoned = match pass.has_mapping() {
+            true => self.abandoned_environments(&id).await,
+            false => Vec::new(),
+        };
         let mut state = self.state();
         let state = &mut *state;
         let moved = state.statuses.instance(&id, &pass, &*self.observer);
@@ -40,9 +43,9 @@ impl Engine {
         }
     }
 
-    /// With pruning: the environments in which tenants are claimed and of which no pin is left in any file.
-    async fn abandoned_environments(&self, id: &Id, pass: &InstancePass) -> Vec<EnvironmentKey> {
-        if pass.has_mapping() && self.declared.absence_is_deletion(&id.0) {
+    /// With pruning: the environments in which tenants are claimed, or an order stands, and of which nothing is left in any file.
+    pub(super) async fn abandoned_environments(&self, id: &Id) -> Vec<EnvironmentKey> {
+        if self.declared.absence_is_deletion(&id.0) {
             environment::abandoned(&self.world, &id.0, &id.1).await
         } else {
             Vec::new()

@@ -240,8 +240,8 @@ impl Mapping for Ledger {
         self.real.tenants_by_version().await
     }
 
-    async fn claimed_environments(&self) -> Result<BTreeSet<String>, MappingError> {
-        self.real.claimed_environments().await
+    async fn tended_environments(&self) -> Result<BTreeSet<String>, MappingError> {
+        self.real.tended_environments().await
     }
 
     async fn environment(

@@ -8,16 +8,20 @@
 //!
 //! A tenant goes back where its row still holds what it was moved to, to the version of the move that the ledger has: nothing
 //! of this is counted or remembered elsewhere, so that it may be broken off between any two rows.
+//!
+//! An order needs no rollout that is declared: where none leads, or the one that leads does not count rows, the ledger alone
+//! tells who goes back.
 
 use std::collections::BTreeMap;
 
 use super::super::super::observe::Observed;
+use super::super::super::orders::{is_in, unheeded};
 use super::super::row::Row;
-use super::super::{Kept, NotReturned, Standing};
+use super::super::{BY_ORDER, BY_ROLLED_BACK, Kept, NotReturned, Standing};
 use super::follower::{Follower, Leave};
 use super::told::{Stopped, Wait};
 use super::{Course, count};
-use crate::ports::{Attempt, Order, RolloutStep, Scope, Stop, StopKind, VersionRecord};
+use crate::ports::{Attempt, Order, RolloutEvent, RolloutStep, VersionRecord};
 use crate::resources::annotations;
 
 /// What becomes of a tenant that is to go back.
@@ -42,6 +46,33 @@ pub(in crate::environment::decide) fn ordered(seen: &Observed, row: &Row<'_>) ->
         }
         _ => Standing::Kept(Kept::Ordered(order.clone())),
     }))
+}
+
+/// What orders make of a row that no rollout speaks for, and the reason for the ledger.
+pub(in crate::environment::decide) fn ordered_by_ledger(
+    seen: &Observed,
+    row: &Row<'_>,
+) -> Option<(Back, &'static str)> {
+    if let Some(back) = ordered(seen, row) {
+        return Some((back, BY_ORDER));
+    }
+    let orders = &seen.view.orders;
+    let moved = row.advance().filter(|_| !orders.is_empty())?;
+    let taken = orders
+        .iter()
+        .any(|order| is_in(&seen.view, &order.scope, row.tenant(), moved));
+    taken.then(|| (to_what_it_had(seen, row, moved.from), BY_ROLLED_BACK))
+}
+
+/// What is to be put on record of orders while no rollout leads.
+pub(in crate::environment::decide) fn stops_by_ledger(seen: &Observed) -> Vec<RolloutEvent> {
+    let Some(attempt) = &seen.view.rollouts.attempt else {
+        return Vec::new();
+    };
+    unheeded(&seen.view)
+        .into_iter()
+        .map(|step| attempt.event(step))
+        .collect()
 }
 
 /// The newest order about a tenant.
@@ -80,23 +111,11 @@ impl<'a> Course<'a> {
     ///
     /// An order outranks what is declared: while one stands, neither another target nor a wish to retry begins anything.
     pub(super) fn heed_people(&mut self) {
-        let orders = self.seen.view.orders.iter();
-        let scopes = orders.filter(|order| order.tenant().is_none()).cloned();
-        let scopes: Vec<Order> = scopes.collect();
-        for order in &scopes {
-            let wave = match &order.scope {
-                Scope::Wave { wave, .. } => Some(wave.clone()),
-                Scope::Rollout { .. } | Scope::Tenant(_) => None,
-            };
-            let Some(attempt) = &self.ledger.attempt else { continue };
-            let known = |stop: &Stop| stop.kind == StopKind::Ordered && stop.wave == wave;
-            if !attempt.stops.iter().any(known) {
-                let why = format!("{}: {}", order.by, order.reason);
-                let kind = StopKind::Ordered;
-                self.note(RolloutStep::Stopped { kind, wave, why });
-            }
+        for step in unheeded(&self.seen.view) {
+            self.note(step);
         }
-        self.order = scopes.into_iter().next_back();
+        let mut orders = self.seen.view.orders.iter();
+        self.order = orders.rfind(|order| order.tenant().is_none()).cloned();
         if self.order.is_some() {
             return;
         }

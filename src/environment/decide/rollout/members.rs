@@ -30,6 +30,11 @@ pub(in crate::environment) struct RowCount {
 }
 
 impl<'a> Course<'a> {
+    /// Whether rows take part without a pin.
+    pub(in crate::environment::decide) const fn counts_rows(&self) -> bool {
+        self.spec.members.is_some()
+    }
+
     /// The rows that take part by themselves, as followers.
     pub(in crate::environment::decide) fn rows(&mut self) -> Vec<Follower<'a>> {
         let Some(members) = &self.spec.members else {
@@ -82,7 +87,7 @@ impl<'a> Course<'a> {
 }
 
 /// The tenants that have a row here and no pin of any kind. A claim is a pin's, also of one that is not seen now.
-fn without_pin(seen: &Observed) -> Vec<&str> {
+pub(in crate::environment::decide) fn without_pin(seen: &Observed) -> Vec<&str> {
     let pinned: BTreeSet<&str> = seen.pins.iter().map(|pin| pin.spec.tenant.as_str()).collect();
     let rows = seen.view.rows.keys().chain(seen.view.odd_rows.keys());
     let free = |tenant: &&str| !pinned.contains(tenant) && !seen.view.claims.contains_key(*tenant);

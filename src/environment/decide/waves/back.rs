@@ -361,3 +361,76 @@ fn what_was_taken_back_needs_evidence_to_come_again() {
     let standing = scene.standing("acme-production");
     assert!(matches!(standing, Standing::Kept(Kept::Unproved(_))), "{standing:?}");
 }
+
+/// An order of everything is carried out by the ledger alone, also where nobody is declared who could lead.
+fn ordered_without_a_leader(scene: &mut Scene) {
+    let on_hold = moved_pin(scene, "t0", |pin| {
+        pin.spec.hold = Some(serde_json::from_value(json!({"reason": "audit"})).unwrap());
+    });
+    let scope = whole(scene);
+    scene.order(scope);
+    let done = scene.settle();
+    assert_eq!(versions(scene), [2, 3, 1, 1, 1, 1, 1], "but for the one on hold");
+    let stops = &scene.0.view.rollouts.attempt.as_ref().unwrap().stops;
+    let kinds: Vec<_> = stops.iter().map(|stop| (stop.kind, stop.why.as_str())).collect();
+    assert_eq!(kinds, [(StopKind::Ordered, "anna: numbers are off")], "once");
+    let flips: Vec<_> = done.iter().flat_map(|plan| &plan.flips).collect();
+    assert_eq!((flips.len(), flips[0].reason.as_str()), (1, BY_ROLLED_BACK));
+    assert!(matches!(scene.standing("t0"), Standing::Kept(Kept::Held(_))));
+    assert_eq!(scene.standing("t1"), Standing::NoRollout);
+    scene.0.pins = on_hold;
+    scene.settle();
+    assert_eq!(versions(scene), [1, 3, 1, 1, 1, 1, 1], "its hold has ended");
+}
+
+/// Changes a pin, and returns the pins as they were.
+fn moved_pin(
+    scene: &mut Scene,
+    name: &str,
+    change: impl FnOnce(&mut crate::ports::Object<crate::resources::TenantPinSpec>),
+) -> Vec<Arc<crate::ports::Object<crate::resources::TenantPinSpec>>> {
+    let before = scene.0.pins.clone();
+    let pin = scene.0.pins.iter_mut().find(|pin| pin.name == name).unwrap();
+    change(Arc::make_mut(pin));
+    before
+}
+
+#[test]
+fn an_order_is_carried_out_though_the_rollout_is_gone() {
+    let mut scene = moved();
+    scene.0.rollouts.clear();
+    assert!(scene.settle().is_empty(), "without an order all stays as it is");
+    ordered_without_a_leader(&mut scene);
+}
+
+#[test]
+fn an_order_is_carried_out_though_the_rollout_is_refused() {
+    let mut scene = moved();
+    edit(&mut scene, |spec| spec.waves.clear());
+    assert!(scene.settle().is_empty(), "without an order all stays as it is");
+    ordered_without_a_leader(&mut scene);
+}
+
+#[test]
+fn an_order_about_a_wave_or_a_tenant_is_carried_out_though_the_rollout_is_gone() {
+    let mut scene = moved();
+    scene.0.rollouts.clear();
+    let attempt = scene.0.view.rollouts.attempt.as_ref().unwrap().number;
+    let wave = "canary".to_owned();
+    scene.order(Scope::Wave { attempt, wave });
+    scene.settle();
+    assert_eq!(versions(&scene), [1, 2, 2, 1, 1, 1, 1]);
+    scene.order(Scope::Tenant("t1".to_owned()));
+    let done = scene.settle();
+    assert_eq!(versions(&scene), [1, 3, 2, 1, 1, 1, 1]);
+    assert_eq!(done[0].flips[0].reason, BY_ORDER);
+    assert!(matches!(scene.standing("t1"), Standing::Kept(Kept::Ordered(_))));
+}
+
+#[test]
+fn an_order_without_a_rollout_on_record_makes_nothing_up() {
+    let mut scene = house();
+    scene.order(Scope::Rollout { attempt: 1 });
+    assert!(scene.settle().is_empty());
+    assert_eq!(scene.standing("t0"), Standing::NoRollout);
+}

@@ -368,3 +368,40 @@ fn a_rollback_takes_rows_back_to_what_each_had_also_while_labels_are_not_known()
     assert_eq!(of_rows(&scene), [1; 5]);
     assert!(matches!(standing(&scene, "r1"), Some(Standing::Kept(Kept::Ordered(_)))));
 }
+
+#[test]
+fn rows_go_back_by_an_order_though_no_rollout_counts_them_any_more() {
+    let let_go: [fn(&mut Scene); 2] = [
+        |scene| edit(scene, |spec| spec.members = None),
+        |scene| scene.0.rollouts.clear(),
+    ];
+    for let_go in let_go {
+        let mut scene = among([follower("f0", "canary")]);
+        scene.settle();
+        assert_eq!(of_rows(&scene), [2, 1, 1, 1, 1]);
+        let_go(&mut scene);
+        scene.settle();
+        // The claim of a pin that is not seen now is that pin's.
+        let held = PinDeletionPolicy::Retain;
+        let mut other = scene.clone().claim("r0", "apps/other", held, Holder::Stands);
+        for scene in [&mut scene, &mut other] {
+            let attempt = scene.0.view.rollouts.attempt.as_ref().unwrap().number;
+            scene.order(Scope::Rollout { attempt });
+            scene.settle();
+            assert_eq!(scene.0.view.rows["f0"], 1);
+        }
+        assert_eq!(of_rows(&scene), [1; 5]);
+        assert_eq!(of_rows(&other), [2, 1, 1, 1, 1]);
+    }
+}
+
+#[test]
+fn a_tenant_without_a_pin_goes_back_by_an_order_whoever_leads() {
+    let mut scene = alone();
+    scene.settle();
+    edit(&mut scene, |spec| spec.members = None);
+    scene.settle();
+    scene.order(Scope::Tenant("r0".to_owned()));
+    scene.settle();
+    assert_eq!(of_rows(&scene), [1; 5]);
+}
