@@ -97,6 +97,7 @@ fn record(document: &Field<'_>) -> Result<DocumentRecord, Drift> {
         folder_path: folder_path.map(|path| path.trim_matches('/').to_owned()),
         updated_at: document.text("updatedAt")?,
         deleted: document.flag("deleted")?.unwrap_or(false),
+        has_dashboard: document.flag("hasDashboard")?.unwrap_or(true),
         labels: match document.get("labels") {
             Some(labels) => labels.items()?.iter().map(label).collect::<Result<_, _>>()?,
             None => BTreeSet::new(),

@@ -146,6 +146,8 @@ pub struct DocumentRecord {
     pub updated_at: Option<String>,
     /// It is in the trash.
     pub deleted: bool,
+    /// It has a dashboard, and is no workbook alone, of which Omni exports nothing.
+    pub has_dashboard: bool,
     /// Its labels, where they were asked for.
     pub labels: BTreeSet<String>,
     /// What people read of it in lists.

@@ -1,5 +1,7 @@
 //! `wavepin import`: manifests for what people and the application made, on the tables of the pattern as its users have them.
 
+mod unreadable;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -90,6 +90,7 @@ pub(super) fn document(identifier: &str, path: &str) -> DocumentRecord {
         name: identifier.to_owned(),
         folder_path: Some(path.to_owned()),
         updated_at: Some("then".to_owned()),
+        has_dashboard: true,
         deleted: false,
         labels: BTreeSet::new(),
         description: None,

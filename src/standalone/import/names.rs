@@ -10,14 +10,14 @@ const READABLE: usize = 40;
 /// How many hexadecimal digits of a hash tell names apart.
 const DIGITS: usize = 16;
 
-/// A name that Kubernetes takes: the two with a dot between where that says it all, else what can be read of them and a
-/// hash. A dot is in neither of two names that stay as they are, so that no two pairs meet.
-pub(super) fn of_pair(one: &str, other: &str) -> String {
-    match is_plain(one) && is_plain(other) {
-        true => format!("{one}.{other}"),
+/// A name that Kubernetes takes: the parts with dots between where that says it all, else what can be read of them and a
+/// hash. A dot is in none of the parts that stay as they are, so that no two names of as many parts meet.
+pub(super) fn of_all<const N: usize>(parts: [&str; N]) -> String {
+    match parts.iter().all(|part| is_plain(part)) {
+        true => parts.join("."),
         false => {
-            let digits = hash([one, other]);
-            format!("{}.{}.{}", readable(one), readable(other), &digits[..DIGITS])
+            let digits = hash(parts);
+            format!("{}.{}", parts.map(readable).join("."), &digits[..DIGITS])
         }
     }
 }
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn what_is_a_name_already_stays_and_the_rest_is_told_apart_by_a_hash() {
-        assert_eq!(of_pair("acme-corp", "production"), "acme-corp.production");
+        assert_eq!(of_all(["acme-corp", "production"]), "acme-corp.production");
         assert_eq!(of_folder("production"), "production");
         for (tenant, start) in [
             ("ACME Corp", "acme-corp.production."),
@@ -105,13 +105,13 @@ mod tests {
             ("-", "x.production."),
             ("", "x.production."),
         ] {
-            let name = of_pair(tenant, "production");
+            let name = of_all([tenant, "production"]);
             assert!(name.starts_with(start) && is_name(&name), "{tenant:?}: {name}");
         }
-        assert_ne!(of_pair("ACME Corp", "production"), of_pair("acme corp", "production"));
+        assert_ne!(of_all(["ACME Corp", "production"]), of_all(["acme corp", "production"]));
         // Fixed for ever: another name would be another object.
         assert_eq!(
-            of_pair("ACME Corp", "production"),
+            of_all(["ACME Corp", "production"]),
             "acme-corp.production.90449ecdd35fb96b"
         );
         assert_eq!(bucket("acme-corp", 1), "c");
@@ -135,7 +135,7 @@ mod tests {
         ) {
             let mut names = BTreeMap::new();
             for (one, other) in pairs {
-                let name = of_pair(&one, &other);
+                let name = of_all([&one, &other]);
                 prop_assert!(is_name(&name), "{name}");
                 let twin = names.insert(name.clone(), (one.clone(), other.clone()));
                 prop_assert_eq!(twin, None, "{}", name);

@@ -1,14 +1,14 @@
 //! Pins for the rows of `tenant_version`: a file a pin, in folders of at most 1,000.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::tell::named;
 use super::{ManifestFile, Manifests, Metadata, Reference, names, namespace, yaml};
 use crate::ports::{Existing, ExistingTenant, Object, TenantLines};
-use crate::resources::{OmniInstanceSpec, TenantTable, is_label_value};
+use crate::resources::{OmniInstanceSpec, TenantPinSpec, TenantTable, is_label_value};
 use crate::standalone::Catalog;
 
 /// The most files in a folder: more than that is slow to look at, on Git hosts and in consoles.
@@ -54,8 +54,11 @@ impl PinsAsked {
         table.refusal(name).map_or(Ok(Some(table)), Err)
     }
 
-    fn header(&self) -> String {
+    fn header(&self, only: Option<&str>) -> String {
         let mut again = "wavepin import pins -f MANIFESTS --out FOLDER".to_owned();
+        if let Some(instance) = only {
+            again.push_str(&format!(" --instance {instance}"));
+        }
         if self.follow {
             again.push_str(" --follow");
         }
@@ -130,6 +133,10 @@ struct Making<'a> {
     /// The versions that have dashboards.
     mapped: BTreeSet<i32>,
     labels: BTreeMap<&'a str, Table<'a>>,
+    /// The catalog declares other instances too.
+    among: bool,
+    /// The names of pins that are declared of other instances in this namespace, or of other tenants.
+    taken: BTreeMap<&'a str, &'a TenantPinSpec>,
     /// The names of pins that are declared, by tenant and environment.
     declared: BTreeMap<(&'a str, &'a str), &'a str>,
     files: Vec<ManifestFile>,
@@ -166,10 +173,13 @@ impl<'a> Making<'a> {
                 )
             })
             .collect();
+        let taken = catalog.pins().filter(|pin| pin.namespace == instance.namespace);
         let mut making = Self {
             instance,
             asked,
             mapped: mapped.collect(),
+            among: catalog.instances().nth(1).is_some(),
+            taken: taken.map(|pin| (pin.name.as_str(), &pin.spec)).collect(),
             labels: BTreeMap::new(),
             declared,
             files: Vec::new(),
@@ -187,7 +197,7 @@ impl<'a> Making<'a> {
 
     fn take(&mut self, row: &'a ExistingTenant) {
         let (tenant, environment) = (row.tenant.as_str(), row.environment.as_str());
-        let name = names::of_pair(tenant, environment);
+        let name = self.name_of(tenant, environment);
         if let Some(other) = self
             .declared
             .get(&(tenant, environment))
@@ -200,7 +210,15 @@ impl<'a> Making<'a> {
             Ok(judged) => judged,
             Err(why) => return self.left.entry(why).or_default().push(tenant),
         };
-        if !self.names.insert(name.clone()) {
+        let is_its = |spec: &TenantPinSpec| {
+            (
+                spec.tenant.as_str(),
+                spec.environment.as_str(),
+                spec.instance_ref.name.as_str(),
+            ) == (tenant, environment, self.instance.name.as_str())
+        };
+        let is_taken = self.taken.get(name.as_str()).is_some_and(|spec| !is_its(spec));
+        if is_taken || !self.names.insert(name.clone()) {
             let why = format!("would have the name of another pin, {name}; write their pins by hand");
             return self.left.entry(why).or_default().push(tenant);
         }
@@ -218,9 +236,26 @@ impl<'a> Making<'a> {
             version: (!self.asked.follow).then_some(version),
         };
         let text = yaml("TenantPin", metadata, spec);
-        let folder = Path::new(&names::of_folder(environment)).join(names::bucket(tenant, self.asked.digits));
+        let folder = self.folder().join(names::of_folder(environment));
+        let folder = folder.join(names::bucket(tenant, self.asked.digits));
         let place = folder.join(format!("{name}.yaml"));
         self.files.push(ManifestFile { place, text });
+    }
+
+    /// The pins of several instances may have one tenant and environment: the instance is in the name then.
+    fn name_of(&self, tenant: &str, environment: &str) -> String {
+        match self.among {
+            true => names::of_all([tenant, environment, &self.instance.name]),
+            false => names::of_all([tenant, environment]),
+        }
+    }
+
+    /// Where the environments are: with several instances, one folder for each.
+    fn folder(&self) -> PathBuf {
+        match self.among {
+            true => names::of_all([&self.instance.namespace, &self.instance.name]).into(),
+            false => PathBuf::new(),
+        }
     }
 
     /// The version and the labels of a row's pin; or why it can have none.
@@ -301,7 +336,7 @@ impl<'a> Making<'a> {
             of.into_iter().map(line).collect()
         };
         Ok(Manifests {
-            header: self.asked.header(),
+            header: self.asked.header(self.among.then(|| self.instance.key()).as_deref()),
             files: self.files,
             left: lines(self.left),
             notes: lines(self.notes),

@@ -275,8 +275,9 @@ async fn in_folder(
     model: &ModelRecord,
     folder: &str,
 ) -> Result<Result<Found, String>, Failure> {
-    let Some(documents) = finder.folder(folder).await? else {
-        return Ok(Err(format!("Omni has no folder {folder:?}; correct --folder")));
+    let documents = match finder.folder(folder).await? {
+        Ok(documents) => documents,
+        Err(why) => return Ok(Err(why)),
     };
     let mut dashboards = BTreeMap::new();
     for document in &documents {

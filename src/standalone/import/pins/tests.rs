@@ -225,6 +225,62 @@ spec: {instanceRef: {name: clinical}, tenant: acme, environment: production, ver
 }
 
 #[test]
+fn pins_of_several_instances_meet_neither_in_a_name_nor_in_a_place() {
+    let other = INSTANCE.replace("name: clinical", "name: billing");
+    let far = INSTANCE.replace("name: clinical", "name: clinical, namespace: far");
+    let far = far.replace("name: omni, namespace: far", "name: omni");
+    let rows = existing(&[("acme", "production", Some(1))]);
+    let catalog = catalog(&[INSTANCE, &other, &far], &Catalog::default(), false);
+    assert_eq!(catalog.refusals(), []);
+    let mut seen: Vec<(String, String)> = Vec::new();
+    for instance in catalog.instances() {
+        let made = pins(&rows, instance, &catalog, &sixteen()).unwrap();
+        let [file] = &made.files[..] else { panic!("{made:?}") };
+        assert!(
+            made.header.contains(&format!(" --instance {}\n", instance.key())),
+            "{}",
+            made.header
+        );
+        let name = file.place.file_stem().unwrap().to_str().unwrap();
+        seen.push((
+            file.place.display().to_string(),
+            format!("{}/{name}", instance.namespace),
+        ));
+    }
+    let bucket = names::bucket("acme", 1);
+    let expected = [("default", "billing"), ("default", "clinical"), ("far", "clinical")].map(|(namespace, name)| {
+        (
+            format!("{namespace}.{name}/production/{bucket}/acme.production.{name}.yaml"),
+            format!("{namespace}/acme.production.{name}"),
+        )
+    });
+    seen.sort();
+    assert_eq!(seen, expected);
+}
+
+#[test]
+fn a_name_that_another_pin_has_is_not_taken_from_it() {
+    let rows = existing(&[("acme", "production", Some(1)), ("acme", "staging", Some(1))]);
+    for (instance, tenant) in [("elsewhere", "acme"), ("clinical", "globex")] {
+        let own = format!(
+            "apiVersion: wavepin.dev/v1alpha1
+kind: TenantPin
+metadata: {{name: acme.production}}
+spec: {{instanceRef: {{name: {instance}}}, tenant: {tenant}, environment: production, version: 1}}
+"
+        );
+        let first = made(&rows, &[&own], &sixteen()).unwrap();
+        assert_eq!(read(&first).into_keys().collect::<Vec<_>>(), ["acme.staging"]);
+        assert_eq!(first.left.len(), 1);
+        assert!(
+            first.left[0].contains("would have the name of another pin, acme.production"),
+            "{:?}",
+            first.left
+        );
+    }
+}
+
+#[test]
 fn a_tenant_that_joins_moves_no_file_and_twelve_thousand_fit_in_sixteen_folders() {
     let names: Vec<String> = (0..12_000).map(|number| format!("tenant-{number}")).collect();
     let rows: Vec<_> = names

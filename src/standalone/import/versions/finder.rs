@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use uuid::Uuid;
 
 use super::is_shared;
-use crate::ports::{DocumentRecord, Exported, Failure, ModelRecord, Object, Omni, OmniError, World};
+use crate::ports::{DocumentRecord, Exported, Failure, ModelRecord, Object, Omni, OmniError, OmniErrorKind, World};
 use crate::resources::OmniInstanceSpec;
 
 /// How many pages of the list of all documents are read: of 100 each.
@@ -45,6 +45,14 @@ impl From<Exported> for Document {
     }
 }
 
+/// What came of reading a document.
+enum Export {
+    Is(Document),
+    None,
+    /// Omni refused to export this one.
+    Refused(String),
+}
+
 /// Reads from one organisation, each thing once.
 pub(super) struct Finder<'a> {
     world: &'a World,
@@ -55,7 +63,9 @@ pub(super) struct Finder<'a> {
     models: BTreeMap<String, Option<ModelRecord>>,
     /// The documents that are still to be read where an id is looked for, by the folder that was named, if one was.
     unread: BTreeMap<Option<String>, Result<VecDeque<DocumentRecord>, String>>,
-    /// Omni was asked for a UUID in vain: rows hold ids of dashboards, and others would be asked for in vain too.
+    /// What Omni does not export, and why not, by identifier.
+    refused: BTreeMap<String, String>,
+    /// Omni was asked in vain for a UUID that is a dashboard's: rows hold those, and others would be asked for in vain too.
     looks_up_no_uuids: bool,
 }
 
@@ -74,6 +84,7 @@ impl<'a> Finder<'a> {
             read: BTreeMap::new(),
             models: BTreeMap::new(),
             unread: BTreeMap::new(),
+            refused: BTreeMap::new(),
             looks_up_no_uuids: false,
         }
     }
@@ -94,19 +105,20 @@ impl<'a> Finder<'a> {
         let is_uuid = Uuid::parse_str(id).is_ok();
         if !(is_uuid && self.looks_up_no_uuids) {
             match self.export(id).await? {
-                Some(document) if document.is(id) => return Ok(Ok(document)),
-                Some(document) => {
+                Export::Is(document) if document.is(id) => return Ok(Ok(document)),
+                Export::Is(document) => {
                     return Ok(Err(format!(
                         "Omni leads on to {:?}, which has other ids; correct the row",
                         document.identifier
                     )));
                 }
-                None if !is_uuid => {
+                Export::Refused(why) => return Ok(Err(format!("Omni does not export it: {why}"))),
+                Export::None if !is_uuid => {
                     return Ok(Err(
                         "Omni has no such document; correct the row, or delete it".to_owned()
                     ));
                 }
-                None => self.looks_up_no_uuids = true,
+                Export::None => {}
             }
         }
         self.look_for(id, folder).await
@@ -116,14 +128,23 @@ impl<'a> Finder<'a> {
         self.read.values().find(|document| document.is(id)).cloned()
     }
 
-    async fn export(&mut self, id: &str) -> Result<Option<Document>, Failure> {
+    async fn export(&mut self, id: &str) -> Result<Export, Failure> {
         (self.tell)(&format!("reading document {id}"));
-        let export = self.omni.export(id).await.map_err(|error| self.told(&error))?;
-        let document = export.map(Document::from);
-        if let Some(document) = &document {
-            self.read.insert(document.identifier.clone(), document.clone());
+        match self.omni.export(id).await {
+            Ok(None) => Ok(Export::None),
+            Ok(Some(export)) => {
+                let document = Document::from(export);
+                self.read.insert(document.identifier.clone(), document.clone());
+                Ok(Export::Is(document))
+            }
+            // It says something of this document, and nothing of others.
+            Err(error) if matches!(error.kind, OmniErrorKind::Refused { .. }) => {
+                let why = error.kind.to_string();
+                self.refused.insert(id.to_owned(), why.clone());
+                Ok(Export::Refused(why))
+            }
+            Err(error) => Err(self.told(&error)),
         }
-        Ok(document)
     }
 
     /// Reads the documents of the folder, or of all folders, until one of them has the id.
@@ -143,21 +164,32 @@ impl<'a> Finder<'a> {
             if self.read.contains_key(&next.identifier) {
                 continue;
             }
-            if let Some(document) = self.export(&next.identifier).await?
+            if let Export::Is(document) = self.export(&next.identifier).await?
                 && document.is(id)
             {
+                self.looks_up_no_uuids |= document.dashboard_id.eq_ignore_ascii_case(id);
                 return Ok(Ok(document));
             }
         }
-        Ok(Err(match folder {
-            Some(folder) => format!(
-                "Omni has no document of this id, and no dashboard in folder {folder:?} has it; correct the row, or --folder"
+        let (place, correct) = match folder {
+            Some(folder) => (format!("folder {folder:?}"), "correct the row, or --folder"),
+            None => ("any folder".to_owned(), "correct the row, or delete it"),
+        };
+        Ok(Err(format!(
+            "Omni has no document of this id, and no dashboard in {place} has it{}; {correct}",
+            self.but_for_refused()
+        )))
+    }
+
+    /// What may be what is looked for, since Omni does not export it.
+    fn but_for_refused(&self) -> String {
+        match self.refused.first_key_value() {
+            Some((first, why)) => format!(
+                ", as far as they can be read: {} cannot, as {first}: {why}",
+                self.refused.len()
             ),
-            None => {
-                "Omni has no document of this id, and no dashboard in any folder has it; correct the row, or delete it"
-                    .to_owned()
-            }
-        }))
+            None => String::new(),
+        }
     }
 
     async fn listed(&self, folder: Option<&str>) -> Result<Result<VecDeque<DocumentRecord>, String>, Failure> {
@@ -171,7 +203,7 @@ impl<'a> Finder<'a> {
         (self.tell)("listing the documents of the organisation");
         let all = self.omni.all_documents(MOST_PAGES).await;
         let all = all.map_err(|error| self.told(&error))?.map(|mut all| {
-            all.retain(|document| !document.deleted && document.folder_path.is_some());
+            all.retain(|document| !document.deleted && document.has_dashboard && document.folder_path.is_some());
             all
         });
         Ok(match all {
@@ -188,23 +220,33 @@ impl<'a> Finder<'a> {
         let folder = self.omni.folder(path).await.map_err(|error| self.told(&error))?;
         let Some(folder) = folder else { return Ok(None) };
         let documents = self.omni.documents(&folder.id).await;
-        documents.map(Some).map_err(|error| self.told(&error))
+        let mut documents = documents.map_err(|error| self.told(&error))?;
+        documents.retain(|document| document.has_dashboard);
+        Ok(Some(documents))
     }
 
-    /// The documents of a folder; `None` where there is no such folder.
-    pub(super) async fn folder(&mut self, path: &str) -> Result<Option<Vec<Document>>, Failure> {
+    /// The dashboards of a folder, all of them; or why they are not told.
+    pub(super) async fn folder(&mut self, path: &str) -> Result<Result<Vec<Document>, String>, Failure> {
         let Some(listed) = self.in_folder(path).await? else {
-            return Ok(None);
+            return Ok(Err(format!("Omni has no folder {path:?}; correct --folder")));
         };
         let mut documents = Vec::new();
-        for record in listed {
-            let read = match self.read.get(&record.identifier) {
-                Some(read) => Some(read.clone()),
-                None => self.export(&record.identifier).await?,
-            };
-            documents.extend(read);
+        for DocumentRecord { identifier, .. } in listed {
+            if let Some(read) = self.read.get(&identifier) {
+                documents.push(read.clone());
+                continue;
+            }
+            match self.export(&identifier).await? {
+                Export::Is(document) => documents.push(document),
+                Export::None => {}
+                Export::Refused(why) => {
+                    return Ok(Err(format!(
+                        "{identifier} in folder {path:?} cannot be exported ({why}); move it elsewhere, or write the manifest by hand"
+                    )));
+                }
+            }
         }
-        Ok(Some(documents))
+        Ok(Ok(documents))
     }
 
     /// A shared model; `None` where there is none of this id.
