@@ -23,6 +23,8 @@ pub(super) struct Observed {
     pub(super) rollouts: Rollouts,
     /// The rollout whose attempt is on record, where it moves this environment for another instance that shares the mapping.
     pub(super) led_elsewhere: Option<String>,
+    /// In whose name the mapping is written, as the instance has it.
+    pub(super) owner: String,
     /// The approvals of waves of these rollouts, sorted by name.
     pub(super) approvals: Vec<Offered>,
     /// What became of the holders of claims that do not stand where they were, by tenant: all others do.
@@ -94,6 +96,7 @@ pub(super) async fn observe(
     let view = mapping.environment(&key.environment, &evidence, asked).await?;
     Ok(Observed {
         holders: holders(world, key, instance, pins, &view),
+        owner: owner_of(&instance.spec.mapping, instance.key()),
         led_elsewhere: led_elsewhere(world, key, instance, rollouts, &view),
         approvals: offered(world, declared, &view).await,
         key: key.clone(),
@@ -227,6 +230,10 @@ fn led_elsewhere(
     stands.then(|| holder.clone())
 }
 
+fn owner_of(mapping: &MappingSpec, key: String) -> String {
+    mapping.owner.clone().unwrap_or(key)
+}
+
 /// Whether what names this instance still means this mapping: through this instance, through another one that has the same database and
 /// owner, or from another namespace, where only its own controller can tell.
 fn shares_mapping(world: &World, instance: &Object<OmniInstanceSpec>, (namespace, named): (&str, &str)) -> bool {
@@ -237,8 +244,7 @@ fn shares_mapping(world: &World, instance: &Object<OmniInstanceSpec>, (namespace
         return false;
     };
     let (ours, theirs) = (&instance.spec.mapping, &other.spec.mapping);
-    let owner = |mapping: &MappingSpec, key: String| mapping.owner.clone().unwrap_or(key);
-    owner(ours, instance.key()) == owner(theirs, other.key())
+    owner_of(ours, instance.key()) == owner_of(theirs, other.key())
         && ours.url_secret_ref == theirs.url_secret_ref
         && ours.schema == theirs.schema
 }

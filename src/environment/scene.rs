@@ -158,6 +158,7 @@ impl Scene {
                 pins,
                 rollouts: Vec::new(),
                 led_elsewhere: None,
+                owner: "apps/omni".to_owned(),
                 approvals: Vec::new(),
                 holders: BTreeMap::new(),
                 versions: versions.collect(),

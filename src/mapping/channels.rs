@@ -1,6 +1,6 @@
 //! The ledger's rows of channels, and of the steps that they were not told yet, as both dialects read them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use sqlx::postgres::PgRow;
@@ -55,9 +55,10 @@ pub(super) fn channels(lines: Vec<ChannelLine>) -> Result<BTreeMap<String, Chann
     lines.into_iter().map(ChannelLine::record).collect()
 }
 
-/// The number of the last step that every channel was told; `None` where there is no channel.
-pub(super) fn told_to_all(channels: &BTreeMap<String, ChannelRecord>) -> Option<i64> {
-    channels.values().map(|channel| channel.told_through).min()
+/// How far channels are: the steps after each of these are to be read. One that is far behind must not keep others from what
+/// is news to them.
+pub(super) fn told_through(channels: &BTreeMap<String, ChannelRecord>) -> BTreeSet<i64> {
+    channels.values().map(|channel| channel.told_through).collect()
 }
 
 /// An event of a rollout with its number, and the count at its wave's opening.
@@ -95,12 +96,16 @@ impl StepLine {
     }
 }
 
-/// What is on record of an environment's channels.
+/// What is on record of an environment's channels; some steps may have been read twice.
 pub(super) fn records(
     channels: BTreeMap<String, ChannelRecord>,
     steps: Vec<StepLine>,
 ) -> Result<ChannelRecords, MappingErrorKind> {
-    let steps = steps.into_iter().map(StepLine::step).collect::<Result<_, _>>()?;
+    let by_number = steps
+        .into_iter()
+        .map(|line| line.step().map(|step| (step.number, step)));
+    let by_number: BTreeMap<i64, NumberedStep> = by_number.collect::<Result<_, _>>()?;
+    let steps = by_number.into_values().collect();
     Ok(ChannelRecords { channels, steps })
 }
 

@@ -28,12 +28,12 @@ pub struct NumberedStep {
 pub struct ChannelRecords {
     /// How far each channel is, by its name.
     pub channels: BTreeMap<String, ChannelRecord>,
-    /// The steps that some channel was not told yet, in their order: [`Self::MOST`] at most.
+    /// The steps that some channel was not told yet, in their order: for each channel [`Self::MOST`] at most.
     pub steps: Vec<NumberedStep>,
 }
 
 impl ChannelRecords {
-    /// How many steps are read at once: more than a rollout of 32 waves has.
+    /// How many steps are read at once for a channel: more than a rollout of 32 waves has.
     pub const MOST: u32 = 200;
 }
 

@@ -142,14 +142,14 @@ pub(crate) async fn promotion_and_rollback_work_while_omni_is_down() {
     assert_eq!(on(&bed), ["1:12"]);
 
     // The rollout is gone, and with it whoever would lead: an order is carried out all the same.
-    rollback(&bed, &["--lift", "3"]).success();
+    rollback(&bed, &["--lift", "5"]).success();
     let plan = bed.cluster.object("vro/live")["status"]["plan"]
         .as_str()
         .unwrap()
         .to_owned();
     goes_on_to(&bed, 2, Some(&plan));
     bed.cluster.kubectl(&["delete", "vro", "live"]);
-    bed.told("tpin/live-3", "Waiting", "NoRollout");
+    bed.told("tpin/live-3", "Reconciling", "NoRollout");
     let done = rollback(&bed, &[]).success();
     assert!(!done.contains("in place of"), "{done}");
     assert_eq!(on(&bed), ["1:12"]);

@@ -74,6 +74,7 @@ mod told_of_rollouts {
     on_both! {
         told:
         a_channel_begins_after_what_is_on_record_and_is_shown_what_follows
+        a_channel_that_is_far_behind_keeps_no_other_from_what_is_news
         how_far_a_channel_is_is_kept_whole_until_it_ends
         who_has_lost_the_fence_notes_nobody_told
     }

@@ -1,7 +1,7 @@
 //! How far channels are that are told of rollouts, whatever database it stands in.
 
 use jiff::SignedDuration;
-use wavepin::ports::{ChannelNote, ChannelRecord, MappingErrorKind, RolloutStep, StopKind};
+use wavepin::ports::{ChannelNote, ChannelRecord, ChannelRecords, MappingErrorKind, RolloutStep, StopKind};
 
 use super::bed::Bed;
 use super::scenarios::{happens, kind};
@@ -62,6 +62,41 @@ pub(crate) async fn a_channel_begins_after_what_is_on_record_and_is_shown_what_f
     assert_eq!(look().await, after);
     let elsewhere = mapping.environment("staging", &[], None).await.unwrap().channels;
     assert_eq!(elsewhere, Default::default());
+}
+
+pub(crate) async fn a_channel_that_is_far_behind_keeps_no_other_from_what_is_news(bed: Bed) {
+    let mapping = bed.writer().await;
+    let begin = ["down", "up"].map(|name| (name.to_owned(), ChannelNote::Begin));
+    mapping.record_channels("production", &begin).await.unwrap();
+    let most = ChannelRecords::MOST;
+    let opened = |number: u32| {
+        happens(RolloutStep::Opened {
+            wave: format!("w{number}"),
+            members: 1,
+        })
+    };
+    let events: Vec<_> = std::iter::once(happens(RolloutStep::Started))
+        .chain((0..most + 5).map(opened))
+        .collect();
+    mapping.record_rollout("production", &events).await.unwrap();
+    let look = async || mapping.environment("production", &[], None).await.unwrap().channels;
+    let all = look().await.steps;
+    assert_eq!(all.len(), most as usize);
+    let last = all.last().unwrap().number;
+    let up = ChannelRecord {
+        told_through: last,
+        ..ChannelRecord::default()
+    };
+    let up = [("up".to_owned(), ChannelNote::Set(up))];
+    mapping.record_channels("production", &up).await.unwrap();
+    let seen = look().await.steps;
+    assert_eq!(seen[..most as usize], all, "what is due to the one that is behind");
+    let news = seen.iter().filter(|step| step.number > last).count();
+    assert_eq!(
+        (news, seen.len()),
+        (6, most as usize + 6),
+        "and all that is due to the other, once"
+    );
 }
 
 pub(crate) async fn how_far_a_channel_is_is_kept_whole_until_it_ends(bed: Bed) {

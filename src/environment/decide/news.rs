@@ -20,7 +20,7 @@ use super::{Decision, Lead, Wait, later};
 use crate::ports::{
     ChannelNote, ChannelRecord, ChannelRecords, News, Notice, NumberedStep, Object, RolloutStep, StopKind,
 };
-use crate::resources::{NotifyChannel, NotifyOn, VersionRolloutSpec};
+use crate::resources::{NotifyChannel, NotifyOn, VersionRolloutSpec, spec_hash};
 
 /// What is to be done about channels.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -101,7 +101,9 @@ impl Desk<'_> {
     fn errand(&self, record: &ChannelRecord, steps: &[NumberedStep], lead: &Lead) -> Option<Errand> {
         let mut ahead = record.clone();
         let mut notices: Vec<Notice> = Vec::new();
-        for step in steps.iter().filter(|step| step.number > record.told_through) {
+        // Beyond those there may be a gap: what is read is read for others too.
+        let untold = steps.iter().filter(|step| step.number > record.told_through);
+        for step in untold.take(ChannelRecords::MOST as usize) {
             match self.of_step(step).filter(|news| self.channel.hears(news.of)) {
                 Some(news) => notices.push(self.notice(news, step.number)),
                 // What is not for it is passed over with what it was told before.
@@ -125,6 +127,24 @@ impl Desk<'_> {
             notices,
             now: self.seen.view.now,
         })
+    }
+
+    /// The same for the same, and for nothing else: an attempt has each step once. Plans and numbers of two rollouts may be
+    /// equal, and one receiver may be told of both.
+    fn id(&self, plan: &str, wave: Option<&str>, what: &str) -> String {
+        let key = &self.seen.key;
+        let of = [
+            &self.seen.owner,
+            &key.namespace,
+            &key.instance,
+            &key.environment,
+            &self.rollout.name,
+        ];
+        let of = spec_hash(&of);
+        match wave {
+            Some(wave) => format!("{of}_{plan}_{wave}_{what}"),
+            None => format!("{of}_{plan}_{what}"),
+        }
     }
 
     fn notice(&self, news: News, through: i64) -> Notice {
@@ -166,7 +186,7 @@ impl Desk<'_> {
         let moved = &self.seen.view.rollouts.moved_in;
         let moved = wave.map(|wave| moved.get(&(event.attempt, wave.clone())).copied().unwrap_or_default());
         Some(News {
-            id: id(&plan, wave.map(String::as_str), what),
+            id: self.id(&plan, wave.map(String::as_str), what),
             at: step.at,
             of,
             attempt: event.attempt,
@@ -206,7 +226,7 @@ impl Desk<'_> {
         let ended = attempt.waves.values().filter_map(|wave| wave.ended_at);
         let tenants = lead.waves.iter().find(|it| it.name == *wave).map(|it| it.tenants);
         Some(News {
-            id: id(&attempt.word(), Some(wave), what),
+            id: self.id(&attempt.word(), Some(wave), what),
             at: ended.chain(began).max().unwrap_or(self.seen.view.now),
             of: NotifyOn::Waiting,
             attempt: attempt.number,
@@ -217,14 +237,6 @@ impl Desk<'_> {
             moved: None,
             message: clipped(&message),
         })
-    }
-}
-
-/// The same for the same, and for nothing else: an attempt has each step once.
-fn id(plan: &str, wave: Option<&str>, what: &str) -> String {
-    match wave {
-        Some(wave) => format!("{plan}_{wave}_{what}"),
-        None => format!("{plan}_{what}"),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use sqlx::{AssertSqlSafe, PgConnection};
 
-use super::super::channels::{ChannelLine, StepLine, channels, count, micros, records, told_to_all};
+use super::super::channels::{ChannelLine, StepLine, channels, count, micros, records, told_through};
 use super::super::ledger::Failure;
 use super::super::rollouts::COLUMNS;
 use super::PgMapping;
@@ -83,20 +83,21 @@ pub(super) async fn channel_records(
     .fetch_all(&mut *connection)
     .await?;
     let channels = channels(read)?;
-    let Some(told) = told_to_all(&channels) else {
-        return Ok(ChannelRecords::default());
-    };
-    let steps: Vec<StepLine> = lines(AssertSqlSafe(format!(
-        "SELECT id, (extract(epoch FROM at) * 1000000)::bigint AS at, {COLUMNS}, \
+    let mut steps: Vec<StepLine> = Vec::new();
+    for told in told_through(&channels) {
+        let untold: Vec<StepLine> = lines(AssertSqlSafe(format!(
+            "SELECT id, (extract(epoch FROM at) * 1000000)::bigint AS at, {COLUMNS}, \
          (SELECT opened.members FROM wavepin.rollout_event AS opened \
          WHERE opened.environment = step.environment AND opened.attempt = step.attempt AND opened.kind = 'Opened' \
          AND opened.wave = step.wave) AS opened_with \
          FROM wavepin.rollout_event AS step WHERE environment = $1 AND id > $2 ORDER BY id LIMIT $3"
-    )))
-    .bind(environment.to_owned())
-    .bind(told)
-    .bind(i64::from(ChannelRecords::MOST))
-    .fetch_all(connection)
-    .await?;
+        )))
+        .bind(environment.to_owned())
+        .bind(told)
+        .bind(i64::from(ChannelRecords::MOST))
+        .fetch_all(&mut *connection)
+        .await?;
+        steps.extend(untold);
+    }
     Ok(records(channels, steps)?)
 }

@@ -2,7 +2,7 @@
 
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
-use super::super::channels::{ChannelLine, StepLine, channels, count, micros, records, told_to_all};
+use super::super::channels::{ChannelLine, StepLine, channels, count, micros, records, told_through};
 use super::super::ledger::Failure;
 use super::super::rollouts::COLUMNS;
 use super::SqliteMapping;
@@ -85,19 +85,20 @@ pub(super) async fn channel_records(
     .fetch_all(&mut *connection)
     .await?;
     let channels = channels(read)?;
-    let Some(told) = told_to_all(&channels) else {
-        return Ok(ChannelRecords::default());
-    };
-    let steps: Vec<StepLine> = sqlx::query_as(AssertSqlSafe(format!(
-        "SELECT id, at, {COLUMNS}, (SELECT opened.members FROM wavepin_rollout_event AS opened \
+    let mut steps: Vec<StepLine> = Vec::new();
+    for told in told_through(&channels) {
+        let untold: Vec<StepLine> = sqlx::query_as(AssertSqlSafe(format!(
+            "SELECT id, at, {COLUMNS}, (SELECT opened.members FROM wavepin_rollout_event AS opened \
          WHERE opened.environment = step.environment AND opened.attempt = step.attempt AND opened.kind = 'Opened' \
          AND opened.wave = step.wave) AS opened_with \
          FROM wavepin_rollout_event AS step WHERE environment = ?1 AND id > ?2 ORDER BY id LIMIT ?3"
-    )))
-    .bind(environment)
-    .bind(told)
-    .bind(ChannelRecords::MOST)
-    .fetch_all(connection)
-    .await?;
+        )))
+        .bind(environment)
+        .bind(told)
+        .bind(ChannelRecords::MOST)
+        .fetch_all(&mut *connection)
+        .await?;
+        steps.extend(untold);
+    }
     Ok(records(channels, steps)?)
 }

@@ -20,6 +20,18 @@ fn held_back() -> Scene {
     scene
 }
 
+/// What ids begin with.
+fn of(scene: &Scene) -> String {
+    let key = &scene.0.key;
+    spec_hash(&[
+        &scene.0.owner,
+        &key.namespace,
+        &key.instance,
+        &key.environment,
+        &scene.0.rollouts[0].name,
+    ])
+}
+
 fn due(scene: &Scene) -> Vec<News> {
     let errands = errands(&scene.0, &scene.decide());
     assert!(errands.notes.is_empty(), "{errands:?}");
@@ -45,7 +57,7 @@ fn a_wave_of_which_nobody_may_move_is_told_until_it_is_on_record_that_it_was() {
     assert_eq!(told.len(), 1);
     assert_eq!(
         (told[0].of, told[0].id.clone()),
-        (NotifyOn::Waiting, format!("{plan}_canary_held-back"))
+        (NotifyOn::Waiting, format!("{}_{plan}_canary_held-back", of(&scene)))
     );
     assert_eq!(told[0].tenants, Some(1));
     scene.pass(1000);
@@ -162,4 +174,39 @@ fn a_channel_that_waits_for_its_time_names_it_and_is_not_due() {
     assert_eq!(errands.wake(scene.0.now), Some(in_a_minute));
     scene.pass(60);
     assert_eq!(due(&scene).len(), 1);
+}
+
+#[test]
+fn ids_of_two_rollouts_differ_where_all_else_is_equal() {
+    let scene = held_back();
+    let told = |change: fn(&mut Scene)| {
+        let mut other = scene.clone();
+        change(&mut other);
+        due(&other)[0].id.clone()
+    };
+    let ids = [
+        told(|_| {}),
+        told(|scene| scene.0.key.environment = "staging".to_owned()),
+        told(|scene| scene.0.key.instance = "other".to_owned()),
+        told(|scene| scene.0.owner = "another-cluster".to_owned()),
+    ];
+    let different: std::collections::BTreeSet<&String> = ids.iter().collect();
+    assert_eq!(different.len(), ids.len(), "{ids:?}");
+    assert_eq!(told(|_| {}), ids[0]);
+}
+
+#[test]
+fn a_channel_passes_over_no_step_that_was_not_read_for_it() {
+    let mut scene = held_back();
+    let behind = scene.0.view.channels.channels["ops"].clone();
+    let most = i64::from(ChannelRecords::MOST);
+    let of_another = (most * 3..most * 3 + 5).chain(1..=most);
+    let mut steps: Vec<_> = of_another
+        .map(|number| step(&scene, number, RolloutStep::Started, None))
+        .collect();
+    steps.sort_by_key(|step| step.number);
+    scene.0.view.channels.steps = steps;
+    let errands = errands(&scene.0, &scene.decide());
+    let through = errands.due[0].notices.last().unwrap().through;
+    assert_eq!((behind.told_through, through), (0, most));
 }
