@@ -139,7 +139,7 @@ pub enum IntentStep {
     /// The branch that its definition is built on; the subject is the branch's name.
     Branch,
     /// How its definition comes through Git, or is kept there; the subject is the model's name. Settled without being
-    /// opened.
+    /// opened. With `migration to` before it: the call by which the definition migrates was sent; dropped once it was answered.
     Git,
     /// A folder; the subject is its path.
     Folder,

@@ -1,7 +1,7 @@
 //! Effects on a Git repository, and on what Omni has of it. All may be done again without harm.
 
 use super::{Effect, Hands};
-use crate::model_version::decide::git::{COPIED, subject};
+use crate::model_version::decide::git::{COPIED, migrating, subject};
 use crate::model_version::desired::Origin;
 use crate::model_version::observe::{Observed, Route};
 use crate::ports::{
@@ -101,7 +101,19 @@ impl Hands<'_> {
         migration: &Migration,
         seen: &mut Observed,
     ) -> Result<(), Failure> {
+        let Origin::Cut(cut) = &self.desired.origin else {
+            return Ok(());
+        };
+        let key = (IntentStep::Git, migrating(self.desired, cut));
+        seen.unsent.remove(&key);
         let migrated = self.omni.migrate_model(source, migration).await;
+        if migrated.as_ref().is_err_and(|error| error.kind.effect_unknown()) {
+            return migrated.map_err(|error| Failure::from(&error));
+        }
+        // It was answered: nothing of it can come later.
+        let dropped = self.mapping.drop_intent(self.desired.version, key.0, &key.1).await;
+        dropped.map_err(|error| Failure::from(&error))?;
+        seen.intents.remove(&key);
         migrated.map_err(|error| Failure::from(&error))?;
         seen.files.retain(|(model, _), _| *model != migration.target);
         self.settle(format!("{COPIED}{}", migration.git_ref), seen).await

@@ -43,6 +43,12 @@ pub(in crate::model_version) fn subject(desired: &Desired, cut: &Cut) -> String 
     }
 }
 
+/// What the mark of the migrating call is about: made before it is sent, since it writes over what stands there whenever it
+/// takes effect, edits that came after it included.
+pub(in crate::model_version) fn migrating(desired: &Desired, cut: &Cut) -> String {
+    format!("migration to {}", subject(desired, cut))
+}
+
 fn directory(desired: &Desired, cut: &Cut) -> Option<String> {
     let git = cut.model.git.as_ref()?;
     Some(git.directory.replace("{version}", &desired.version.to_string()))
@@ -285,7 +291,7 @@ fn migrated(view: View<'_>, cut: &Cut, id: &str, branch: Option<(&str, &str)>) -
         Mark::None => return Some(migrates_at(view, cut)),
         Mark::At(commit) => {
             let source = view.source(cut).and_then(|source| source.model_id.clone());
-            return Some(Step::Do(Effect::Migrate {
+            let call = Effect::Migrate {
                 source: source.unwrap_or_default(),
                 migration: Box::new(Migration {
                     target: id.to_owned(),
@@ -293,7 +299,9 @@ fn migrated(view: View<'_>, cut: &Cut, id: &str, branch: Option<(&str, &str)>) -
                     branch: branch.map(|(_, name)| name.to_owned()),
                     message: format!("Version {} by Wavepin", view.desired.version),
                 }),
-            }));
+            };
+            let step = view.create(IntentStep::Git, &migrating(view.desired, cut), "the definition", call);
+            return Some(step);
         }
         Mark::Copied(commit) => commit,
     };

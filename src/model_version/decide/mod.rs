@@ -282,7 +282,7 @@ impl<'a> View<'a> {
             IntentState::Open(at) if self.now < self.settled_by(at) => Step::End(Ending::Wait {
                 until: self.settled_by(at),
                 message: format!(
-                    "the call that creates {what} got no answer; it is looked for before it is sent again"
+                    "the call that makes {what} got no answer; what came of it is awaited before it is sent again"
                 ),
             }),
             _ => Step::Do(Effect::OpenIntent {
