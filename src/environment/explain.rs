@@ -22,7 +22,7 @@ use super::observe::{Observed, observe};
 use super::{Declared, EnvironmentKey, act, instance, report};
 use crate::ports::{Failure, Next, Object, World};
 use crate::resources::conditions::Reason;
-use crate::resources::{OmniInstanceSpec, TenantPinSpec, VersionRolloutSpec, WaveSelector, WaveStatus};
+use crate::resources::{OmniInstanceSpec, VersionRolloutSpec, WaveSelector, WaveStatus};
 pub use words::moved_by;
 
 /// What is to be explained.
@@ -254,11 +254,6 @@ impl Places {
         Self(spec.waves.iter().flat_map(WaveSelector::of).collect())
     }
 
-    /// The place of a pin's wave; `None` where none selects it.
-    pub(super) fn of_pin(&self, pin: &Object<TenantPinSpec>) -> Option<usize> {
-        self.0.iter().position(|wave| wave.selects(&pin.labels))
-    }
-
     /// Why a pin is in the wave at this place.
     fn why(&self, place: usize) -> String {
         let selector = self.0.get(place).map(ToString::to_string).unwrap_or_default();
@@ -321,8 +316,12 @@ fn suspended(
 ) -> Option<Explanation> {
     let about = match asked {
         Asked::Tenant(tenant) => {
-            let pin = declared.pins.iter().find(|pin| pin.spec.tenant == *tenant)?;
-            report::who(pin)
+            let pin = declared.pins.iter().find(|pin| pin.spec.tenant == *tenant);
+            // Whether it has a row is not read either.
+            pin.map_or_else(
+                || format!("tenant {tenant} in {}", key.environment),
+                |pin| report::who(pin),
+            )
         }
         Asked::Rollout(name) => {
             let rollout = declared.rollouts.iter().find(|rollout| rollout.name == *name)?;

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::act::Failed;
-use super::decide::{Decision, Lead, Plan, RolloutStanding, decide};
+use super::decide::{Decision, Lead, Plan, RolloutStanding, Wait, decide};
 use super::observe::{Holder, Observed};
 use super::report::rollout::{progress, waits};
 use crate::ports::{Answer, Cause, EnvironmentView, PinEvent, PinEventKind};
@@ -49,6 +49,8 @@ pub struct Forecast {
     /// What it does not go on from by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stops: Option<String>,
+    /// It goes on longer than is counted: an end that is not named may come all the same.
+    pub is_cut: bool,
 }
 
 /// How a wave would go.
@@ -91,6 +93,7 @@ pub(super) fn forecast(seen: &Observed) -> Option<Forecast> {
     forecast.presumed = (!presumed.is_empty()).then(|| presumed.join("; "));
     let members = seen.pins.len() + decision.rows.len();
     let looks = (WORK / members.max(1)).clamp(2, LOOKS);
+    let mut last_move = None;
     for _ in 0..looks {
         let decision = decide(&seen);
         let Some((_, lead)) = lead(&seen, &decision) else {
@@ -98,14 +101,24 @@ pub(super) fn forecast(seen: &Observed) -> Option<Forecast> {
         };
         forecast.take_in(&seen, &decision, lead);
         if !decision.plan.is_empty() {
+            if !decision.plan.flips.is_empty() {
+                last_move = Some(seen.view.now);
+            }
             apply(&mut seen, &decision.plan);
             continue;
         }
-        if lead.complete {
-            forecast.ends_at = forecast.waves.iter().filter_map(|wave| wave.ends_at).max();
+        if lead.complete && lead.wait.is_none() {
+            // Who comes late to waves that have ended may move after them.
+            let ends = forecast.waves.iter().filter_map(|wave| wave.ends_at);
+            forecast.ends_at = ends.chain(last_move).max();
             return Some(forecast);
         }
-        let Some(wake) = decision.wake.filter(|wake| *wake > seen.now) else {
+        // Checks pass, as presumed: but for one that is awaited, they change nothing each time that they are asked.
+        let wake = match &lead.wait {
+            Some(Wait::Check(_)) | None => decision.wake,
+            Some(_) => decision.wake_but_for_checks.or(decision.wake),
+        };
+        let Some(wake) = wake.filter(|wake| *wake > seen.now) else {
             let why = lead.wait.as_ref().map(|wait| waits(wait, lead, forecast.version).1);
             forecast.stops = Some(why.unwrap_or_else(|| "nothing is known that would let it go on".to_owned()));
             return Some(forecast);
@@ -114,6 +127,7 @@ pub(super) fn forecast(seen: &Observed) -> Option<Forecast> {
         seen.now = wake;
         seen.view.now = seen.view.now.checked_add(length).unwrap_or(Timestamp::MAX);
     }
+    forecast.is_cut = true;
     forecast.stops = Some(format!(
         "its end is not counted: after {looks} steps of it, at {}, it still goes on",
         seen.view.now
@@ -155,6 +169,7 @@ fn begin(seen: &Observed, decision: &Decision) -> Option<Forecast> {
         presumed: None,
         ends_at: None,
         stops: None,
+        is_cut: false,
     })
 }
 

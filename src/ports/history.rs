@@ -33,8 +33,8 @@ pub struct History {
     pub moves: Vec<RecordedMove>,
     /// Of a rollout: its steps, oldest first.
     pub steps: Vec<RecordedStep>,
-    /// Of a rollout: the tenants that moved in the waves of the attempts of these steps, sorted by environment, attempt,
-    /// wave and reason.
+    /// Of a rollout: the tenants that moved in the waves of the attempts of these steps, or in any wave of its since the time
+    /// that was asked for, sorted by environment, attempt, wave and reason.
     pub batches: Vec<RecordedBatches>,
     /// More is on record, older than this.
     pub cut: bool,

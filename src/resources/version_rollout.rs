@@ -325,6 +325,14 @@ pub struct WaveStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub ended_at: Option<jiff::Timestamp>,
+    /// What its next move, or its end, waits for: a reason of the condition `Waiting`, `Reconciling` or `Stalled`; absent where
+    /// that is a wave before it, or nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<String>,
+    /// Until when (RFC 3339); absent where a person ends it, or nobody can know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    pub until: Option<jiff::Timestamp>,
     /// Who approved it, as the ledger has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approved_by: Option<String>,

@@ -25,9 +25,11 @@ pub async fn history(world: &World, instance: &Object<OmniInstanceSpec>, ask: &H
 #[must_use]
 pub fn history_table(history: &History, ask: &HistoryAsk) -> String {
     let mut text = match &ask.of {
-        HistoryOf::Tenant(tenant) if history.moves.is_empty() => format!("nothing is on record of tenant {tenant}\n"),
-        HistoryOf::Rollout(rollout) if history.steps.is_empty() => {
-            format!("nothing is on record of VersionRollout {rollout}\n")
+        HistoryOf::Tenant(tenant) if history.moves.is_empty() => {
+            format!("nothing is on record of tenant {tenant}{}\n", since(ask))
+        }
+        HistoryOf::Rollout(rollout) if history.steps.is_empty() && history.batches.is_empty() => {
+            format!("nothing is on record of VersionRollout {rollout}{}\n", since(ask))
         }
         HistoryOf::Tenant(_) => moves(history),
         HistoryOf::Rollout(_) => format!("{}\n{}", steps(history), waves(history)),
@@ -39,6 +41,11 @@ pub fn history_table(history: &History, ask: &HistoryAsk) -> String {
         ));
     }
     text
+}
+
+fn since(ask: &HistoryAsk) -> String {
+    ask.since
+        .map_or_else(String::new, |since| format!(" since {}", time(since)))
 }
 
 fn head<const N: usize>(words: [&str; N]) -> Vec<Vec<String>> {

@@ -8,8 +8,8 @@ use super::super::Exit;
 use super::super::question::wrong;
 use super::shown::{Shot, Shown, WaveShot};
 use crate::cluster::{Followed, follow_rollout};
-use crate::resources::VersionRollout;
 use crate::resources::conditions::{COMPLETE, READY, RECONCILING, Reason, STALLED, WAITING};
+use crate::resources::{VersionRollout, WavePhase, WaveStatus};
 use crate::standalone::{self, Within};
 
 /// What only a person ends, of what a rollout may wait for. A freeze is another matter: it may have an end.
@@ -98,27 +98,47 @@ fn shot(rollout: &VersionRollout, now: Timestamp) -> Shot {
         };
     }
     let said = is(STALLED).or_else(|| is(WAITING)).or_else(|| is(RECONCILING));
-    let said = said.or_else(|| of(COMPLETE)).or_else(|| of(READY));
+    // Of a suspended instance nothing else is looked at, and what is said of the rest may be of another target.
+    let suspended = of(READY).filter(|it| it.status == "False" && it.reason == Reason::Suspended.as_str());
+    let is_new = |it: &&Condition| it.observed_generation == rollout.metadata.generation;
+    let said = said.or(suspended).or_else(|| of(COMPLETE).filter(is_new));
+    let said = said.or_else(|| of(READY));
     let words = said.map(|it| format!("{}: {}", it.reason, it.message));
     Shot {
         waves: waves.collect(),
         words: words.unwrap_or_else(|| "its status says nothing yet".to_owned()),
         ended: match () {
-            () if is(STALLED).is_some() => Some(Exit::Waiting),
-            () if is(WAITING).is_some_and(|wait| is_of_a_person(wait, rollout, now)) => Some(Exit::Waiting),
+            () if is(STALLED).is_some() || suspended.is_some() => Some(Exit::Waiting),
+            () if is(WAITING).is_some_and(|wait| is_of_a_person(wait, rollout, &status.waves, now)) => {
+                Some(Exit::Waiting)
+            }
             () if is(WAITING).is_some() || is(RECONCILING).is_some() => None,
-            () => is(COMPLETE).map(|_| Exit::Done),
+            () => is(COMPLETE).filter(is_new).map(|_| Exit::Done),
         },
     }
 }
 
-fn is_of_a_person(wait: &Condition, rollout: &VersionRollout, now: Timestamp) -> bool {
+/// Whether only a person ends what is waited for. Freezes and holds may end by themselves: the wave that waits says when.
+fn is_of_a_person(wait: &Condition, rollout: &VersionRollout, waves: &[WaveStatus], now: Timestamp) -> bool {
     let is = |reason: &Reason| reason.as_str() == wait.reason;
-    let endless = || {
-        let mut lasting = rollout.spec.freeze.iter().filter_map(|freeze| freeze.lasting(now));
-        lasting.any(|freeze| freeze.until.is_none())
+    if !is(&Reason::Frozen) && !is(&Reason::HeldBack) {
+        return OF_A_PERSON.iter().any(is);
+    }
+    let waiting = || {
+        waves
+            .iter()
+            .filter(|wave| wave.waits_for.as_ref() == Some(&wait.reason))
     };
-    OF_A_PERSON.iter().any(is) || is(&Reason::Frozen) && endless()
+    let current = waiting().find(|wave| wave.phase != WavePhase::Ended);
+    match current.or_else(|| waiting().next()) {
+        Some(wave) => wave.until.is_none(),
+        // Who looked last did not say it of waves.
+        None => {
+            let of_all = rollout.spec.freeze.iter().filter(|freeze| freeze.selector.is_none());
+            let mut lasting = of_all.filter_map(|freeze| freeze.lasting(now));
+            is(&Reason::HeldBack) || lasting.any(|freeze| freeze.until.is_none())
+        }
+    }
 }
 
 #[cfg(test)]
@@ -132,7 +152,7 @@ mod tests {
         let condition = |(kind, status, reason): &(&str, &str, Reason)| {
             json!({
                 "type": kind, "status": status, "reason": reason.as_str(), "message": format!("{kind} is {status}"),
-                "lastTransitionTime": "2026-01-01T00:00:00Z",
+                "lastTransitionTime": "2026-01-01T00:00:00Z", "observedGeneration": 3,
             })
         };
         let conditions: Vec<Value> = conditions.iter().map(condition).collect();
@@ -201,6 +221,44 @@ mod tests {
         ] {
             assert_eq!(seen(3, &ends, &[frozen]).0, None, "{ends}");
         }
+    }
+
+    #[test]
+    fn what_a_wave_waits_for_is_a_persons_where_no_time_ends_it() {
+        let freeze = json!([
+            {"until": "2026-03-02T00:00:00Z", "reason": "weekend"},
+            {"selector": {"matchLabels": {"region": "emea"}}, "reason": "audit"},
+        ]);
+        for (reason, phase, until, exit) in [
+            (Reason::Frozen, "Open", Some("2026-03-02T00:00:00Z"), None),
+            (Reason::Frozen, "Open", None, Some(Exit::Waiting)),
+            (Reason::HeldBack, "Open", Some("2026-03-02T00:00:00Z"), None),
+            (Reason::HeldBack, "Open", None, Some(Exit::Waiting)),
+        ] {
+            let mut rollout = rollout(3, &freeze, &[(WAITING, "True", reason)]);
+            let waves = json!([
+                {"name": "before", "phase": "Ended", "tenants": 1, "moved": 0, "leftOut": 0, "waitsFor": reason.as_str()},
+                {"name": "all", "phase": phase, "tenants": 3, "moved": 1, "leftOut": 0,
+                    "waitsFor": reason.as_str(), "until": until},
+            ]);
+            rollout.status.as_mut().unwrap().waves = serde_json::from_value(waves).unwrap();
+            let now = "2026-03-01T00:00:00Z".parse().unwrap();
+            assert_eq!(shot(&rollout, now).ended, exit, "{reason:?} {until:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_complete_before_the_instance_was_suspended_is_not_what_is_asked_for_now() {
+        let whole = (COMPLETE, "True", Reason::RolledOut);
+        let suspended = (READY, "False", Reason::Suspended);
+        let (ended, words) = seen(3, &json!([]), &[whole, suspended]);
+        assert_eq!(
+            (ended, words.as_str()),
+            (Some(Exit::Waiting), "Suspended: Ready is False")
+        );
+        let mut old = rollout(3, &json!([]), &[whole, (READY, "True", Reason::Converged)]);
+        old.status.as_mut().unwrap().conditions[0].observed_generation = Some(2);
+        assert_eq!(shot(&old, Timestamp::now()).ended, None);
     }
 
     #[test]

@@ -68,6 +68,8 @@ pub(super) struct Decision {
     pub(super) plan: Plan,
     /// The first time at which something changes by itself, by this process's clock.
     pub(super) wake: Option<Timestamp>,
+    /// Likewise, but for the times at which checks are asked again.
+    pub(super) wake_but_for_checks: Option<Timestamp>,
     /// Something is awaited that comes without a time: a version that is being cut, evidence from another environment.
     pub(super) awaits: bool,
 }
@@ -112,13 +114,25 @@ pub(super) fn decide(seen: &Observed) -> Decision {
             questions: Vec::new(),
         },
         wake: seen.holders.values().filter_map(missing_until).min(),
+        wake_but_for_checks: None,
         awaits: false,
     };
     await_what_keeps(seen, &mut decision);
     if let Some(course) = course {
-        let wait = lead.as_ref().and_then(|lead| lead.wait.as_ref());
-        decision.awaits |= wait.is_some_and(Wait::comes_by_itself);
-        decision.wake = [decision.wake, course.wake()].into_iter().flatten().min();
+        let of_waves = lead
+            .iter()
+            .flat_map(|lead| &lead.waves)
+            .filter_map(|wave| wave.waits.as_ref());
+        let mut waits = of_waves.chain(lead.as_ref().and_then(|lead| lead.wait.as_ref()));
+        decision.awaits |= waits.any(Wait::comes_by_itself);
+        decision.wake_but_for_checks = [decision.wake, course.wake_but_for_checks()]
+            .into_iter()
+            .flatten()
+            .min();
+        decision.wake = [decision.wake_but_for_checks, course.asks_again()]
+            .into_iter()
+            .flatten()
+            .min();
         decision.plan.rollout = course.events;
         decision.plan.questions = course.questions;
     }

@@ -211,7 +211,7 @@ impl Desk<'_> {
                 );
                 (wave, "approval-awaited", message)
             }
-            Wait::HeldBack(wave) => {
+            Wait::HeldBack(wave, _) => {
                 let message = format!(
                     "every tenant of wave {wave} is kept back by something of its own; status.leftOutTenants names them"
                 );

@@ -52,6 +52,8 @@ pub(super) struct Course<'a> {
     pub(super) events: Vec<RolloutEvent>,
     /// When something changes by itself, by the database's clock.
     wakes: Vec<Timestamp>,
+    /// When checks are asked again, likewise.
+    asks: Vec<Timestamp>,
     /// The newest order of a person about this rollout that nobody has lifted.
     order: Option<Order>,
     /// Why the labels of tenants without a pin are not known, if they are not: then no wave gets on.
@@ -125,6 +127,7 @@ impl<'a> Course<'a> {
             ledger,
             events: Vec::new(),
             wakes: Vec::new(),
+            asks: Vec::new(),
             order: None,
             unlabelled: None,
             rows: None,
@@ -197,7 +200,7 @@ impl<'a> Course<'a> {
         let stopped = self.stopped();
         self.all_are_there = !self.goes_on_from_moves() && followers.iter().all(|it| it.standing == Standing::Pinned);
         let mut waves = Vec::with_capacity(self.spec.waves.len());
-        let mut wait = None;
+        let (mut wait, mut late) = (None, None);
         let mut all_ended = true;
         for (place, wave) in self.spec.waves.iter().enumerate() {
             let mut members: Vec<&mut Follower<'a>> =
@@ -211,8 +214,13 @@ impl<'a> Course<'a> {
                 waits: waits.clone(),
                 ..self.state(wave, phase, &members)
             });
-            wait = wait.or(waits);
+            // Who comes late to a wave that has ended hides nothing of those that have not.
+            match phase {
+                WavePhase::Ended => late = late.or(waits),
+                _ => wait = wait.or(waits),
+            }
         }
+        wait = wait.or(late);
         for follower in followers.iter_mut() {
             if follower.standing == Standing::Moving && follower.leave.is_none() {
                 follower.standing = self.queued(follower, stopped.is_none() && gate.is_none());
@@ -232,6 +240,7 @@ impl<'a> Course<'a> {
         let moved = followers.iter().filter(|it| it.standing == Standing::Pinned);
         Lead {
             plan: self.ledger.attempt.as_ref().map(Attempt::word).unwrap_or_default(),
+            target: self.spec.version,
             waves,
             complete: is_complete(self),
             // What nobody waits for any more is no news.
@@ -317,9 +326,10 @@ impl<'a> Course<'a> {
         if self.spec.suspend {
             return Some(Wait::Suspended);
         }
-        let mut freezes = self.spec.freeze.iter().filter(|freeze| freeze.selector.is_none());
-        let freeze = freezes.find_map(|freeze| freeze.lasting(self.seen.now))?;
-        Some(Wait::Frozen(freeze))
+        let freezes = self.spec.freeze.iter().filter(|freeze| freeze.selector.is_none());
+        let lasting = freezes.filter_map(|freeze| freeze.lasting(self.seen.now));
+        // Of several the one that ends last is the one that counts.
+        lasting.max_by_key(frozen::ends).map(Wait::Frozen)
     }
 
     /// Whether the target was rolled out to the end before, and neither is made from what was rolled out last nor was taken
@@ -343,15 +353,22 @@ impl<'a> Course<'a> {
         is_made_from(&self.seen.versions, self.spec.version, version)
     }
 
-    /// The first time at which something changes by itself, by this process's clock.
-    pub(super) fn wake(&self) -> Option<Timestamp> {
-        let by_database = self
-            .wakes
-            .iter()
-            .map(|at| later(self.seen.now, at.duration_since(self.seen.view.now)));
+    /// The first time at which something changes by itself, by this process's clock, but for what checks answer.
+    pub(super) fn wake_but_for_checks(&self) -> Option<Timestamp> {
         let freezes = self.spec.freeze.iter();
         let ends = freezes.filter_map(|freeze| freeze.lasting(self.seen.now)?.until);
-        by_database.chain(ends).min()
+        self.first_of(&self.wakes).into_iter().chain(ends).min()
+    }
+
+    /// The first time at which a check is asked again, likewise.
+    pub(super) fn asks_again(&self) -> Option<Timestamp> {
+        self.first_of(&self.asks)
+    }
+
+    /// The first of these times of the database's clock, by this process's.
+    fn first_of(&self, times: &[Timestamp]) -> Option<Timestamp> {
+        let first = times.iter().min()?;
+        Some(later(self.seen.now, first.duration_since(self.seen.view.now)))
     }
 }
 

@@ -331,7 +331,10 @@ fn a_held_tenant_is_left_out_and_a_wave_of_held_ones_shows_nothing_to_the_next()
     scene.pass(1_000_000);
     scene.settle();
     assert_eq!(versions(&scene), [1; 7]);
-    assert_eq!(lead(&scene).wait, Some(Wait::HeldBack("canary".to_owned())));
+    assert_eq!(lead(&scene).wait, Some(Wait::HeldBack("canary".to_owned(), None)));
+    relabel(&mut scene, 0, |pin| *pin = pin.clone().held(Some(2_000_000)));
+    let freed = Some(at(2_000_000));
+    assert_eq!(lead(&scene).wait, Some(Wait::HeldBack("canary".to_owned(), freed)));
 }
 
 #[test]

@@ -1,10 +1,8 @@
 //! What ends each thing that is waited for: the one place that a new one needs here.
 
-use super::super::decide::{
-    AwaitedApproval, Kept, Lacking, LackingApproval, NotReturned, Standing, Unlabelled, Wait, wake,
-};
+use super::super::decide::{AwaitedApproval, Kept, Lacking, LackingApproval, NotReturned, Unlabelled, Wait};
 use super::super::observe::Holder;
-use super::{Ends, Look, Places};
+use super::{Ends, Look};
 use crate::ports::{Object, Order, Unproved};
 use crate::resources::{ANNOTATION_PREFIX, LastingFreeze, TenantPinSpec, VersionRolloutSpec, annotations};
 
@@ -81,10 +79,10 @@ impl Look<'_> {
                 stopped.retry
             )),
             Wait::Ordered(order) => lifted(order),
-            Wait::HeldBack(wave) => {
+            Wait::HeldBack(wave, freed) => {
                 let person = format!("free one of the tenants of wave {wave}, or take them out of it");
                 Ends {
-                    at: self.first_freed(rollout, wave),
+                    at: *freed,
                     ..Ends::person(person)
                 }
             }
@@ -138,19 +136,6 @@ impl Look<'_> {
                 }
             }
         }
-    }
-
-    /// When the first of a wave's tenants that is kept back is free by itself.
-    fn first_freed(&self, rollout: &Object<VersionRolloutSpec>, wave: &str) -> Option<jiff::Timestamp> {
-        let places = Places::of(&rollout.spec);
-        let place = rollout.spec.waves.iter().position(|it| it.name == wave);
-        let members = self.seen.pins.iter().zip(&self.decision.standings);
-        let members = members.filter(|(pin, _)| pin.spec.version.is_none() && places.of_pin(pin) == place);
-        let times = members.filter_map(|(_, standing)| match standing {
-            Standing::Kept(kept) => wake(self.seen, kept),
-            _ => None,
-        });
-        times.min()
     }
 
     /// What ends that another pin has the claim.

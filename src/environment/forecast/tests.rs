@@ -211,3 +211,62 @@ fn many_batches_are_counted_one_by_one() {
     let told = of(&Scene::new(pins).on(1).rolling_out(rollout(2, waves)));
     assert_eq!(super::tests::waves(&told), [(40, 40, Some(at(1000 + 39 * 60)))]);
 }
+
+#[test]
+fn checks_that_are_asked_each_minute_use_up_no_looks() {
+    let check =
+        json!([{"name": "errors", "prometheus": {"url": "https://metrics.example", "query": "errors", "max": 1}}]);
+    let told = of(&house(|spec| {
+        spec.checks = serde_json::from_value(check).unwrap();
+        for wave in &mut spec.waves {
+            wave.soak = crate::resources::HumanDuration::from_secs(100 * 3600);
+        }
+    }));
+    let hours = |hours: i64| Some(at(1000 + hours * 3600));
+    assert_eq!(
+        waves(&told),
+        [
+            (1, 1, hours(100)),
+            (4, 2, Some(at(1000 + 200 * 3600 + 600))),
+            (2, 1, Some(at(1000 + 300 * 3600 + 600)))
+        ],
+        "{told:?}"
+    );
+    assert!(told.ends_at.is_some() && !told.is_cut, "{told:?}");
+}
+
+#[test]
+fn who_comes_late_to_a_wave_that_has_ended_is_counted_batch_by_batch() {
+    let pins = (0..10).map(|place| follower(&format!("t{place}"), "late"));
+    let waves = json!([{"name": "all", "batch": {"size": 5, "every": "10m"}}]);
+    let mut scene = Scene::new(pins).on(1).rolling_out(rollout(2, waves));
+    for _ in 0..4 {
+        scene.settle();
+        scene.pass(600);
+    }
+    assert!(!of(&scene).has_work());
+    for place in 0..10 {
+        let mut late = follower(&format!("u{place}"), "late");
+        late.name = format!("u{place}");
+        scene.0.pins.push(Arc::new(late.clone()));
+        scene.0.view.rows.insert(late.spec.tenant.clone(), 1);
+        let begun = super::super::scene::flip(1, None, 1);
+        scene.0.view.events.insert(late.spec.tenant.clone(), vec![begun]);
+    }
+    let now = scene.0.now;
+    let told = of(&scene);
+    assert_eq!((told.waves[0].moves, told.waves[0].batches), (10, 2), "{told:?}");
+    assert_eq!(
+        told.ends_at,
+        now.checked_add(jiff::SignedDuration::from_mins(10)).ok(),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn a_forecast_that_is_broken_off_does_not_say_that_nothing_ends_it() {
+    let pins = (0..2100).map(|place| follower(&format!("t{place:04}"), "late"));
+    let waves = json!([{"name": "all", "batch": {"size": 1, "every": "1m"}}]);
+    let told = of(&Scene::new(pins).on(1).rolling_out(rollout(2, waves)));
+    assert!(told.is_cut && told.ends_at.is_none(), "{told:?}");
+}

@@ -102,7 +102,7 @@ pub(in super::super) fn progress(
     RolloutProgress {
         plan: lead.plan.clone(),
         moved: (lead.moved, lead.followers),
-        waves: lead.waves.iter().map(status).collect(),
+        waves: lead.waves.iter().map(|wave| status(wave, lead)).collect(),
         left_out,
         rows: lead.rows.map(|rows| RowsStatus {
             tenants: rows.tenants,
@@ -125,7 +125,8 @@ pub(in super::super) fn keeps_out(standing: &Standing) -> Option<Reason> {
     }
 }
 
-fn status(wave: &WaveState) -> WaveStatus {
+fn status(wave: &WaveState, lead: &Lead) -> WaveStatus {
+    let waiting = wave.waits.as_ref();
     WaveStatus {
         name: wave.name.clone(),
         phase: wave.phase,
@@ -136,6 +137,8 @@ fn status(wave: &WaveState) -> WaveStatus {
         failing_tenants: wave.failing.iter().take(FAILING_NAMED).cloned().collect(),
         opened_at: wave.opened_at,
         ended_at: wave.ended_at,
+        waits_for: waiting.map(|wait| waits(wait, lead, lead.target).0.as_str().to_owned()),
+        until: waiting.and_then(Wait::until),
         approved_by: wave.approval.as_ref().map(|approval| approval.approver.clone()),
         approval_verified: wave.approval.as_ref().map(|approval| approval.verified),
     }
@@ -277,7 +280,7 @@ pub(in super::super) fn waits(wait: &Wait, lead: &Lead, target: i32) -> (Reason,
             );
             (Reason::RequirementNotMet, text)
         }
-        Wait::HeldBack(wave) => {
+        Wait::HeldBack(wave, _) => {
             let text = format!(
                 "every tenant of wave {wave} is kept back by something of its own, see status.leftOutTenants, so that the \
                  wave would show nothing to the next. Free one of them, or take them out of the wave"
@@ -394,15 +397,19 @@ fn frozen(freeze: &LastingFreeze) -> String {
 fn frozen_of(kept: &FrozenTenants) -> String {
     let FrozenTenants {
         wave,
+        is_late,
         freeze,
         tenants,
         named,
     } = kept;
     let more = usize::try_from(*tenants).is_ok_and(|tenants| tenants > named.len());
     let who = format!("{}{}", named.join(", "), if more { ", ..." } else { "" });
+    let wave_is = match is_late {
+        true => "The wave has ended without them",
+        false => "The wave ends after they have moved",
+    };
     format!(
-        "tenants of wave {wave} do not move forward {}: {}; {tenants} are kept{}: {who}. The wave ends after they have \
-         moved; to go back is not kept",
+        "tenants of wave {wave} do not move forward {}: {}; {tenants} are kept{}: {who}. {wave_is}; to go back is not kept",
         until(freeze),
         freeze.reason,
         whom(freeze),

@@ -62,12 +62,19 @@ impl PgMapping {
         let batches: Vec<BatchesLine> = lines(
             "SELECT environment, attempt, wave, reason, count(*) AS batches, \
              sum(cardinality(tenants))::bigint AS tenants, (extract(epoch FROM max(at)) * 1000000)::bigint AS last_at \
-             FROM wavepin.pin_event WHERE wave IS NOT NULL \
-             AND (environment, attempt) IN (SELECT * FROM unnest($1::text[], $2::integer[])) \
+             FROM wavepin.pin_event AS event WHERE wave IS NOT NULL \
+             AND ($3::bigint IS NULL OR at >= to_timestamp($3 / 1000000.0)) \
+             AND ((environment, attempt) IN (SELECT * FROM unnest($1::text[], $2::integer[])) \
+             OR $3::bigint IS NOT NULL AND ($4::text IS NULL OR environment = $4) AND EXISTS \
+             (SELECT FROM wavepin.rollout_event AS started WHERE started.environment = event.environment \
+             AND started.attempt = event.attempt AND started.kind = 'Started' AND started.holder = $5)) \
              GROUP BY environment, attempt, wave, reason",
         )
         .bind(environments)
         .bind(attempts)
+        .bind(ask.since.map(|since| since.as_microsecond()))
+        .bind(&ask.environment)
+        .bind(rollout)
         .fetch_all(snapshot.on())
         .await?;
         snapshot.rollback().await?;

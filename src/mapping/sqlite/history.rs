@@ -56,11 +56,18 @@ impl SqliteMapping {
         let batches: Vec<BatchesLine> = sqlx::query_as(
             "SELECT environment, attempt, wave, reason, count(*) AS batches, \
              sum(json_array_length(tenants)) AS tenants, max(at) AS last_at \
-             FROM wavepin_pin_event WHERE wave IS NOT NULL AND (environment, attempt) IN \
+             FROM wavepin_pin_event AS event WHERE wave IS NOT NULL AND (?2 IS NULL OR at >= ?2) \
+             AND ((environment, attempt) IN \
              (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?1)) \
+             OR ?2 IS NOT NULL AND (?3 IS NULL OR environment = ?3) AND EXISTS \
+             (SELECT 1 FROM wavepin_rollout_event AS started WHERE started.environment = event.environment \
+             AND started.attempt = event.attempt AND started.kind = 'Started' AND started.holder = ?4)) \
              GROUP BY environment, attempt, wave, reason",
         )
         .bind(serde_json::json!(asked).to_string())
+        .bind(ask.since.map(|since| since.as_microsecond()))
+        .bind(&ask.environment)
+        .bind(rollout)
         .fetch_all(&mut *snapshot)
         .await?;
         Ok(history::of_rollout(steps, batches)?)

@@ -14,7 +14,7 @@ pub(super) fn lines(forecast: &Forecast, text: &mut String) {
     let moves: u32 = forecast.waves.iter().map(|wave| wave.moves).sum();
     let ends = match forecast.ends_at {
         Some(at) => format!("ends at the earliest at {}", time(at)),
-        None => "does not end by itself".to_owned(),
+        None => endless(forecast).to_owned(),
     };
     // Writing to a String cannot fail.
     let _ = writeln!(
@@ -23,7 +23,7 @@ pub(super) fn lines(forecast: &Forecast, text: &mut String) {
         forecast.rollout, forecast.version
     );
     for wave in &forecast.waves {
-        let _ = writeln!(text, "  {}", line(wave));
+        let _ = writeln!(text, "  {}", line(wave, endless(forecast)));
     }
     for said in [&forecast.presumed, &forecast.stops].into_iter().flatten() {
         let _ = writeln!(text, "  {said}");
@@ -40,7 +40,15 @@ pub(super) fn lines(forecast: &Forecast, text: &mut String) {
     }
 }
 
-fn line(wave: &WaveForecast) -> String {
+/// What is said where no end is known.
+const fn endless(forecast: &Forecast) -> &'static str {
+    match forecast.is_cut {
+        true => "its end is not counted",
+        false => "does not end by itself",
+    }
+}
+
+fn line(wave: &WaveForecast, endless: &str) -> String {
     let batches = match wave.batches {
         0 | 1 => String::new(),
         batches => format!(" in {batches} batches"),
@@ -48,10 +56,9 @@ fn line(wave: &WaveForecast) -> String {
     let begins = wave
         .moves_at
         .map_or_else(String::new, |at| format!(" from {}", time(at)));
-    let ends = wave.ends_at.map_or_else(
-        || "does not end by itself".to_owned(),
-        |at| format!("ends {}", time(at)),
-    );
+    let ends = wave
+        .ends_at
+        .map_or_else(|| endless.to_owned(), |at| format!("ends {}", time(at)));
     format!(
         "wave {}: {} of {} move{batches}{begins}, {} left out, {ends}",
         wave.name, wave.moves, wave.tenants, wave.left_out

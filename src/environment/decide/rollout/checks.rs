@@ -58,7 +58,7 @@ impl<'a> Course<'a> {
                 .map(|it| later(it.asked_at, length(check.interval.into())));
             let is_due = next.is_none_or(|next| next <= now);
             match next.filter(|_| !is_due) {
-                Some(next) => self.wakes.push(next),
+                Some(next) => self.asks.push(next),
                 None => self.ask(wave, check, record, place),
             }
             let found = match known.map(|it| (it.answer.outcome, it)) {
@@ -148,7 +148,7 @@ impl<'a> Course<'a> {
             failures: self.record_of(wave, check).map_or(0, |known| known.failures),
         });
         // Should nobody be asked now, it is tried again soon.
-        self.wakes
+        self.asks
             .push(later(self.seen.view.now, jiff::SignedDuration::from_secs(1)));
     }
 

@@ -36,7 +36,7 @@ pub(super) fn scoped(spec: &VersionRolloutSpec, now: Timestamp) -> Vec<ScopedFre
     lasting
 }
 
-fn ends(freeze: &LastingFreeze) -> Timestamp {
+pub(super) fn ends(freeze: &LastingFreeze) -> Timestamp {
     freeze.until.unwrap_or(Timestamp::MAX)
 }
 
@@ -62,6 +62,7 @@ impl<'a> Course<'a> {
         };
         Some(Wait::FrozenTenants(FrozenTenants {
             wave: wave.name.clone(),
+            is_late: self.record(wave).is_some_and(|record| record.ended_at.is_some()),
             freeze: self.frozen[first].lasts.clone(),
             tenants: count(tenants()),
             named: tenants().take(NAMED).map(str::to_owned).collect(),

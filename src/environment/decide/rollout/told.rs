@@ -23,6 +23,8 @@ pub(in crate::environment) enum RolloutStanding {
 pub(in crate::environment) struct Lead {
     /// What it is, as one word.
     pub(in crate::environment) plan: String,
+    /// The version that is moved to.
+    pub(in crate::environment) target: i32,
     /// Its waves in their order.
     pub(in crate::environment) waves: Vec<WaveState>,
     /// Every wave has ended.
@@ -92,8 +94,9 @@ pub(in crate::environment) enum Wait {
     Batch(String, Timestamp),
     /// Tenants of this wave run the target elsewhere, and have for long enough at this time, by the database's clock.
     Requirement(String, Timestamp),
-    /// All tenants of this wave are kept back by something of their own.
-    HeldBack(String),
+    /// All tenants of this wave are kept back by something of their own; the first of them is free by itself at this time, by
+    /// this process's clock, if any is.
+    HeldBack(String, Option<Timestamp>),
     /// A check of a wave has not passed since the wave's last move.
     Check(Checked),
     /// This wave rests until this time, by the database's clock.
@@ -109,6 +112,8 @@ pub(in crate::environment) enum Wait {
 pub(in crate::environment) struct FrozenTenants {
     /// The wave.
     pub(in crate::environment) wave: String,
+    /// The wave has ended without them.
+    pub(in crate::environment) is_late: bool,
     /// The freeze; of several that keep tenants of the wave the one that ends first.
     pub(in crate::environment) freeze: LastingFreeze,
     /// How many it keeps.
@@ -185,6 +190,17 @@ impl Wait {
     /// Whether it is about the target itself.
     pub(super) const fn is_of_target(&self) -> bool {
         matches!(self, Self::NotComplete { .. } | Self::Retired | Self::Unproved(_))
+    }
+
+    /// When it ends by itself, where that is known.
+    pub(in crate::environment) const fn until(&self) -> Option<Timestamp> {
+        match self {
+            Self::Batch(_, at) | Self::Requirement(_, at) | Self::Soak(_, at) => Some(*at),
+            Self::Frozen(freeze) => freeze.until,
+            Self::FrozenTenants(kept) => kept.freeze.until,
+            Self::HeldBack(_, freed) => *freed,
+            _ => None,
+        }
     }
 
     /// Whether it ends without a person and without a time that is known.

@@ -106,7 +106,13 @@ impl<'a> Course<'a> {
             return Some(gate.clone());
         }
         let any_moved = members.iter().any(|it| it.standing == Standing::Pinned);
-        (!members.is_empty() && !any_moved).then(|| Wait::HeldBack(wave.name.clone()))
+        (!members.is_empty() && !any_moved).then(|| {
+            let freed = members.iter().filter_map(|it| match &it.standing {
+                Standing::Kept(kept) => super::super::wake(self.seen, kept),
+                _ => None,
+            });
+            Wait::HeldBack(wave.name.clone(), freed.min())
+        })
     }
 
     /// What keeps a wave whose tenants have moved from its end: its soak, and its checks.

@@ -210,3 +210,59 @@ fn a_newcomer_gets_what_was_rolled_out_to_the_end_while_nobody_may_move() {
         assert_eq!(scene.0.view.rows.get("new"), Some(&2), "everybody: {everybody}");
     }
 }
+
+#[test]
+fn who_comes_late_to_an_ended_wave_hides_nothing_of_what_the_next_one_waits_for() {
+    let mut scene = closing(Some(20_000));
+    edit(&mut scene, |spec| {
+        spec.waves[2].approval = serde_json::from_value(json!("Required")).unwrap();
+    });
+    // Held, so that the later waves pass it.
+    relabel(&mut scene, 2, |pin| *pin = pin.clone().held(Some(15_000)));
+    for _ in 0..5 {
+        passes(&mut scene, 1800);
+    }
+    assert_eq!(versions(&scene), [2, 2, 1, 2, 2, 1, 1]);
+    assert_eq!(phases(&scene)[1], WavePhase::Ended);
+    assert!(
+        matches!(lead(&scene).wait, Some(Wait::Approval(_))),
+        "{:?}",
+        lead(&scene)
+    );
+    passes(&mut scene, 6000);
+    let told = lead(&scene);
+    assert!(
+        matches!(told.wait, Some(Wait::Approval(_))),
+        "a person is awaited: {told:?}"
+    );
+    let Some(Wait::FrozenTenants(late)) = &told.waves[1].waits else {
+        panic!("{told:?}");
+    };
+    assert!(late.is_late);
+    assert_eq!(scene.decide().wake, Some(at(20_000)), "nor is the late one forgotten");
+    passes(&mut scene, 20_000);
+    assert_eq!(versions(&scene), [2, 2, 2, 2, 2, 1, 1]);
+}
+
+#[test]
+fn of_two_freezes_of_everybody_the_last_to_end_is_told() {
+    let everybody = |until: Option<i64>| Freeze {
+        selector: None,
+        ..freeze("", until)
+    };
+    for (first, second, last) in [
+        (Some(2000), Some(3000), Some(at(3000))),
+        (Some(3000), Some(2000), Some(at(3000))),
+        (Some(2000), None, None),
+    ] {
+        let mut scene = rolling(2);
+        edit(&mut scene, |spec| {
+            spec.freeze = vec![everybody(first), everybody(second)]
+        });
+        scene.settle();
+        let Some(Wait::Frozen(told)) = lead(&scene).wait else {
+            panic!("{:?}", lead(&scene));
+        };
+        assert_eq!(told.until, last);
+    }
+}

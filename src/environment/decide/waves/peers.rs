@@ -99,7 +99,7 @@ fn argo_cd_19771_every_wait_has_a_time_or_names_whose_move_it_is() {
             .wait
             .unwrap_or_else(|| panic!("situation {number} waits for nothing"));
         let by_a_person = match &wait {
-            Wait::Suspended | Wait::HeldBack(_) | Wait::Retired | Wait::Stopped(_) => true,
+            Wait::Suspended | Wait::HeldBack(..) | Wait::Retired | Wait::Stopped(_) => true,
             Wait::Frozen(freeze) => freeze.until.is_none(),
             _ => false,
         };

@@ -310,7 +310,7 @@ fn rows_at_versions_that_are_none_or_unknown_are_left_out() {
         Some(Standing::Kept(Kept::NoVersion { .. }))
     ));
     assert!(held(&scene).contains(&("r0", 99)));
-    assert_eq!(lead(&scene).wait, Some(Wait::HeldBack("canary".to_owned())));
+    assert_eq!(lead(&scene).wait, Some(Wait::HeldBack("canary".to_owned(), None)));
 }
 
 #[test]
