@@ -73,12 +73,12 @@ impl Freeze {
         let cron = read(cron).ok()?;
         let zone = zone(self.time_zone.as_deref()).ok()?;
         let length = SignedDuration::try_from(self.length?.0).ok()?;
-        let first = cron.find_previous_occurrence(&now.to_zoned(zone), true).ok()?;
+        let first = previous(&cron, &now.to_zoned(zone))?;
         let end = |of: &Zoned| of.timestamp().checked_add(length).ok();
         let (mut last, mut until) = (first.clone(), end(&first)?);
         for _ in 0..CHAIN {
-            match cron.find_next_occurrence(&last, false) {
-                Ok(next) if next.timestamp() <= until => (until, last) = (end(&next)?, next),
+            match next(&cron, &last) {
+                Some(next) if next.timestamp() <= until => (until, last) = (end(&next)?, next),
                 _ => return lasts(Some(first.timestamp()), Some(until)),
             }
         }
@@ -133,6 +133,34 @@ impl Freeze {
     }
 }
 
+/// How many times by the clock on the wall are looked at: more than one gap of an hour holds that come at other times.
+const BY_WALL: usize = 64;
+
+/// When it last came, at this time at the latest. A time that the clocks skip comes as much later as they skip: croner carries
+/// single times past such a gap, and leaves those of lists out.
+fn previous(cron: &croner::Cron, now: &Zoned) -> Option<Zoned> {
+    let (mut wall, mut inclusive) = (now.datetime(), true);
+    let by_wall = (0..BY_WALL).find_map(|_| {
+        wall = cron
+            .find_previous_occurrence(&wall, std::mem::take(&mut inclusive))
+            .ok()?;
+        wall.to_zoned(now.time_zone().clone()).ok().filter(|at| at <= now)
+    });
+    let walked = cron.find_previous_occurrence(now, true).ok();
+    walked.into_iter().chain(by_wall).max_by_key(Zoned::timestamp)
+}
+
+/// When it comes next after this time; likewise.
+fn next(cron: &croner::Cron, after: &Zoned) -> Option<Zoned> {
+    let mut wall = after.datetime();
+    let by_wall = (0..BY_WALL).find_map(|_| {
+        wall = cron.find_next_occurrence(&wall, false).ok()?;
+        wall.to_zoned(after.time_zone().clone()).ok().filter(|at| at > after)
+    });
+    let walked = cron.find_next_occurrence(after, false).ok();
+    walked.into_iter().chain(by_wall).min_by_key(Zoned::timestamp)
+}
+
 fn read(cron: &str) -> Result<croner::Cron, String> {
     let parser = CronParser::builder()
         .seconds(Seconds::Disallowed)
@@ -166,6 +194,27 @@ mod tests {
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
+    }
+
+    #[rstest]
+    // On that morning the clocks of New York go from two to three.
+    #[case("0 2,14 * * *", "2026-03-08T07:30:00Z", Some("2026-03-08T11:00:00Z"))]
+    #[case("0 2 * * *", "2026-03-08T07:30:00Z", Some("2026-03-08T11:00:00Z"))]
+    #[case("30 2,14 * * *", "2026-03-08T07:10:00Z", None)]
+    #[case("30 2,14 * * *", "2026-03-08T07:30:00Z", Some("2026-03-08T11:30:00Z"))]
+    #[case("0 2,14 * * *", "2026-03-08T06:59:59Z", None)]
+    #[case("0 2,14 * * *", "2026-03-08T19:00:00Z", Some("2026-03-08T22:00:00Z"))]
+    // And in November from two to one: half past one comes twice, and a list begins at both.
+    #[case("30 1 * * *", "2026-11-01T06:10:00Z", Some("2026-11-01T09:30:00Z"))]
+    #[case("30 1,13 * * *", "2026-11-01T06:10:00Z", Some("2026-11-01T10:30:00Z"))]
+    fn a_time_that_the_clocks_skip_comes_when_they_have(
+        #[case] cron: &str,
+        #[case] now: &str,
+        #[case] until: Option<&str>,
+    ) {
+        let freeze = weekly(cron, 4 * 3600, Some("America/New_York"));
+        let lasting = freeze.lasting(at(now)).map(|it| it.until.unwrap().to_string());
+        assert_eq!(lasting.as_deref(), until);
     }
 
     #[test]
