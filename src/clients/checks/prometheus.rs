@@ -18,6 +18,9 @@ struct Answered {
     status: String,
     data: Option<Data>,
     error: Option<String>,
+    /// What is not whole: Thanos answers so when a store is away.
+    #[serde(default)]
+    warnings: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -69,6 +72,9 @@ fn read(received: &Received, question: &Question, check: &PrometheusCheck) -> Re
             return Err(format!("Prometheus cannot answer the query: {error}"));
         }
     };
+    if let Some(first) = answered.warnings.first() {
+        return Err(format!("its answer is perhaps not whole, as it says itself: {first}"));
+    }
     let odd = |_| "its answer is none of Prometheus's: a result of another shape than its type".to_owned();
     match data.result_type.as_str() {
         "scalar" => {

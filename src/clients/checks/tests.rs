@@ -131,6 +131,13 @@ fn result_of(kind: &str, result: &Value) -> String {
     json!({"status": "success", "data": {"resultType": kind, "result": result}}).to_string()
 }
 
+/// As Thanos answers while a store is away.
+fn not_whole() -> String {
+    let mut whole: Value = serde_json::from_str(&vector(&[(Some("a"), "0")])).unwrap();
+    whole["warnings"] = json!(["store-1 is away"]);
+    whole.to_string()
+}
+
 #[rstest]
 #[case::all_below(vector(&[(Some("a"), "0.1"), (Some("b"), "0.5")]), CheckOutcome::Passed, &[], "")]
 #[case::one_above(vector(&[(Some("a"), "0.6"), (Some("b"), "0")]), CheckOutcome::Failed, &["a"], "above 0.5")]
@@ -148,6 +155,7 @@ fn result_of(kind: &str, result: &Value) -> String {
 #[case::a_matrix(result_of("matrix", &json!([])), CheckOutcome::Unknown, &[], "gives a matrix")]
 #[case::another_shape(result_of("vector", &json!({"s3cret": 1})), CheckOutcome::Unknown, &[], "another shape")]
 #[case::no_sample_at_all(vector(&[(Some("a"), "s3cret")]), CheckOutcome::Unknown, &[], "no number")]
+#[case::not_whole(not_whole(), CheckOutcome::Unknown, &[], "not whole, as it says itself: store-1 is away")]
 #[case::rubbish("<html>s3cret</html>".to_owned(), CheckOutcome::Unknown, &[], "none of Prometheus's")]
 #[tokio::test]
 async fn samples_say_who_fails_and_what_cannot_be_used_is_unknown(
