@@ -354,7 +354,7 @@ pub enum WavePhase {
     Ended,
 }
 
-/// What a rollout is, as one word: a hash of its target, its waves, its checks and who takes part. What only delays it (`suspend`, `freeze`) is not in it,
+/// What a rollout is, as one word: a hash of its target, its waves, its checks and who takes part; and of where it is, where anything is to be approved. What only delays it (`suspend`, `freeze`) is not in it,
 /// so that neither begins it anew. The number in front tells how it is made.
 #[must_use]
 pub fn rollout_plan(spec: &VersionRolloutSpec) -> String {
@@ -373,6 +373,12 @@ pub fn rollout_plan(spec: &VersionRolloutSpec) -> String {
     });
     let waves: Vec<_> = waves.collect();
     let mut fields = serde_json::json!({"version": spec.version, "waves": waves});
+    // Where it is: what was approved for one environment opens nothing in another that has all else alike. Left out where nothing
+    // is to be approved, so that older plans keep their word.
+    if spec.waves.iter().any(|wave| wave.approval.is_some()) {
+        fields["instance"] = serde_json::json!(spec.instance_ref.name);
+        fields["environment"] = serde_json::json!(spec.environment);
+    }
     // Who takes part is what an approval is of. Left out where absent, so that older plans keep their word.
     if let Some(members) = &spec.members {
         fields["members"] = serde_json::json!(members);
@@ -439,6 +445,16 @@ mod tests {
             asked.waves[0].approval = approval;
             rollout_plan(&asked)
         });
+        assert_eq!(words.iter().collect::<BTreeSet<_>>().len(), 3, "{words:?}");
+    }
+
+    #[test]
+    fn what_is_approved_is_of_one_instance_and_environment() {
+        let here = spec(json!([{"name": "all", "approval": "Required"}]));
+        let (mut elsewhere, mut of_another) = (here.clone(), here.clone());
+        elsewhere.environment = "staging".to_owned();
+        of_another.instance_ref.name = "other".to_owned();
+        let words = [here, elsewhere, of_another].map(|spec| rollout_plan(&spec));
         assert_eq!(words.iter().collect::<BTreeSet<_>>().len(), 3, "{words:?}");
     }
 
