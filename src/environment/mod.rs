@@ -17,6 +17,7 @@ mod scene;
 mod tests;
 mod validation;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -323,7 +324,18 @@ async fn decide_and_write(
     let mut asked = act::Asked::default();
     let (mut begun, mut told) = (false, false);
     let mut round = 1;
-    loop {
+    let mut declared = Cow::Borrowed(declared);
+    for look in 1_u64.. {
+        if look > 1 {
+            // Checks are asked and channels told for seconds: what is declared meanwhile counts at the next look.
+            declared = Cow::Owned(Declared::of(world, key));
+            if let Lookup::Found(now) = world.objects.instance(&key.namespace, &key.instance)
+                && now.spec.suspend
+            {
+                return Ok(Some(report::suspended(&declared, &now)));
+            }
+        }
+        let declared = declared.as_ref();
         let looked = observe::observe(world, key, instance, declared, mapping);
         let seen = looked.instrument(step("observe")).await?;
         if !declared.any() && seen.view.claims.is_empty() && seen.view.orders.is_empty() {
@@ -364,6 +376,7 @@ async fn decide_and_write(
         let done = act::carry_out(outside, &key.environment, &decision.plan, sought).await;
         failed.add(done, told);
     }
+    Ok(None)
 }
 
 /// What takes time in a pass besides its effects, in traces.
@@ -394,6 +407,7 @@ type Rollouts = Vec<Arc<Object<VersionRolloutSpec>>>;
 type Approvals = Vec<Arc<Object<WaveApprovalSpec>>>;
 
 /// What is declared for an environment.
+#[derive(Clone)]
 struct Declared {
     pins: Pins,
     rollouts: Rollouts,

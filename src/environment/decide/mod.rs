@@ -31,6 +31,8 @@ pub(super) use rollout::{
     Unlabelled, Wait, WaveState, could_open,
 };
 use rollout::{Course, Follower};
+#[cfg(test)]
+use row::is_made_from;
 pub(super) use row::{Member, Row, advance};
 pub(super) use standing::{Kept, Lacking, NotReturned, Standing};
 
@@ -119,28 +121,28 @@ pub(super) fn decide(seen: &Observed) -> Decision {
     };
     await_what_keeps(seen, &mut decision);
     if let Some(course) = course {
-        let of_waves = lead
-            .iter()
-            .flat_map(|lead| &lead.waves)
-            .filter_map(|wave| wave.waits.as_ref());
-        let mut waits = of_waves.chain(lead.as_ref().and_then(|lead| lead.wait.as_ref()));
-        decision.awaits |= waits.any(Wait::comes_by_itself);
-        decision.wake_but_for_checks = [decision.wake, course.wake_but_for_checks()]
-            .into_iter()
-            .flatten()
-            .min();
-        decision.wake = [decision.wake_but_for_checks, course.asks_again()]
-            .into_iter()
-            .flatten()
-            .min();
-        decision.plan.rollout = course.events;
-        decision.plan.questions = course.questions;
+        decision.take_course(course, lead.as_ref());
     }
     let lead = lead.map(RolloutStanding::Leads);
     let standings = standings.into_iter().map(|standing| standing.or_else(|| lead.clone()));
     decision.rollouts = standings.flatten().collect();
     decision.approvals = rollout::approvals(seen, &decision.rollouts);
     decision
+}
+
+impl Decision {
+    /// Takes in what the rollout comes to, and when something of it changes.
+    fn take_course(&mut self, course: Course<'_>, lead: Option<&Lead>) {
+        let of_waves = lead.iter().flat_map(|lead| &lead.waves);
+        let of_waves = of_waves.filter_map(|wave| wave.waits.as_ref());
+        let mut waits = of_waves.chain(lead.and_then(|lead| lead.wait.as_ref()));
+        self.awaits |= waits.any(Wait::comes_by_itself);
+        let first = |one: Option<Timestamp>, other| [one, other].into_iter().flatten().min();
+        self.wake_but_for_checks = first(self.wake, course.wake_but_for_checks());
+        self.wake = first(self.wake_but_for_checks, course.asks_again());
+        self.plan.rollout = course.events;
+        self.plan.questions = course.questions;
+    }
 }
 
 /// What is decided so far.

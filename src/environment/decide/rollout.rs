@@ -25,7 +25,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::super::observe::Observed;
 use super::row::{Member, Row, is_made_from};
 use super::{Kept, Standing, later};
-use crate::ports::{Attempt, Object, Order, Question, RolloutEvent, RolloutStep, Rollouts};
+use crate::ports::{Attempt, Object, Order, PinEvent, Question, RolloutEvent, RolloutStep, Rollouts};
 use crate::resources::{VersionRolloutSpec, WavePhase, WaveSelector, rollout_plan, rollout_refusal};
 #[cfg(test)]
 pub(super) use approvals::plan_of;
@@ -67,6 +67,9 @@ pub(super) struct Course<'a> {
     all_are_there: bool,
     /// Tenants were taken back from the target when they last left it.
     was_taken_back: bool,
+    /// Tenants move forward to the target, or have in this attempt, though it was rolled out to the end before: they were not
+    /// there then, or the waves were other ones.
+    climbs: bool,
     /// Who is on the target, where there are checks.
     arrived: Arrived<'a>,
     /// How many follow, likewise.
@@ -134,6 +137,7 @@ impl<'a> Course<'a> {
             unapproved: BTreeSet::new(),
             all_are_there: false,
             was_taken_back: false,
+            climbs: false,
             arrived: Arrived::new(),
             followers: 0,
             questions: Vec::new(),
@@ -187,15 +191,10 @@ impl<'a> Course<'a> {
     /// Lets followers move, opens and ends waves, and says what is waited for.
     pub(super) fn advance(&mut self, followers: &mut [Follower<'a>]) -> Lead {
         self.note_arrived(followers);
-        self.was_taken_back = followers.iter().any(|it| it.row.was_taken_back());
+        self.note_where_from(followers);
         self.stop_on_failure();
         let gate = self.gate();
-        let rolled_back = self.order.is_some() || self.is_rolled_back();
-        for follower in followers.iter_mut().filter(|it| it.standing == Standing::Moving) {
-            if !rolled_back && !self.is_forward(&follower.row) {
-                follower.leave = Some(Leave::Back);
-            }
-        }
+        self.let_back(followers);
         let returning = self.take_back(followers);
         let stopped = self.stopped();
         self.all_are_there = !self.goes_on_from_moves() && followers.iter().all(|it| it.standing == Standing::Pinned);
@@ -249,6 +248,24 @@ impl<'a> Course<'a> {
             moved: count(moved),
             returning,
             rows: self.rows,
+        }
+    }
+
+    /// Notes where followers come from, by which the way back is told from the way forward.
+    fn note_where_from(&mut self, followers: &[Follower<'a>]) {
+        self.was_taken_back = followers.iter().any(|it| it.row.was_taken_back());
+        self.climbs = self.is_back() && followers.iter().any(|it| self.climbs(it));
+    }
+
+    /// Lets those move at once who go back to what they had, or as a person confirmed; nobody while all are taken back.
+    fn let_back(&self, followers: &mut [Follower<'a>]) {
+        if self.order.is_some() || self.is_rolled_back() {
+            return;
+        }
+        for follower in followers.iter_mut().filter(|it| it.standing == Standing::Moving) {
+            if !self.is_forward(&follower.row) {
+                follower.leave = Some(Leave::Back);
+            }
         }
     }
 
@@ -333,13 +350,33 @@ impl<'a> Course<'a> {
     }
 
     /// Whether the target was rolled out to the end before, and neither is made from what was rolled out last nor was taken
-    /// back: then this is a way back, which no wave delays.
+    /// back, and nobody moves forward to it: then this is a way back, which no wave delays.
     fn is_back(&self) -> bool {
         let attempt = self.ledger.attempt.as_ref();
         let done = attempt.is_some_and(|attempt| attempt.completed_at.is_some());
         let before = &self.seen.view.rollouts;
-        let is_new = self.was_taken_back || before.baseline().is_some_and(|it| self.is_made_from(it));
+        let is_new = self.climbs || self.was_taken_back || before.baseline().is_some_and(|it| self.is_made_from(it));
         !done && before.was_completed(self.spec.version) && !is_new
+    }
+
+    /// Whether a follower moves forward, or has in this attempt, so that waves and gates are what they are for: from what the
+    /// target is made from, or, while nothing else was rolled out to the end since, from anything.
+    fn climbs(&self, follower: &Follower<'a>) -> bool {
+        let row = &follower.row;
+        let in_attempt = |event: &&PinEvent| {
+            let attempt = self.ledger.attempt.as_ref();
+            let of = attempt.zip(event.cause.wave.as_ref());
+            of.is_some_and(|(attempt, of)| (attempt.first..=attempt.number).contains(&of.attempt))
+        };
+        let (from, is_forward) = match &follower.standing {
+            Standing::Moving | Standing::Kept(Kept::RequirementNotMet(..) | Kept::Unproved(_)) => {
+                (row.holds, self.is_forward(row))
+            }
+            Standing::Pinned => (row.made_by().filter(in_attempt).and_then(|event| event.from), true),
+            _ => (None, false),
+        };
+        let is_last = self.seen.view.rollouts.baseline() == Some(self.spec.version);
+        from.is_some_and(|from| self.is_made_from(from) || (is_last && is_forward))
     }
 
     /// Whether a row moves forward, so that its wave and the gates count: to what it never had, or again to what is made

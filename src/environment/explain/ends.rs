@@ -1,6 +1,8 @@
 //! What ends each thing that is waited for: the one place that a new one needs here.
 
-use super::super::decide::{AwaitedApproval, Kept, Lacking, LackingApproval, NotReturned, Unlabelled, Wait};
+use super::super::decide::{
+    AwaitedApproval, Checked, Found, Kept, Lacking, LackingApproval, NotReturned, Unlabelled, Wait,
+};
 use super::super::observe::Holder;
 use super::{Ends, Look};
 use crate::ports::{Object, Order, Unproved};
@@ -64,6 +66,13 @@ impl Look<'_> {
                 ..self.when("the labels of all members are known")
             },
             Wait::Approval(awaited) => self.ends_unapproved(awaited),
+            Wait::Check(Checked {
+                found: Found::NobodyLeft,
+                wave,
+                ..
+            }) => Ends::person(format!(
+                "set spec.version of VersionRollout {name} to another one, or let a tenant of wave {wave} move again"
+            )),
             Wait::Check(checked) => Ends {
                 person: Some(format!("set spec.version of VersionRollout {name} to another one")),
                 ..self.when(format!("check {} has passed", checked.check))

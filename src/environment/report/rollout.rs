@@ -370,6 +370,13 @@ fn not_passed(checked: &Checked) -> (Reason, String) {
             let text = format!("check {check} is to be asked about wave {wave}; the wave goes on when it has passed");
             (Reason::CheckAwaited, text)
         }
+        Found::NobodyLeft => {
+            let text = format!(
+                "check {check} had not passed when all who had moved in wave {wave} were taken back, and nobody is left to ask \
+                 about; set spec.version or the waves to something else, or let one of them move again"
+            );
+            (Reason::CheckUnknown, text)
+        }
         Found::Unknown(why) => {
             let text = format!("check {check} says nothing of wave {wave}{}; {on}", said(why));
             (Reason::CheckUnknown, text)

@@ -9,7 +9,7 @@ use super::ended::at_most;
 use super::rollouts::verdict_of;
 use super::*;
 use crate::environment::RolloutReport;
-use crate::environment::scene::{follower, rollout};
+use crate::environment::scene::{With as _, follower, rollout};
 use crate::ports::{Answer, Question};
 use crate::resources::conditions::COMPLETE;
 use crate::resources::{VersionRolloutSpec, annotations};
@@ -106,6 +106,29 @@ async fn a_rollout_whose_checks_pass_is_done_in_one_pass_and_asked_once_a_wave()
     later(&house, 100_000).await;
     house.pass().await;
     assert_eq!(asked.lock().unwrap().len(), 2, "nobody is asked when all is done");
+}
+
+#[tokio::test]
+async fn what_is_declared_while_a_check_is_asked_counts_before_anybody_else_moves() {
+    let changes: [fn(&House); 3] = [
+        |house| {
+            let mut now = (*house.stage.world.objects.rollouts("apps", "omni", "production")[0]).clone();
+            now.spec.suspend = true;
+            house.stage.declared.rollout(now);
+        },
+        |house| house.stage.declared.pin(follower("globex", "late").held(None)),
+        |house| house.stage.declared.instance(instance(spec(true))),
+    ];
+    for change in changes {
+        let house = Arc::new(checked(json!({})).await);
+        let meanwhile = Arc::downgrade(&house);
+        *house.stage.wired.answers.lock().unwrap() = Box::new(move |_| {
+            change(&meanwhile.upgrade().unwrap());
+            passed()
+        });
+        house.pass().await;
+        assert_eq!(versions(&house).await, [2, 1], "globex stays");
+    }
 }
 
 /// A life that chance found: asking was counted as a quarrel over rows, of which a pass bears four rounds.

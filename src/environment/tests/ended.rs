@@ -89,7 +89,8 @@ async fn a_process_that_ends_at_any_statement_of_a_rollout_leaves_the_next_one_t
         assert_eq!(end(&house, 2).await, expected, "ended after {polls} waits");
         // And back, whoever had moved.
         declare(&house, 1);
-        assert!(!at_most(polls.min(6), reconcile(&house.stage.world, &key)).await);
+        // Where the database answers at once it may even come to its end.
+        at_most(polls.min(6), reconcile(&house.stage.world, &key)).await;
         house.pass().await;
         let rows = house.rows().await;
         assert!(rows.iter().all(|(.., version)| *version == 1), "{rows:?}");

@@ -6,16 +6,21 @@
 //! | keeps the wave's next batch, and its end | until it has passed since the wave's last move; what is not known is not passed |
 //! | fails tenants | those that it names, or all of the wave: once it has failed `failureLimit` times in a row |
 //!
+//! Where all who moved in a wave were taken back before a check has passed, it keeps the wave, and nobody is left to ask about: a
+//! person starts anew, or lets them move again.
+//!
 //! What fails within the budget keeps nobody. Only answers of this attempt count: with other waves, checks or another target
 //! every one is asked for anew.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+
 use super::super::{Standing, later};
 use super::follower::Follower;
 use super::told::{Checked, Found, Wait};
 use super::{Course, count, length};
-use crate::ports::{CheckOutcome, CheckRecord, Question, RolloutStep, StopKind, WaveRecord};
+use crate::ports::{CheckOutcome, CheckRecord, PinEvent, Question, RolloutStep, StopKind, WaveRecord};
 use crate::resources::{OnFailure, RolloutCheck, Wave};
 
 /// How many failing tenants are told by name.
@@ -41,12 +46,18 @@ impl<'a> Course<'a> {
         // Of those who have left the wave since nobody can say anything.
         let any_arrived = self.arrived.values().any(|it| *it == place);
         let is_forward = !self.is_back() && !self.all_are_there;
-        if self.spec.checks.is_empty() || record.ended_at.is_some() || !any_arrived || !is_forward {
+        if self.spec.checks.is_empty() || record.ended_at.is_some() || !is_forward {
             return None;
         }
         let moved_at = record
             .last_flip_at
             .map_or(record.opened_at, |last| last.max(record.opened_at));
+        if !any_arrived {
+            return self
+                .were_taken_back(wave)
+                .then(|| self.unanswered(wave, moved_at))
+                .flatten();
+        }
         let is_borne = self.spec.failure_budget.is_some() && self.over_budget(|_, _, _| true).is_none();
         let now = self.seen.view.now;
         let mut worst: Option<Checked> = None;
@@ -82,6 +93,37 @@ impl<'a> Course<'a> {
             }
         }
         worst.map(Wait::Check)
+    }
+
+    /// Whether tenants that moved in this wave hold something else by now, and none of them is on the target. Who is there,
+    /// with another wave or a version of its own, or has no row any more, left it for no fault of the target.
+    fn were_taken_back(&self, wave: &Wave) -> bool {
+        let Some(attempt) = &self.ledger.attempt else {
+            return false;
+        };
+        let of_wave = |event: &PinEvent| {
+            let of = event.cause.wave.as_ref();
+            of.is_some_and(|of| of.wave == wave.name && (attempt.first..=attempt.number).contains(&of.attempt))
+        };
+        let view = &self.seen.view;
+        let moved = view.events.iter().filter(|(_, events)| events.iter().any(of_wave));
+        let hold: BTreeSet<i32> = moved.filter_map(|(tenant, _)| view.rows.get(tenant).copied()).collect();
+        !hold.is_empty() && !hold.contains(&self.spec.version)
+    }
+
+    /// The first check that did not pass before those were taken back whom it was about: nobody is left to ask about.
+    fn unanswered(&self, wave: &Wave, moved_at: Timestamp) -> Option<Wait> {
+        let has_passed = |check: &&RolloutCheck| {
+            let known = self.record_of(wave, check);
+            known.is_some_and(|it| it.asked_at >= moved_at && it.answer.outcome == CheckOutcome::Passed)
+        };
+        let check = self.spec.checks.iter().find(|check| !has_passed(check))?;
+        Some(Wait::Check(Checked {
+            wave: wave.name.clone(),
+            check: check.name.clone(),
+            interval: check.interval,
+            found: Found::NobodyLeft,
+        }))
     }
 
     /// Stops the attempt where checks that have failed as often as they may name more tenants than the budget allows.

@@ -151,6 +151,8 @@ pub(in crate::environment) struct Checked {
 pub(in crate::environment) enum Found {
     /// It is to be asked.
     Nothing,
+    /// It had not passed when all who had moved were taken back, so that there is nobody to ask about.
+    NobodyLeft,
     /// It got no answer that can be used, and why.
     Unknown(String),
     /// It fails.
@@ -168,7 +170,7 @@ impl Found {
     /// What is told before other things.
     pub(super) const fn rank(&self) -> u8 {
         match self {
-            Self::Nothing => 0,
+            Self::Nothing | Self::NobodyLeft => 0,
             Self::Unknown(_) => 1,
             Self::Fails { .. } => 2,
         }

@@ -2,8 +2,9 @@
 
 use super::super::super::scene::{ACME, With, at, flip, outside, pin};
 use super::super::{BY_ORDER, BY_ROLLED_BACK, NotReturned, Stopped};
+use super::approvals::approve;
 use super::*;
-use crate::ports::{Order, Scope, StopKind};
+use crate::ports::{Order, Scope, StopKind, Voucher};
 use crate::resources::HumanDuration;
 
 /// The canary and two of the early ones are on 2; one of those was on 3 before, as a person had it.
@@ -433,4 +434,74 @@ fn an_order_without_a_rollout_on_record_makes_nothing_up() {
     scene.order(Scope::Rollout { attempt: 1 });
     assert!(scene.settle().is_empty());
     assert_eq!(scene.standing("t0"), Standing::NoRollout);
+}
+
+#[test]
+fn who_was_in_no_wave_when_all_had_ended_moves_by_the_waves_that_come_later() {
+    let unlined = |scene: &mut Scene| {
+        for version in [2, 3] {
+            let record = scene.0.versions.get_mut(&version).unwrap();
+            record.source = format!("adopt:model-{version}");
+        }
+    };
+    for change in [|_: &mut Scene| {}, unlined] {
+        let mut scene = rolling(2);
+        change(&mut scene);
+        edit(&mut scene, |spec| drop(spec.waves.pop()));
+        ended(&mut scene);
+        assert_eq!(versions(&scene), [2, 2, 2, 2, 2, 1, 1]);
+        let rest = json!({"name": "rest", "batch": {"size": 1, "every": "10m"}, "soak": "1h", "approval": "Required"});
+        edit(&mut scene, |spec| {
+            spec.waves.push(serde_json::from_value(rest).unwrap());
+        });
+        for _ in 0..9 {
+            scene.settle();
+            scene.pass(3600);
+        }
+        assert_eq!(versions(&scene)[5..], [1, 1], "it was not approved for them");
+        assert!(
+            matches!(lead(&scene).wait, Some(Wait::Approval(_))),
+            "{:?}",
+            lead(&scene)
+        );
+        approve(&mut scene, "rest", Voucher::Verified);
+        scene.settle();
+        assert_eq!(versions(&scene)[5..], [2, 1], "one by one");
+        scene.pass(600);
+        scene.settle();
+        assert_eq!(versions(&scene), [2; 7]);
+        scene.pass(3599);
+        scene.settle();
+        assert!(!lead(&scene).complete, "and it soaks");
+        scene.pass(1);
+        scene.settle();
+        assert!(lead(&scene).complete);
+    }
+}
+
+#[test]
+fn the_way_back_stays_one_breath_though_one_is_on_hold_at_an_older_version() {
+    let mut scene = rolling(2);
+    edit(&mut scene, |spec| {
+        spec.waves[2].approval = serde_json::from_value(json!("Required")).unwrap()
+    });
+    approve(&mut scene, "rest", Voucher::Verified);
+    scene.settle();
+    approve(&mut scene, "rest", Voucher::Verified);
+    super::relabel(&mut scene, 6, |pin| *pin = pin.clone().held(None));
+    ended(&mut scene);
+    assert_eq!(versions(&scene), [2, 2, 2, 2, 2, 2, 1]);
+    edit(&mut scene, |spec| {
+        spec.version = 3;
+        spec.waves[2].approval = None;
+    });
+    ended(&mut scene);
+    assert_eq!(versions(&scene), [3, 3, 3, 3, 3, 3, 1]);
+    edit(&mut scene, |spec| {
+        spec.version = 2;
+        spec.waves[2].approval = serde_json::from_value(json!("Required")).unwrap();
+    });
+    scene.settle();
+    assert_eq!(versions(&scene), [2, 2, 2, 2, 2, 2, 1]);
+    assert!(lead(&scene).complete, "{:?}", lead(&scene).wait);
 }

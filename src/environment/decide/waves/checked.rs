@@ -11,7 +11,7 @@ use super::super::super::scene::{Scene, at};
 use super::super::{Checked, Found, Kept, Plan, Standing, Wait};
 use super::lives::again;
 use super::{edit, lead, phases, relabel, rolling, versions};
-use crate::ports::{Answer, CheckOutcome, Question, RolloutStep};
+use crate::ports::{Answer, CheckOutcome, Question, RolloutStep, Scope};
 use crate::resources::{HumanDuration, VersionRolloutSpec, WavePhase};
 
 /// A webhook that is asked every minute.
@@ -81,6 +81,65 @@ fn a_wave_that_all_who_moved_have_left_is_not_asked_about() {
         "nobody of it can tell anything"
     );
     assert_eq!(phases(&scene)[0], WavePhase::Ended);
+}
+
+/// A batch of one at a time, and a check that does not pass for the first.
+fn failing_first(answer: Answer) -> Scene {
+    let wave = json!([{"name": "all", "batch": {"size": 1, "every": "10m"}}]);
+    let mut scene = checked(&["errors"], json!({"waves": wave}));
+    answers(&mut scene, "errors", answer);
+    scene.settle();
+    assert_eq!(versions(&scene), [2, 1, 1, 1, 1, 1, 1]);
+    scene
+}
+
+#[test]
+fn who_fails_and_is_taken_back_takes_no_check_out_of_the_way() {
+    let taken_back: [fn(&mut Scene); 3] = [
+        |scene| scene.order(Scope::Tenant("t0".to_owned())),
+        |scene| relabel(scene, 0, |pin| pin.spec.version = Some(1)),
+        |scene| *scene.0.view.rows.get_mut("t0").unwrap() = 1,
+    ];
+    for answer in [fails(&["t0"]), unknown()] {
+        for take_back in taken_back {
+            let mut scene = failing_first(answer.clone());
+            take_back(&mut scene);
+            for _ in 0..9 {
+                scene.settle();
+                scene.pass(3600);
+            }
+            assert_eq!(versions(&scene), [1; 7], "nobody moves on what did not pass");
+            assert_eq!(found(&scene), Some(Found::NobodyLeft));
+            // A person starts anew.
+            scene.0.view.orders.clear();
+            edit(&mut scene, |spec| spec.version = 3);
+            answers(&mut scene, "errors", Answer::passed(String::new()));
+            scene.settle();
+            assert!(versions(&scene).contains(&3), "{:?}", lead(&scene));
+        }
+    }
+}
+
+#[test]
+fn who_passed_before_being_taken_back_and_who_is_gone_keep_nobody() {
+    let mut scene = failing_first(Answer::passed(String::new()));
+    scene.order(Scope::Tenant("t0".to_owned()));
+    scene.pass(600);
+    scene.settle();
+    assert_eq!(versions(&scene)[..2], [1, 2]);
+
+    let mut scene = failing_first(unknown());
+    scene.0.pins.retain(|pin| pin.name != "t0");
+    scene.0.view.rows.remove("t0");
+    scene.0.view.events.remove("t0");
+    scene.0.view.claims.remove("t0");
+    scene.pass(600);
+    scene.settle();
+    assert!(
+        scene.0.view.rows.values().any(|version| *version == 2),
+        "{:?}",
+        lead(&scene)
+    );
 }
 
 #[test]
@@ -328,7 +387,7 @@ fn check_plan(scene: &Scene, plan: &Plan) -> Result<(), TestCaseError> {
     let attempt = scene.0.view.rollouts.attempt.as_ref();
     let spec = &scene.0.rollouts[0].spec;
     // The way back of a whole rollout is asked about by nobody.
-    if again(scene) {
+    if again(scene, plan.flips.first()) {
         return Ok(());
     }
     let begins = plan.rollout.iter().any(|event| event.step == RolloutStep::Started);

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::super::super::explain::gallery::everything_is_explained;
 use super::super::super::scene::Scene;
-use super::super::{BY_ORDER, BY_ROLLED_BACK, BY_ROLLOUT, BY_WAY_BACK, Kept, Plan, Standing, Wait};
+use super::super::{BY_ORDER, BY_ROLLED_BACK, BY_ROLLOUT, BY_WAY_BACK, Kept, Plan, Standing, Wait, is_made_from};
 use super::approvals::approve;
 use super::{edit, lead, relabel, retry, rolling};
 use crate::ports::{Flip, Move, PinEvent, RolloutStep, Rollouts, Scope, StopKind, Voucher};
@@ -185,10 +185,29 @@ fn check(scene: &Scene, plan: &Plan) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Whether the target was rolled out before.
-pub(super) fn again(scene: &Scene) -> bool {
+/// Whether this may be a way back: the target was rolled out before, and nobody moves forward to it, by the line of versions,
+/// or has in this attempt.
+pub(super) fn again(scene: &Scene, flip: Option<&Flip>) -> bool {
     let target = scene.0.rollouts[0].spec.version;
-    scene.0.view.rollouts.was_completed(target)
+    let made_from = |from: Option<i32>| from.is_some_and(|from| is_made_from(&scene.0.versions, target, from));
+    let climbs = flip.is_some_and(|flip| flip.moves.iter().any(|one| made_from(one.from)));
+    let attempt = scene.0.view.rollouts.attempt.as_ref();
+    let in_attempt = |event: &PinEvent| {
+        let of = attempt.zip(event.cause.wave.as_ref());
+        of.is_some_and(|(attempt, of)| (attempt.first..=attempt.number).contains(&of.attempt))
+    };
+    // Who was taken back or left since shows nothing any more.
+    let holds = |tenant: &String| scene.0.view.rows.get(tenant) == Some(&target);
+    let climbed = scene.0.view.events.iter().any(|(tenant, events)| {
+        let last = events.last().filter(|event| in_attempt(event) && holds(tenant));
+        let follows = scene
+            .0
+            .pins
+            .iter()
+            .any(|pin| pin.spec.tenant == *tenant && pin.spec.version.is_none());
+        follows && last.is_some_and(|event| made_from(event.from))
+    });
+    scene.0.view.rollouts.was_completed(target) && !climbs && !climbed
 }
 
 fn check_step(scene: &Scene, ledger: &Rollouts, step: &RolloutStep) -> Result<(), TestCaseError> {
@@ -221,7 +240,7 @@ fn check_step(scene: &Scene, ledger: &Rollouts, step: &RolloutStep) -> Result<()
         }
         RolloutStep::Ended { wave } => {
             let soak = waves.iter().find(|it| it.name == *wave).unwrap().soak;
-            if let Some(last) = attempt.waves[wave].last_flip_at.filter(|_| !again(scene)) {
+            if let Some(last) = attempt.waves[wave].last_flip_at.filter(|_| !again(scene, None)) {
                 let soaked = scene.0.view.now.duration_since(last).unsigned_abs();
                 prop_assert!(soaked >= soak.0, "{wave} ended after {soaked:?} of {soak}");
             }
@@ -277,14 +296,14 @@ fn check_batch(scene: &Scene, ledger: &Rollouts, flip: &Flip) -> Result<(), Test
     prop_assert!(attempt.stops.is_empty(), "a stopped rollout goes on");
     let record = attempt.waves[&of.wave];
     let wave = spec.waves.iter().find(|it| it.name == of.wave).unwrap();
-    if let Some(policy) = wave.approval.filter(|_| !again(scene)) {
+    if let Some(policy) = wave.approval.filter(|_| !again(scene, Some(flip))) {
         let approvals = &ledger.attempt.as_ref().unwrap().approvals;
         let approved = approvals
             .get(&wave.name)
             .is_some_and(|it| policy == ApprovalPolicy::Required || it.approval.verified);
         prop_assert!(approved, "{} moves without approval", wave.name);
     }
-    if let Some(batch) = wave.batch.as_ref().filter(|_| !again(scene)) {
+    if let Some(batch) = wave.batch.as_ref().filter(|_| !again(scene, Some(flip))) {
         let (most, moves) = (batch.size.of(record.members), flip.moves.len());
         prop_assert!(moves <= most as usize, "{moves} of at most {most}");
         if let Some(last) = ledger.last_batches.get(&(spec.version, of.wave.clone())) {
