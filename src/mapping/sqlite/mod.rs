@@ -19,11 +19,13 @@ mod versions;
 
 use std::future::Future;
 use std::str::FromStr as _;
+use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
 use sqlx::{ConnectOptions as _, Sqlite, SqlitePool, Transaction};
 use tokio::sync::RwLock;
+use tokio::time::Instant;
 
 use super::calls::calls_by_their_parts;
 use super::ledger::{Failure, not_prepared};
@@ -90,10 +92,9 @@ impl SqliteMapping {
             .min_connections(u32::from(in_memory))
             .idle_timeout(None)
             .max_lifetime(None)
-            .acquire_timeout(options.connect_timeout)
-            .connect_with(connect)
-            .await
-            .map_err(|source| connecting(kind_of(Failure::Sql(source))))?;
+            .acquire_timeout(options.connect_timeout);
+        let pool = opened(pool, connect, options.connect_timeout).await;
+        let pool = pool.map_err(|source| connecting(kind_of(Failure::Sql(source))))?;
         Ok(Self {
             pool,
             options,
@@ -151,6 +152,31 @@ impl SqliteMapping {
 }
 
 /// Tells the driver's errors apart by SQLite's result codes.
+/// How soon a file is tried again that another connection is just about to set up. Nothing tells when it has.
+const SET_UP_PACE: Duration = Duration::from_millis(20);
+
+/// Opens the file. Of several that come first at once one sets the journal up, and SQLite lets the others wait for a lock at that
+/// point in vain: they try again.
+async fn opened(
+    pool: SqlitePoolOptions,
+    connect: SqliteConnectOptions,
+    patience: Duration,
+) -> sqlx::Result<SqlitePool> {
+    let deadline = Instant::now() + patience;
+    loop {
+        match pool.clone().connect_with(connect.clone()).await {
+            Err(error) if is_busy(&error) && Instant::now() < deadline => tokio::time::sleep(SET_UP_PACE).await,
+            came => return came,
+        }
+    }
+}
+
+/// Whether another connection has a lock.
+fn is_busy(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.is_some_and(|code| code.parse::<i32>().is_ok_and(|code| code & 0xff == 5))
+}
+
 fn kind_of(failure: Failure) -> MappingErrorKind {
     let source = match failure {
         Failure::Kind(kind) => return kind,
