@@ -51,6 +51,7 @@ pub(super) struct Sources {
 pub(super) struct Looked {
     declared: Arc<Declared>,
     client: Option<kube::Client>,
+    statuses: Arc<cluster::Statuses>,
     pub(super) world: World,
     /// The mapping's URL is asked of Secrets in the cluster.
     asks_secrets: bool,
@@ -131,7 +132,9 @@ impl Sources {
         } else {
             None
         };
-        let declared = Arc::new(Declared::new(self.read(&Catalog::default(), client.as_ref()).await?));
+        let statuses = Arc::new(cluster::Statuses::default());
+        let catalog = self.read(&Catalog::default(), client.as_ref(), &statuses).await?;
+        let declared = Arc::new(Declared::new(catalog));
         let default = || Some(SecretString::from("sqlite:wavepin.sqlite"));
         let options = ClientOptions {
             default_database: match client {
@@ -146,9 +149,11 @@ impl Sources {
             let secrets = Arc::new(ClusterSecrets::new(client.clone()));
             world.clients = Arc::new(ClientRegistry::new(Arc::clone(&secrets) as _, options));
             world.secrets = secrets;
+            world.approvers = Arc::clone(&statuses) as _;
         }
         Ok(Looked {
             declared,
+            statuses,
             asks_secrets: client.is_some() && self.database_url.is_none(),
             client,
             world,
@@ -160,16 +165,23 @@ impl Sources {
     /// # Errors
     /// How to end: what is wrong was told.
     pub(super) async fn look_again(&self, looked: &Looked) -> Result<(), Exit> {
-        let catalog = self.read(&looked.catalog(), looked.client.as_ref()).await?;
+        let catalog = self
+            .read(&looked.catalog(), looked.client.as_ref(), &looked.statuses)
+            .await?;
         looked.declared.replace(catalog);
         Ok(())
     }
 
-    async fn read(&self, before: &Catalog, client: Option<&kube::Client>) -> Result<Catalog, Exit> {
+    async fn read(
+        &self,
+        before: &Catalog,
+        client: Option<&kube::Client>,
+        statuses: &cluster::Statuses,
+    ) -> Result<Catalog, Exit> {
         match client {
             Some(client) => {
                 let overridden = self.database_url.is_some();
-                cluster::catalog(client, self.namespace.as_deref(), overridden, before).await
+                cluster::catalog(client, self.namespace.as_deref(), overridden, before, statuses).await
             }
             None => {
                 let folder = Folder {

@@ -154,6 +154,15 @@ impl RollbackArgs {
             );
             return Ok(Exit::Waiting);
         }
+        if let (Scope::Tenant(tenant), false) = (scope, self.take_over) {
+            eprintln!(
+                "tenant {tenant} did not go back within {}: its pin is on hold, its row cannot be written, or no controller leads; \
+                 the conditions of its pin tell which. Order {number} stands, and is tried again. Only where no controller \
+                 runs, --take-over does it here: one that runs writes no more after that until it is started again",
+                self.wait
+            );
+            return Ok(Exit::Failed);
+        }
         if !self.take_over {
             eprintln!(
                 "nobody carried order {number} out within {}: no controller leads. It stands, and is carried out by the \

@@ -7,7 +7,7 @@ use kube::api::{ApiResource, DynamicObject, ListParams};
 use kube::{Api, Client};
 use serde_json::Value;
 
-use crate::resources::{ModelVersion, OmniInstance, TenantPin, VersionRollout};
+use crate::resources::{ModelVersion, OmniInstance, TenantPin, VersionRollout, WaveApproval};
 
 /// How many objects an answer has at most.
 const PAGE: u32 = 500;
@@ -29,6 +29,8 @@ pub struct Listed {
     pub annotations: BTreeMap<String, String>,
     /// `spec`, as it stands there.
     pub spec: Value,
+    /// `status`; null where nobody has written one.
+    pub status: Value,
     /// When it was created.
     created: Option<Time>,
 }
@@ -44,6 +46,7 @@ pub async fn list_objects(client: &Client, namespace: &str) -> Result<Vec<Listed
         ApiResource::erase::<ModelVersion>(&()),
         ApiResource::erase::<TenantPin>(&()),
         ApiResource::erase::<VersionRollout>(&()),
+        ApiResource::erase::<WaveApproval>(&()),
     ] {
         let listed = list(client, namespace, &resource).await.map_err(|error| {
             format!(
@@ -84,6 +87,7 @@ fn taken(resource: &ApiResource, object: DynamicObject) -> Listed {
         labels: metadata.labels.unwrap_or_default(),
         annotations: metadata.annotations.unwrap_or_default(),
         spec: data.get_mut("spec").map(Value::take).unwrap_or_default(),
+        status: data.get_mut("status").map(Value::take).unwrap_or_default(),
         created: metadata.creation_timestamp,
     }
 }

@@ -37,6 +37,19 @@ pub(super) fn standing(lines: Vec<CommandLine>) -> Result<Vec<Order>, MappingErr
     orders.map(CommandLine::order).collect()
 }
 
+/// That an order is about the newest attempt: what it shall take back was looked at before, and another may have begun since.
+pub(super) fn still_newest(attempt: Option<i32>, newest: Option<i32>) -> Result<(), MappingErrorKind> {
+    match (attempt, newest) {
+        (Some(attempt), Some(newest)) if attempt != newest => Err(MappingErrorKind::Refused {
+            why: format!(
+                "attempt {attempt} of the rollout is over, since attempt {newest} has begun meanwhile; nothing was ordered. Look \
+                 again, and order anew"
+            ),
+        }),
+        _ => Ok(()),
+    }
+}
+
 impl CommandLine {
     fn order(self) -> Result<Order, MappingErrorKind> {
         let scope = match (self.kind.as_str(), self.attempt, self.wave, self.tenant) {

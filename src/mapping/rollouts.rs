@@ -107,6 +107,23 @@ pub(super) struct Words<'s> {
     pub(super) approval: Option<&'s Approval>,
 }
 
+/// That an attempt that is on record already was begun by just this, as where its answer was lost; holder, target and plan of the
+/// one on record.
+pub(super) fn is_begun_so(
+    event: &RolloutEvent,
+    (holder, target, plan): &(String, i32, String),
+) -> Result<(), MappingErrorKind> {
+    if (holder, *target, plan) == (&event.holder, event.target, &event.plan) {
+        return Ok(());
+    }
+    Err(MappingErrorKind::Refused {
+        why: format!(
+            "attempt {} was begun meanwhile by VersionRollout {holder}, to version {target}; the next look says which one leads",
+            event.attempt
+        ),
+    })
+}
+
 /// The ledger's words for a step.
 pub(super) fn words(step: &RolloutStep) -> Words<'_> {
     let plain = |kind, wave| Words {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::asked::ask;
 use super::bed::{Bed, FILES};
 use crate::cluster::{condition, eventually};
 use crate::parts::Output;
@@ -278,6 +279,18 @@ fn what_is_not_proved_opens_no_wave_that_asks_for_it(bed: &Bed, jane: &User, imp
     let why = "was not in force yet when the approval was made";
     let told = bed.told_of("vro/live", "Waiting", "ApprovalUnverified", why);
     assert_eq!(on(bed), "1:2 2:3");
+    let waves = &bed.cluster.object("vro/live")["status"]["waves"];
+    assert_eq!(
+        (&waves[2]["waitsFor"], &waves[2]["until"]),
+        (&json!("ApprovalUnverified"), &Value::Null)
+    );
+    // Who asks at a terminal hears what the controller has found.
+    let admin = bed.cluster.api_server.kubeconfig();
+    let (code, said, error) = ask(bed, &admin, Some(&bed.database.url), &["explain", "rollout", "live"]);
+    assert_eq!(code, Some(3), "{said}{error}");
+    for part in ["ApprovalUnverified", why, "delete WaveApproval"] {
+        assert!(said.contains(part), "{part:?} in\n{said}");
+    }
     jane.kubectl(bed, &["delete", "wapp", "live-rest-3"], "").success();
     jane.types(&told).success();
     eventually("all have moved", PATIENCE, || on(bed) == "2:5");

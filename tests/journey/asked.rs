@@ -46,7 +46,7 @@ fn reader() -> String {
 }
 
 /// Asks with the rights of a kubeconfig; gives how that ended and what it printed.
-fn ask(
+pub(super) fn ask(
     bed: &Bed,
     kubeconfig: &std::path::Path,
     database: Option<&str>,

@@ -181,6 +181,21 @@ pub(crate) async fn orders_stand_until_they_are_lifted_and_need_no_fence(bed: Be
         person.give_command(&command(Ordered::Lift(number))).await.unwrap();
     }
     assert_eq!(tended().await, [""; 0], "nothing stands any more");
+    // What an order is about was looked at before it is given: another attempt may have begun since.
+    let begun = RolloutEvent {
+        attempt: 3,
+        ..happens(RolloutStep::Started)
+    };
+    mapping.record_rollout("production", &[begun]).await.unwrap();
+    let order = |attempt| command(Ordered::RollBack(Scope::Rollout { attempt }));
+    let late = person.give_command(&order(2)).await.unwrap_err();
+    assert!(
+        late.to_string()
+            .contains("attempt 2 of the rollout is over, since attempt 3"),
+        "{late}"
+    );
+    assert_eq!(tended().await, [""; 0]);
+    person.give_command(&order(3)).await.unwrap();
     let lift_of_nothing = person.give_command(&command(Ordered::Lift(999))).await;
     assert!(matches!(kind(lift_of_nothing), MappingErrorKind::Refused { .. }));
     mapping

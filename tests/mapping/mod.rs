@@ -109,6 +109,7 @@ on_both! {
     the_applications_look_up_finds_what_a_tenant_sees
     a_flip_is_whole_or_nothing
     what_happens_to_a_rollout_adds_up_and_happens_once
+    of_two_that_begin_the_same_attempt_one_is_told
     what_checks_are_answered_is_one_row_a_change_and_counts_for_its_attempt
     history_is_told_of_a_tenant_and_of_a_rollout_newest_last_and_bounded
     only_complete_versions_with_all_their_rows_get_tenants

@@ -930,6 +930,18 @@ pub(crate) async fn history_is_told_of_a_tenant_and_of_a_rollout_newest_last_and
     let last = mapping.history(&HistoryAsk { most: 1, ..main() }).await.unwrap();
     assert_eq!((last.steps.as_slice(), last.cut), (&of_main.steps[1..], true));
     assert_eq!(last.batches, of_main.batches);
+    // After its last step, moves of its waves are told all the same, and those before are not counted.
+    let lately = HistoryAsk {
+        since: Some(batches.last_at),
+        ..main()
+    };
+    let lately = mapping.history(&lately).await.unwrap();
+    let counted: Vec<_> = lately
+        .batches
+        .iter()
+        .map(|it| (it.attempt, it.batches, it.tenants))
+        .collect();
+    assert_eq!((lately.steps.len(), counted), (0, vec![(1, 1, 1)]));
     let nobody = mapping
         .history(&ask(HistoryOf::Rollout("ns/nobody".to_owned())))
         .await
@@ -1209,4 +1221,39 @@ pub(crate) async fn an_organisation_is_remembered_and_only_by_who_has_the_fence(
         .kind;
     assert!(matches!(refused, MappingErrorKind::Contended), "{refused:?}");
     assert_eq!(newer.organization().await.unwrap(), Some(organization));
+}
+
+pub(crate) async fn of_two_that_begin_the_same_attempt_one_is_told(bed: Bed) {
+    let mapping = bed.writer().await;
+    let begins = happens(RolloutStep::Started);
+    for _ in 0..2 {
+        mapping
+            .record_rollout("production", std::slice::from_ref(&begins))
+            .await
+            .unwrap();
+    }
+    let opened = RolloutStep::Opened {
+        wave: "canary".to_owned(),
+        members: 1,
+    };
+    let by_another = |step| RolloutEvent {
+        holder: "ns/other".to_owned(),
+        target: 2,
+        ..happens(step)
+    };
+    let also = [by_another(RolloutStep::Started), by_another(opened)];
+    let refused = mapping.record_rollout("production", &also).await.unwrap_err();
+    assert!(
+        refused
+            .to_string()
+            .contains("was begun meanwhile by VersionRollout ns/main"),
+        "{refused}"
+    );
+    let view = mapping.environment("production", &[], None).await.unwrap();
+    let attempt = view.rollouts.attempt.unwrap();
+    assert_eq!(
+        (attempt.holder.as_str(), attempt.waves.len()),
+        ("ns/main", 0),
+        "nothing of it went in"
+    );
 }

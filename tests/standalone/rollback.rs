@@ -93,7 +93,25 @@ async fn where_nobody_leads_it_waits_or_does_it_itself() {
     let nobody = bench
         .rollback(&["--tenant", "acme-corp", "--yes", "--wait", "1s"])
         .ended_with(1);
-    assert!(nobody.stderr.contains("no controller leads"), "{}", nobody.stderr);
+    assert!(
+        nobody
+            .stderr
+            .contains("its pin is on hold, its row cannot be written, or no controller leads"),
+        "{}",
+        nobody.stderr
+    );
+    let all = bench
+        .rollback(&["--wave", "rest", "--yes", "--wait", "1s"])
+        .ended_with(1);
+    assert!(
+        all.stderr
+            .contains("nobody carried order 2 out within 1s: no controller leads"),
+        "{}",
+        all.stderr
+    );
+    for order in ["1", "2"] {
+        bench.rollback(&["--lift", order, "--yes"]).ended_with(0);
+    }
     assert_eq!(held(&bench).await, ["2", "2", "2"]);
     let done = bench.rollback(&["--yes", "--wait", "1s", "--take-over"]).ended_with(0);
     assert!(done.stderr.contains("3 rows went back"), "{}", done.stderr);

@@ -15,7 +15,7 @@ use super::super::observe::Holder;
 use super::super::report;
 use super::super::scene::{ACME, Scene, With, at, flip, follower, outside, pin, rollout};
 use super::{Asked, Explanation, Outlook, of};
-use crate::ports::{Object, Order, Scope, StopKind};
+use crate::ports::{Answer, Object, Order, Scope, StopKind};
 use crate::resources::conditions::READY;
 use crate::resources::{Freeze, PinDeletionPolicy, TenantPinSpec, VersionRolloutSpec};
 
@@ -89,6 +89,19 @@ fn frozen(until: Option<i64>) -> Freeze {
         reason: "year end".to_owned(),
         ..Freeze::default()
     }
+}
+
+/// Asked about its canary, which has moved and soaked, with this answer.
+fn checked(answer: Answer) -> Scene {
+    let mut object = rollout(2, waves());
+    let checks = json!([{"name": "errors", "webhook": {"url": "https://checks.example"}}]);
+    object.spec.checks = serde_json::from_value(checks).unwrap();
+    let mut scene = rolling(1, |_| {}).rolling_out(object);
+    scene.1.insert("errors".to_owned(), answer);
+    scene.settle();
+    scene.pass(3600);
+    scene.settle();
+    scene
 }
 
 fn tenant(name: &'static str, tenant: &str, scene: Scene) -> Situation {
@@ -200,6 +213,13 @@ fn of_followers() -> Vec<Situation> {
             "t0",
             rolling(2, |spec| spec.freeze = vec![frozen(Some(9000))]),
         ),
+        tenant("ordered-back-though-its-rollout-is-gone", "t0", {
+            let mut scene = rolling(2, |_| {});
+            scene.0.rollouts.clear();
+            scene.order(Scope::Tenant("t0".to_owned()));
+            scene.settle();
+            scene
+        }),
         tenant("queued-while-suspended", "t0", rolling(2, |spec| spec.suspend = true)),
         tenant("queued-behind-a-wave-held-back", "t3", rolling_of(held, 2, |_| {})),
         tenant("queued-for-a-version-being-cut", "t0", {
@@ -292,6 +312,26 @@ fn of_the_way_back() -> Vec<Situation> {
     ]
 }
 
+/// Rollouts whose waves are asked about.
+fn of_checks() -> Vec<Situation> {
+    vec![
+        main_rollout(
+            "rollout-check-fails",
+            checked(Answer::failed(["t0".to_owned()].into(), "14 errors".to_owned())),
+        ),
+        main_rollout(
+            "rollout-check-says-nothing",
+            checked(Answer::unknown("it answers 503".to_owned())),
+        ),
+        main_rollout("rollout-nobody-left-to-ask", {
+            let mut scene = checked(Answer::unknown("it answers 503".to_owned()));
+            Arc::make_mut(&mut scene.0.pins[0]).spec.version = Some(1);
+            scene.settle();
+            scene
+        }),
+    ]
+}
+
 /// Rollouts.
 fn of_rollouts() -> Vec<Situation> {
     let held = |pin: &mut Object<TenantPinSpec>| {
@@ -349,10 +389,14 @@ fn of_rollouts() -> Vec<Situation> {
 }
 
 fn situations() -> Vec<Situation> {
-    [of_tenants(), of_followers(), of_the_way_back(), of_rollouts()]
-        .into_iter()
-        .flatten()
-        .collect()
+    let kinds = [
+        of_tenants(),
+        of_followers(),
+        of_the_way_back(),
+        of_checks(),
+        of_rollouts(),
+    ];
+    kinds.into_iter().flatten().collect()
 }
 
 #[test]

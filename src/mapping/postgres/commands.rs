@@ -2,7 +2,7 @@
 
 use sqlx::{AssertSqlSafe, PgConnection};
 
-use super::super::commands::{COLUMNS, CommandLine, standing, words};
+use super::super::commands::{COLUMNS, CommandLine, standing, still_newest, words};
 use super::super::ledger::Failure;
 use super::PgMapping;
 use super::session::{lines, value};
@@ -21,6 +21,13 @@ impl PgMapping {
     pub(super) async fn write_command(&self, command: &Command) -> Result<i64, Failure> {
         let mut session = self.unfenced().await?;
         let words = words(command);
+        if words.attempt.is_some() {
+            let newest: Option<i32> = value("SELECT max(attempt) FROM wavepin.rollout_event WHERE environment = $1")
+                .bind(command.environment.clone())
+                .fetch_one(session.on())
+                .await?;
+            still_newest(words.attempt, newest)?;
+        }
         let number: i64 = value(
             "INSERT INTO wavepin.command (environment, kind, attempt, wave, tenant, lifts, ordered_by, reason) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id",

@@ -8,14 +8,14 @@ use super::super::checks::records;
 use super::super::compare::{changed_claims, group_outside};
 use super::super::ledger::{ClaimLine, EventBatch, Failure, deletion_word, event_word, time};
 use super::super::recorded;
-use super::super::rollouts::{COLUMNS, RolloutLine, add_up, words};
+use super::super::rollouts::{COLUMNS, RolloutLine, add_up, is_begun_so, words};
 use super::PgMapping;
 use super::channels::channel_records;
 use super::checks::check_lines;
 use super::commands::orders;
 use super::session::{Session, lines, statement, value};
 use crate::mapping::lines::read_by_name;
-use crate::ports::{Claim, EnvironmentView, PinEventKind, RolloutEvent, TenantLines, WaveOfFlip};
+use crate::ports::{Claim, EnvironmentView, PinEventKind, RolloutEvent, RolloutStep, TenantLines, WaveOfFlip};
 use crate::resources::TenantTable;
 
 /// One event to append. The database gives it its time, when every row that it tells of is locked.
@@ -235,7 +235,19 @@ impl PgMapping {
                 .bind(words.approval.map(|it| it.object.clone()))
                 .execute(session.on())
                 .await?;
-            new.extend((written.rows_affected() > 0).then_some(&event.step));
+            let is_new = written.rows_affected() > 0;
+            if !is_new && event.step == RolloutStep::Started {
+                let began: (String, i32, String) = lines(
+                    "SELECT holder, target, plan FROM wavepin.rollout_event \
+                     WHERE environment = $1 AND attempt = $2 AND kind = 'Started'",
+                )
+                .bind(environment.to_owned())
+                .bind(event.attempt)
+                .fetch_one(session.on())
+                .await?;
+                is_begun_so(event, &began)?;
+            }
+            new.extend(is_new.then_some(&event.step));
         }
         session.commit().await?;
         new.into_iter().for_each(|step| recorded(&self.options.line, step));

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
-use super::super::commands::{COLUMNS, CommandLine, standing, words};
+use super::super::commands::{COLUMNS, CommandLine, standing, still_newest, words};
 use super::super::ledger::Failure;
 use super::SqliteMapping;
 use crate::ports::{Command, Order};
@@ -20,6 +20,14 @@ impl SqliteMapping {
     pub(super) async fn write_command(&self, command: &Command) -> Result<i64, Failure> {
         let mut transaction = self.unfenced().await?;
         let words = words(command);
+        if words.attempt.is_some() {
+            let newest: Option<i32> =
+                sqlx::query_scalar("SELECT max(attempt) FROM wavepin_rollout_event WHERE environment = ?")
+                    .bind(&command.environment)
+                    .fetch_one(&mut *transaction)
+                    .await?;
+            still_newest(words.attempt, newest)?;
+        }
         let number = sqlx::query_scalar(
             "INSERT INTO wavepin_command (at, environment, kind, attempt, wave, tenant, lifts, ordered_by, reason) \
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",

@@ -10,13 +10,15 @@ use super::super::checks::records;
 use super::super::compare::{changed_claims, group_outside};
 use super::super::ledger::{ClaimLine, EventBatch, Failure, deletion_word, event_word, time, unreadable};
 use super::super::recorded;
-use super::super::rollouts::{COLUMNS, RolloutLine, add_up, words};
+use super::super::rollouts::{COLUMNS, RolloutLine, add_up, is_begun_so, words};
 use super::channels::channel_records;
 use super::checks::check_lines;
 use super::commands::orders;
 use super::{SqliteMapping, tenants};
 use crate::mapping::lines::read_by_name;
-use crate::ports::{Claim, EnvironmentView, MappingErrorKind, PinEventKind, RolloutEvent, TenantLines, WaveOfFlip};
+use crate::ports::{
+    Claim, EnvironmentView, MappingErrorKind, PinEventKind, RolloutEvent, RolloutStep, TenantLines, WaveOfFlip,
+};
 use crate::resources::TenantTable;
 
 /// One event to append, its time being now.
@@ -240,7 +242,19 @@ impl SqliteMapping {
             .bind(words.approval.map(|it| it.object.as_str()))
             .execute(&mut *transaction)
             .await?;
-            new.extend((written.rows_affected() > 0).then_some(&event.step));
+            let is_new = written.rows_affected() > 0;
+            if !is_new && event.step == RolloutStep::Started {
+                let began: (String, i32, String) = sqlx::query_as(
+                    "SELECT holder, target, plan FROM wavepin_rollout_event \
+                     WHERE environment = ? AND attempt = ? AND kind = 'Started'",
+                )
+                .bind(environment)
+                .bind(event.attempt)
+                .fetch_one(&mut *transaction)
+                .await?;
+                is_begun_so(event, &began)?;
+            }
+            new.extend(is_new.then_some(&event.step));
         }
         transaction.commit().await?;
         new.into_iter().for_each(|step| recorded(&self.options.line, step));

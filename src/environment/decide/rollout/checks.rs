@@ -107,7 +107,18 @@ impl<'a> Course<'a> {
         };
         let view = &self.seen.view;
         let moved = view.events.iter().filter(|(_, events)| events.iter().any(of_wave));
-        let hold: BTreeSet<i32> = moved.filter_map(|(tenant, _)| view.rows.get(tenant).copied()).collect();
+        let own = self
+            .seen
+            .pins
+            .iter()
+            .map(|pin| (pin.spec.tenant.as_str(), pin.spec.version));
+        let own: BTreeMap<&str, Option<i32>> = own.collect();
+        // A version of its own counts as soon as it is declared: its row follows in this very pass.
+        let holds = |tenant: &String| {
+            let row = view.rows.get(tenant)?;
+            Some(own.get(tenant.as_str()).copied().flatten().unwrap_or(*row))
+        };
+        let hold: BTreeSet<i32> = moved.filter_map(|(tenant, _)| holds(tenant)).collect();
         !hold.is_empty() && !hold.contains(&self.spec.version)
     }
 

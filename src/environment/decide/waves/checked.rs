@@ -121,6 +121,22 @@ fn who_fails_and_is_taken_back_takes_no_check_out_of_the_way() {
 }
 
 #[test]
+fn a_wave_does_not_end_in_the_look_that_takes_its_only_tenant_back() {
+    let mut scene = checked(&["errors"], json!({}));
+    answers(&mut scene, "errors", unknown());
+    scene.settle();
+    scene.pass(3600);
+    scene.settle();
+    relabel(&mut scene, 0, |pin| pin.spec.version = Some(1));
+    scene.settle();
+    assert_eq!(versions(&scene), [1; 7]);
+    assert_eq!(
+        (phases(&scene)[1], found(&scene)),
+        (WavePhase::Pending, Some(Found::NobodyLeft))
+    );
+}
+
+#[test]
 fn who_passed_before_being_taken_back_and_who_is_gone_keep_nobody() {
     let mut scene = failing_first(Answer::passed(String::new()));
     scene.order(Scope::Tenant("t0".to_owned()));
