@@ -100,7 +100,8 @@ fn shot(rollout: &VersionRollout, now: Timestamp) -> Shot {
     let said = is(STALLED).or_else(|| is(WAITING)).or_else(|| is(RECONCILING));
     // Of a suspended instance nothing else is looked at, and what is said of the rest may be of another target.
     let suspended = of(READY).filter(|it| it.status == "False" && it.reason == Reason::Suspended.as_str());
-    let is_new = |it: &&Condition| it.observed_generation == rollout.metadata.generation;
+    let generation = rollout.metadata.generation;
+    let is_new = |it: &&Condition| it.observed_generation.is_none_or(|of| Some(of) == generation);
     let said = said.or(suspended).or_else(|| of(COMPLETE).filter(is_new));
     let said = said.or_else(|| of(READY));
     let words = said.map(|it| format!("{}: {}", it.reason, it.message));
