@@ -40,28 +40,11 @@ fn stored(api_server: &ApiServer) -> (Vec<Value>, Vec<Value>) {
     )
 }
 
+/// With each Helm a cluster of its own, where nobody has ever been: to delete definitions from one and wait
+/// until they are gone takes an API server longer than to start.
 fn with_either_helm(test: impl Fn(Helm, &ApiServer)) {
-    let api_server = ApiServer::own();
     for helm in Helm::BOTH {
-        test(helm, &api_server);
-        // As if nobody had ever been here.
-        let definitions = [
-            "omniinstances",
-            "modelversions",
-            "tenantpins",
-            "versionrollouts",
-            "waveapprovals",
-        ]
-        .map(|it| format!("{it}.wavepin.dev"));
-        // One after the other, each with a look of its own every five seconds at whether its objects are gone.
-        let delete = ["delete", "customresourcedefinitions", "--timeout=240s"];
-        let all = delete.into_iter().chain(definitions.iter().map(String::as_str));
-        api_server.kubectl(&all.collect::<Vec<_>>()).success();
-        for namespace in ["apps", "wavepin"] {
-            api_server
-                .kubectl(&["delete", "namespace", namespace, "--timeout=120s"])
-                .success();
-        }
+        test(helm, &ApiServer::own());
     }
 }
 
