@@ -435,9 +435,8 @@ pub(crate) async fn whatever_crashes_and_whenever_the_end_is_the_same() {
         // The likeliest mode is run most, all by chance: a seed says which, and `WAVEPIN_MATRIX=whole` runs every one.
         let of = match mode {
             _ if whole => 1,
-            Mode::Wiped => 2 * thinned,
-            Mode::Lagging | Mode::Replica => 2 * thinned,
-            Mode::Restored | Mode::Midway | Mode::Documents => 4 * thinned,
+            Mode::Wiped | Mode::Lagging | Mode::Replica => 4 * thinned,
+            Mode::Restored | Mode::Midway | Mode::Documents => 8 * thinned,
         };
         // Servers of repositories are slow.
         let rarer = match making {
