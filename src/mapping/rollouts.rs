@@ -5,7 +5,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::ledger::{EventBatch, time, unreadable};
 use super::lines::read_by_name;
-use crate::ports::{Approval, MappingErrorKind, RecordedStep, RolloutEvent, RolloutStep, Rollouts, StopKind};
+use crate::ports::{Approval, MappingErrorKind, Order, RecordedStep, RolloutEvent, RolloutStep, Rollouts, StopKind};
 
 /// The columns of a [`RolloutLine`] besides its time, in the order in which they are written.
 pub(super) const COLUMNS: &str =
@@ -120,6 +120,19 @@ pub(super) fn is_begun_so(
         why: format!(
             "attempt {} was begun meanwhile by VersionRollout {holder}, to version {target}; the next look says which one leads",
             event.attempt
+        ),
+    })
+}
+
+/// Refuses to begin an attempt while an order stands that takes the one before back: who decided it had not seen the order.
+pub(super) fn is_not_ordered_back(event: &RolloutEvent, orders: &[Order]) -> Result<(), MappingErrorKind> {
+    let Some(order) = orders.iter().find(|order| order.tenant().is_none()) else {
+        return Ok(());
+    };
+    Err(MappingErrorKind::Refused {
+        why: format!(
+            "attempt {} does not begin, since {} has ordered the one before back meanwhile; the next look heeds order {}",
+            event.attempt, order.by, order.number
         ),
     })
 }

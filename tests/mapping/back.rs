@@ -195,7 +195,25 @@ pub(crate) async fn orders_stand_until_they_are_lifted_and_need_no_fence(bed: Be
         "{late}"
     );
     assert_eq!(tended().await, [""; 0]);
-    person.give_command(&order(3)).await.unwrap();
+    let number = person.give_command(&order(3)).await.unwrap();
+    // Nor does another attempt begin while one is ordered back: whoever decided it has not seen the order.
+    let next = RolloutEvent {
+        attempt: 4,
+        ..happens(RolloutStep::Started)
+    };
+    let blind = mapping.record_rollout("production", std::slice::from_ref(&next)).await;
+    let why = blind.unwrap_err().to_string();
+    assert!(
+        why.contains("attempt 4 does not begin, since anna has ordered"),
+        "{why}"
+    );
+    person.give_command(&command(Ordered::Lift(number))).await.unwrap();
+    let tenant = command(Ordered::RollBack(Scope::Tenant("t1".to_owned())));
+    person.give_command(&tenant).await.unwrap();
+    mapping
+        .record_rollout("production", &[next])
+        .await
+        .expect("an order about one tenant stops no rollout");
     let lift_of_nothing = person.give_command(&command(Ordered::Lift(999))).await;
     assert!(matches!(kind(lift_of_nothing), MappingErrorKind::Refused { .. }));
     mapping

@@ -5,7 +5,7 @@ use sqlx::{AssertSqlSafe, PgConnection};
 use super::super::commands::{COLUMNS, CommandLine, standing, still_newest, words};
 use super::super::ledger::Failure;
 use super::PgMapping;
-use super::session::{lines, value};
+use super::session::{Session, lines, statement, value};
 use crate::ports::{Command, Order};
 
 impl PgMapping {
@@ -22,6 +22,7 @@ impl PgMapping {
         let mut session = self.unfenced().await?;
         let words = words(command);
         if words.attempt.is_some() {
+            take_turn(&mut session, &command.environment).await?;
             let newest: Option<i32> = value("SELECT max(attempt) FROM wavepin.rollout_event WHERE environment = $1")
                 .bind(command.environment.clone())
                 .fetch_one(session.on())
@@ -45,6 +46,16 @@ impl PgMapping {
         session.commit().await?;
         Ok(number)
     }
+}
+
+/// Whoever begins an attempt and whoever orders one back do so one after the other, until each has committed: else neither saw
+/// what the other did.
+pub(super) async fn take_turn(session: &mut Session, environment: &str) -> Result<(), Failure> {
+    statement("SELECT pg_advisory_xact_lock(hashtextextended('wavepin attempts of ' || $1, 0))")
+        .bind(environment.to_owned())
+        .execute(session.on())
+        .await?;
+    Ok(())
 }
 
 /// The orders of an environment that nobody has lifted, oldest first.

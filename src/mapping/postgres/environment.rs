@@ -8,11 +8,11 @@ use super::super::checks::records;
 use super::super::compare::{changed_claims, group_outside};
 use super::super::ledger::{ClaimLine, EventBatch, Failure, deletion_word, event_word, time};
 use super::super::recorded;
-use super::super::rollouts::{COLUMNS, RolloutLine, add_up, is_begun_so, words};
+use super::super::rollouts::{COLUMNS, RolloutLine, add_up, is_begun_so, is_not_ordered_back, words};
 use super::PgMapping;
 use super::channels::channel_records;
 use super::checks::check_lines;
-use super::commands::orders;
+use super::commands::{orders, take_turn};
 use super::session::{Session, lines, statement, value};
 use crate::mapping::lines::read_by_name;
 use crate::ports::{Claim, EnvironmentView, PinEventKind, RolloutEvent, RolloutStep, TenantLines, WaveOfFlip};
@@ -215,6 +215,10 @@ impl PgMapping {
         let mut session = self.transaction().await?;
         let mut new = Vec::new();
         for event in events {
+            if event.step == RolloutStep::Started {
+                take_turn(&mut session, environment).await?;
+                is_not_ordered_back(event, &orders(session.on(), environment).await?)?;
+            }
             let words = words(&event.step);
             let sql = format!(
                 "INSERT INTO wavepin.rollout_event ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \

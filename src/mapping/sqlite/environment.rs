@@ -10,7 +10,7 @@ use super::super::checks::records;
 use super::super::compare::{changed_claims, group_outside};
 use super::super::ledger::{ClaimLine, EventBatch, Failure, deletion_word, event_word, time, unreadable};
 use super::super::recorded;
-use super::super::rollouts::{COLUMNS, RolloutLine, add_up, is_begun_so, words};
+use super::super::rollouts::{COLUMNS, RolloutLine, add_up, is_begun_so, is_not_ordered_back, words};
 use super::channels::channel_records;
 use super::checks::check_lines;
 use super::commands::orders;
@@ -222,6 +222,9 @@ impl SqliteMapping {
         let mut transaction = self.transaction().await?;
         let mut new = Vec::new();
         for event in events {
+            if event.step == RolloutStep::Started {
+                is_not_ordered_back(event, &orders(&mut transaction, environment).await?)?;
+            }
             let words = words(&event.step);
             let written = sqlx::query(AssertSqlSafe(format!(
                 "INSERT INTO wavepin_rollout_event (at, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
