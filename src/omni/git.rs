@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::OmniClient;
 use super::answer::{Drift, Field};
 use super::transport::Call;
-use crate::ports::{GitLink, GitSettings, GitSync, Migration, OmniError, OmniErrorKind};
+use crate::ports::{GitLink, GitSettings, GitSync, Migration, OmniError, OmniErrorKind, Reservation};
 
 impl OmniClient {
     pub(super) async fn get_git(&self, model_id: &str) -> Result<Option<GitSettings>, OmniError> {
@@ -48,7 +48,12 @@ impl OmniClient {
         })
     }
 
-    pub(super) async fn post_migration(&self, source_id: &str, migration: &Migration) -> Result<(), OmniError> {
+    pub(super) async fn post_migration(
+        &self,
+        source_id: &str,
+        migration: &Migration,
+        place: Reservation,
+    ) -> Result<(), OmniError> {
         let Migration {
             target,
             git_ref,
@@ -64,7 +69,7 @@ impl OmniClient {
         let call = Call::new("POST /v1/models/{id}/migrate", object)
             .segment(source_id)
             .body(body);
-        self.send(&call).await.map(drop)
+        self.send_reserved(&call, place).await.map(drop)
     }
 }
 

@@ -303,8 +303,8 @@ impl Omni for OmniClient {
         synced
     }
 
-    async fn migrate_model(&self, source_id: &str, migration: &Migration) -> Result<(), OmniError> {
-        let migrated = self.post_migration(source_id, migration).await;
+    async fn migrate_model(&self, source_id: &str, migration: &Migration, place: Reservation) -> Result<(), OmniError> {
+        let migrated = self.post_migration(source_id, migration, place).await;
         self.lately.forget();
         migrated
     }

@@ -216,7 +216,7 @@ pub trait Omni: Send + Sync {
     async fn sync_git(&self, model_id: &str, message: &str) -> Result<GitSync, OmniError>;
     /// Puts what a model's repository holds at a ref in the place of another model's definition; doing it again gives
     /// the same. `POST /v1/models/{id}/migrate`.
-    async fn migrate_model(&self, source_id: &str, migration: &Migration) -> Result<(), OmniError>;
+    async fn migrate_model(&self, source_id: &str, migration: &Migration, place: Reservation) -> Result<(), OmniError>;
     /// Omni's findings about a model, or a branch of it. `GET /v1/models/{id}/validate`.
     async fn validate_model(&self, model_id: &str, branch_id: Option<&str>) -> Result<Vec<ValidationIssue>, OmniError>;
     /// Omni's findings about every saved document on a shared model that has a query, queries planned too; trash left

@@ -303,7 +303,7 @@ behind_a_fuse! {
     fn git_settings(model_id: &str) -> Result<Option<GitSettings>, OmniError>;
     fn link_git(model_id: &str, link: &GitLink) -> Result<bool, OmniError>;
     fn sync_git(model_id: &str, message: &str) -> Result<GitSync, OmniError>;
-    fn migrate_model(source_id: &str, migration: &Migration) -> Result<(), OmniError>;
+    fn migrate_model(source_id: &str, migration: &Migration, place: Reservation) -> Result<(), OmniError>;
     fn merge_branch(model_id: &str, branch_name: &str, message: &str) -> Result<Merge, OmniError>;
     fn group_roles(user_group: &str) -> Result<Vec<RoleGrant>, OmniError>;
     fn user_groups() -> Result<BTreeSet<String>, OmniError>;

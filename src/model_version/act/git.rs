@@ -1,11 +1,13 @@
 //! Effects on a Git repository, and on what Omni has of it. All may be done again without harm.
 
+use super::create::SENDS;
 use super::{Effect, Hands};
 use crate::model_version::decide::git::{COPIED, migrating, subject};
 use crate::model_version::desired::Origin;
 use crate::model_version::observe::{Observed, Route};
 use crate::ports::{
-    Author, CopyRequest, Failure, GitLink, GitSettings, IntentStep, Migration, OmniError, RepositoryError, Whereabouts,
+    Author, CopyRequest, Failure, GitLink, GitSettings, IntentStep, Migration, OmniError, OmniErrorKind,
+    RepositoryError, Reservation, Whereabouts,
 };
 use crate::resources::GitAuthor;
 
@@ -105,8 +107,21 @@ impl Hands<'_> {
             return Ok(());
         };
         let key = (IntentStep::Git, migrating(self.desired, cut));
-        seen.unsent.remove(&key);
-        let migrated = self.omni.migrate_model(source, migration).await;
+        let mut sends = 1;
+        let migrated = loop {
+            seen.unsent.remove(&key);
+            let place = self.place.take().unwrap_or_else(|| Reservation::new(()));
+            let sent = self.omni.migrate_model(source, migration, place).await;
+            let is_limited = |error: &OmniError| matches!(error.kind, OmniErrorKind::RateLimited { .. });
+            if sends == SENDS || !sent.as_ref().is_err_and(is_limited) {
+                break sent;
+            }
+            // The mark tells when it was sent.
+            sends += 1;
+            let (step, subject) = key.clone();
+            let opened = self.write_down(Effect::OpenIntent { step, subject }, seen).await;
+            opened.map_err(|error| Failure::from(&error))?;
+        };
         if migrated.as_ref().is_err_and(|error| error.kind.effect_unknown()) {
             return migrated.map_err(|error| Failure::from(&error));
         }

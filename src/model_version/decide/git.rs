@@ -13,7 +13,7 @@
 
 use std::time::Duration;
 
-use super::{Step, View, halt};
+use super::{Ending, Step, View, halt};
 use crate::model_version::act::Effect;
 use crate::model_version::definition;
 use crate::model_version::desired::{Cut, Desired};
@@ -25,6 +25,7 @@ use crate::resources::{GitFallback, ModelCopy};
 const AT: &str = "at ";
 pub(in crate::model_version) const COPIED: &str = "copied ";
 const TAKEN: &str = "taken ";
+const MIGRATION: &str = "migration to ";
 const LEFT: &str = "left ";
 const KEPT: &str = "kept ";
 
@@ -46,7 +47,27 @@ pub(in crate::model_version) fn subject(desired: &Desired, cut: &Cut) -> String 
 /// What the mark of the migrating call is about: made before it is sent, since it writes over what stands there whenever it
 /// takes effect, edits that came after it included.
 pub(in crate::model_version) fn migrating(desired: &Desired, cut: &Cut) -> String {
-    format!("migration to {}", subject(desired, cut))
+    format!("{MIGRATION}{}", subject(desired, cut))
+}
+
+/// A migration that got no answer and is not what is declared now is awaited before anything else is written: it would write
+/// over that. One of what is declared now is awaited where it would be sent again.
+pub(super) fn lost_migration(view: View<'_>, cut: &Cut) -> Option<Step> {
+    let own = (IntentStep::Git, migrating(view.desired, cut));
+    let migrates = cut.model.copy == ModelCopy::Migrate;
+    let lost = view.seen.intents.iter().filter(|(key, intent)| {
+        let is_migration = key.0 == IntentStep::Git && key.1.starts_with(MIGRATION);
+        is_migration && intent.result.is_none() && !view.seen.unsent.contains(key) && !(migrates && **key == own)
+    });
+    let until = lost.map(|(_, intent)| view.settled_by(intent.opened_at)).max()?;
+    (view.now < until).then(|| {
+        Step::End(Ending::Wait {
+            until,
+            message: "a migration that was begun by what was declared before got no answer; what came of it is awaited before \
+                      anything else is written to the model"
+                .to_owned(),
+        })
+    })
 }
 
 fn directory(desired: &Desired, cut: &Cut) -> Option<String> {

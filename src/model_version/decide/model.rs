@@ -29,6 +29,7 @@ pub(super) fn model(view: View<'_>, cut: &Cut) -> Option<Step> {
             let unseen = || roles::nobody_can_see(view, cut);
             if is_begun { None } else { unseen() }
         })
+        .or_else(|| git::lost_migration(view, cut))
         .or_else(|| definition(view, cut, connection, id))
 }
 

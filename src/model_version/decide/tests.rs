@@ -124,6 +124,23 @@ fn a_call_goes_out_only_while_its_intent_tells_when() {
 }
 
 #[test]
+fn a_lost_migration_of_what_was_declared_before_is_awaited_before_anything_is_written() {
+    let mut seen = whole();
+    record(&mut seen).definition = None;
+    let before = next(&seen, 5);
+    intent(&mut seen, IntentStep::Git, "migration to clinical v2 at abc", 0, None);
+    let Step::End(Ending::Wait { until, message }) = next(&seen, 5) else {
+        panic!("{:?}", next(&seen, 5));
+    };
+    assert!(message.contains("begun by what was declared before"), "{message}");
+    let seconds = until.duration_since(at(0)).as_secs();
+    assert_eq!(next(&seen, seconds), before, "it can come no more");
+    intent(&mut seen, IntentStep::Git, "clinical v2 at abc", 0, Some("at abc"));
+    seen.intents.retain(|(_, subject), _| !subject.starts_with("migration"));
+    assert_eq!(next(&seen, 5), before, "other marks keep nothing");
+}
+
+#[test]
 fn what_still_differs_after_the_merge_is_for_a_person_and_not_merged_again() {
     let mut seen = whole();
     let key = record(&mut seen).definition.take().unwrap();
