@@ -32,7 +32,7 @@ pub fn history_table(history: &History, ask: &HistoryAsk) -> String {
             format!("nothing is on record of VersionRollout {rollout}{}\n", since(ask))
         }
         HistoryOf::Tenant(_) => moves(history),
-        HistoryOf::Rollout(_) => format!("{}\n{}", steps(history), waves(history)),
+        HistoryOf::Rollout(_) => format!("{}\n{}", steps(history), waves(history, ask)),
     };
     if history.cut {
         text.push_str(&format!(
@@ -92,7 +92,7 @@ fn steps(history: &History) -> String {
     columns(&table)
 }
 
-fn waves(history: &History) -> String {
+fn waves(history: &History, ask: &HistoryAsk) -> String {
     let mut table = head(["ENVIRONMENT", "ATTEMPT", "WAVE", "MOVES", "BATCHES", "LAST", "REASON"]);
     table.extend(history.batches.iter().map(|it| {
         vec![
@@ -106,7 +106,7 @@ fn waves(history: &History) -> String {
         ]
     }));
     if table.len() == 1 {
-        return "no tenant moved in a wave of these attempts\n".to_owned();
+        return format!("no tenant moved in a wave of these attempts{}\n", since(ask));
     }
     columns(&table)
 }
@@ -188,6 +188,10 @@ fn attempts(history: &History) -> Vec<Value> {
         let key = (step.environment.as_str(), step.event.attempt);
         attempts.entry(key).or_default().push(step);
     }
+    // Of one whose steps are older than what is asked for, tenants may have moved since.
+    for batch in &history.batches {
+        attempts.entry((batch.environment.as_str(), batch.attempt)).or_default();
+    }
     let attempts = attempts.into_iter().map(|((environment, attempt), steps)| {
         let last = steps.last().map(|step| &step.event);
         let steps = steps.iter().map(|step| {
@@ -211,4 +215,40 @@ fn attempts(history: &History) -> Vec<Value> {
         })
     });
     attempts.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::RecordedBatches;
+
+    #[test]
+    fn what_moved_since_is_told_though_every_step_of_the_attempt_is_older() {
+        let at = Timestamp::from_second(1_700_000_000).unwrap();
+        let ask = HistoryAsk {
+            of: HistoryOf::Rollout("main".to_owned()),
+            environment: None,
+            since: Some(at),
+            most: 10,
+        };
+        let mut history = History::default();
+        history.batches.push(RecordedBatches {
+            environment: "production".to_owned(),
+            attempt: 7,
+            wave: "rest".to_owned(),
+            reason: "rollout".to_owned(),
+            tenants: 300,
+            batches: 4,
+            last_at: at,
+        });
+        let told = history_json(&history, &ask);
+        assert_eq!(told["attempts"][0]["attempt"], 7);
+        assert_eq!(told["attempts"][0]["moved"][0]["moves"], 300);
+        assert_eq!(told["attempts"][0]["version"], Value::Null);
+        let nothing = waves(&History::default(), &ask);
+        assert!(
+            nothing.ends_with("these attempts since 2023-11-14T22:13:20Z\n"),
+            "{nothing}"
+        );
+    }
 }

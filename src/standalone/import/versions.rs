@@ -35,8 +35,11 @@ pub struct VersionsAsked {
 }
 
 impl VersionsAsked {
-    fn header(&self) -> String {
+    fn header(&self, only: Option<&str>) -> String {
         let mut again = "wavepin import versions -f MANIFESTS --out FOLDER".to_owned();
+        if let Some(instance) = only {
+            again.push_str(&format!(" --instance {instance}"));
+        }
         for (flag, pattern) in [("folder", &self.folder), ("model", &self.model), ("name", &self.name)] {
             if let Some(pattern) = pattern {
                 again.push_str(&format!(" --{flag} '{pattern}'"));
@@ -72,6 +75,7 @@ pub async fn versions(
         instance,
         catalog,
         asked,
+        among: catalog.instances().nth(1).is_some(),
         records,
         files: Vec::new(),
         left: Vec::new(),
@@ -105,7 +109,7 @@ pub async fn versions(
     }
     making.files.sort();
     Ok(Manifests {
-        header: asked.header(),
+        header: asked.header(making.among.then(|| instance.key()).as_deref()),
         files: making.files,
         left: making.left,
         notes: making.notes,

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::super::pins::number;
 use super::super::tell::named;
-use super::super::{ManifestFile, Metadata, Reference, namespace, yaml};
+use super::super::{ManifestFile, Metadata, Reference, names, namespace, yaml};
 use super::VersionsAsked;
 use crate::ports::{Existing, ExistingDashboard, Object, VersionRecord};
 use crate::resources::OmniInstanceSpec;
@@ -53,6 +53,8 @@ pub(super) struct Making<'a> {
     pub(super) instance: &'a Object<OmniInstanceSpec>,
     pub(super) catalog: &'a Catalog,
     pub(super) asked: &'a VersionsAsked,
+    /// Several instances are declared, each of which has a folder of its own.
+    pub(super) among: bool,
     pub(super) records: BTreeMap<i32, VersionRecord>,
     pub(super) files: Vec<ManifestFile>,
     pub(super) left: Vec<String>,
@@ -131,7 +133,18 @@ impl Making<'_> {
                 other.name
             ));
         }
-        other.is_none()
+        let taken = self.catalog.versions().find(|it| {
+            it.namespace == self.instance.namespace
+                && it.name == name
+                && (&it.spec.instance_ref.name, it.spec.version) != (&self.instance.name, version)
+        });
+        if let Some(taken) = taken {
+            self.left.push(format!(
+                "version {version}: its manifest would be called {name}, and that is version {} of OmniInstance {}; say --name",
+                taken.spec.version, taken.spec.instance_ref.name
+            ));
+        }
+        other.is_none() && taken.is_none()
     }
 
     fn name(&self, version: i32) -> String {
@@ -166,7 +179,11 @@ impl Making<'_> {
             },
         };
         let text = yaml("ModelVersion", metadata, spec);
-        let place = PathBuf::from(format!("{name}.yaml"));
+        let folder = match self.among {
+            true => names::of_all([&self.instance.namespace, &self.instance.name]).into(),
+            false => PathBuf::new(),
+        };
+        let place = folder.join(format!("{name}.yaml"));
         self.files.push(ManifestFile { place, text });
     }
 }
