@@ -1,7 +1,8 @@
 //! What a pass writes: one effect after the other, each safe to do twice.
 //!
 //! An effect for many tenants is one transaction. Where the database refuses it because of one of them, or that
-//! one's row is locked, the effect is halved until the culprit stands alone: the others are not kept waiting.
+//! one's row is locked, the effect is halved until the culprit stands alone: the others are not kept waiting. Where it refuses
+//! a way back to several versions, each is tried by itself.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -10,7 +11,9 @@ use tracing::Instrument as _;
 
 use super::decide::{Plan, is_of_rollout};
 use super::validation;
-use crate::ports::{Claim, Clients, Failure, Flip, Mapping, MappingError, MappingErrorKind, Question, RowRemoval};
+use crate::ports::{
+    Claim, Clients, Failure, Flip, Mapping, MappingError, MappingErrorKind, Move, Question, RowRemoval,
+};
 
 /// How many locks a pass waits for before it leaves the rest of an effect to the next pass: enough to find two
 /// locked rows among a thousand.
@@ -150,9 +153,19 @@ async fn write_rows(
                 parts.extend(part.halves());
                 continue;
             }
+            // What is wrong with one version keeps nobody from another.
+            if culprit == Culprit::Effect && part.versions().len() > 1 {
+                parts.extend(part.by_version());
+                continue;
+            }
             note(&mut failed, [&part], &error);
             if culprit != Culprit::OneTenant {
-                note(&mut failed, parts.drain(..).collect::<Vec<_>>().iter(), &error);
+                let of = part.versions();
+                let (same, others) = parts
+                    .drain(..)
+                    .partition(|it| culprit == Culprit::Database || it.versions() == of);
+                parts = others;
+                note(&mut failed, &same, &error);
             }
             if culprit == Culprit::Database || (keeps_books && culprit == Culprit::Effect) {
                 note(&mut failed, &effects, &error);
@@ -233,6 +246,27 @@ impl Effect {
                 split(moves).map(|moves| Self::Flip(Flip { moves, ..flip.clone() }))
             }
         }
+    }
+
+    /// The versions that rows get by it.
+    fn versions(&self) -> BTreeSet<i32> {
+        match self {
+            Self::Flip(flip) => flip.moves.iter().map(|one| one.to).collect(),
+            _ => BTreeSet::new(),
+        }
+    }
+
+    /// The same for each of these versions by itself.
+    fn by_version(self) -> Vec<Self> {
+        let Self::Flip(mut flip) = self else {
+            return vec![self];
+        };
+        let mut moves: BTreeMap<i32, Vec<Move>> = BTreeMap::new();
+        for one in std::mem::take(&mut flip.moves) {
+            moves.entry(one.to).or_default().push(one);
+        }
+        let of = |moves| Self::Flip(Flip { moves, ..flip.clone() });
+        moves.into_values().map(of).collect()
     }
 
     async fn send(&self, mapping: &dyn Mapping, environment: &str) -> Result<(), MappingError> {

@@ -190,3 +190,28 @@ async fn an_order_that_comes_between_the_first_passes_and_the_first_look_for_ord
     assert!(!newest.moved(clients, &instance).await, "once");
     assert!(nothing.moved(clients, &instance).await);
 }
+
+#[tokio::test]
+async fn what_is_wrong_with_one_version_keeps_nobody_from_going_back_to_another() {
+    let house = House::new().await;
+    house.complete(3).await;
+    for (tenant, version) in [(ACME, 1), ("globex", 2), ("hooli", 2)] {
+        house.stage.declared.pin(pin(tenant, tenant, version));
+    }
+    house.pass().await;
+    for tenant in [ACME, "globex", "hooli"] {
+        house.stage.declared.pin(follower(tenant, "late"));
+    }
+    house.stage.declared.rollout(rollout(3, json!([{"name": "all"}])));
+    house.pass().await;
+    assert_eq!(house.held().await, [3; 3]);
+    // Nobody mends the rows of a version whose object is gone.
+    house
+        .by_hand("INSERT INTO wavepin_dashboard VALUES (1, 'sales', 'i', 'd', 'u', 's', '[]', NULL, NULL, NULL)")
+        .await;
+    house.order(Ordered::RollBack(Scope::Rollout { attempt: 1 })).await;
+    let pass = house.pass().await;
+    assert_eq!(house.held().await, [3, 2, 2]);
+    let acme = ready(&pass.pins[0]);
+    assert!(acme.contains("has no row of version 1 for \"sales\""), "{acme}");
+}
