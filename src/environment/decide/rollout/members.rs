@@ -157,6 +157,16 @@ fn read<'a>(
             more(twice.len())
         ));
     }
+    // One that is missing may be new; where all are, the keys are written otherwise there, or it is being filled.
+    if let Some(first) = tenants.first()
+        && labels.is_empty()
+    {
+        return Err(format!(
+            "it has none of the {} tenants of this environment without a pin, such as {first:?}. Correct tenantColumn or \
+             environmentColumn, which must hold what tenant_version holds, or fill it",
+            tenants.len()
+        ));
+    }
     if let Some((tenant, column)) = odd.first() {
         return Err(format!(
             "what column {column} holds for tenant {tenant:?} is no value of a label{}: those have at most 63 letters, \

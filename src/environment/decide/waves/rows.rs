@@ -243,6 +243,13 @@ fn a_table_that_leaves_labels_in_doubt_is_refused_with_the_tenant_and_a_way_out(
     let odd = refused(&[("r2", Some("secret words")), ("r1", Some("fine"))]);
     assert!(odd.contains("column tier") && odd.contains("tenant \"r2\""), "{odd}");
     assert!(!odd.contains("secret"), "no value is told: {odd}");
+    // Keys in other letters, another environment's word, or a table that is being filled: not everybody is in the rest.
+    for none in [&[][..], &[("R0", Some("canary")), ("other", None)]] {
+        let none = refused(none);
+        let says =
+            "it has none of the 5 tenants of this environment without a pin, such as \"r0\". Correct tenantColumn";
+        assert!(none.contains(says), "{none}");
+    }
     assert_eq!(
         refused(&[("r2", Some("")), ("other", Some("no label")), ("other", None)]),
         ""
