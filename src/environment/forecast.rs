@@ -116,7 +116,7 @@ pub(super) fn forecast(seen: &Observed) -> Option<Forecast> {
         // Checks pass, as presumed: but for one that is awaited, they change nothing each time that they are asked.
         let wake = match &lead.wait {
             Some(Wait::Check(_)) | None => decision.wake,
-            Some(_) => decision.wake_but_for_checks.or(decision.wake),
+            Some(_) => decision.wake_but_for_checks,
         };
         let Some(wake) = wake.filter(|wake| *wake > seen.now) else {
             let why = lead.wait.as_ref().map(|wait| waits(wait, lead, forecast.version).1);

@@ -125,8 +125,8 @@ pub struct RolloutProgress {
     /// Tenants that follow and do not move with their wave: `<tenant>: <why>`, sorted, with the pin behind it where it has
     /// another name.
     pub left_out: Vec<String>,
-    /// How many pins have a version of their own.
-    pub with_own_version: u32,
+    /// Tenants whose pins have a version of their own: `<tenant>: <version>`, sorted.
+    pub with_own_version: Vec<String>,
     /// The tenants that take part without a pin, where any may.
     pub rows: Option<RowsStatus>,
     /// The last attempts, newest first.
@@ -147,7 +147,8 @@ impl RolloutProgress {
         status.waves.clone_from(&self.waves);
         status.left_out = Some(u32::try_from(self.left_out.len()).unwrap_or(u32::MAX));
         status.left_out_tenants = self.left_out.iter().take(Self::NAMED).cloned().collect();
-        status.with_own_version = Some(self.with_own_version);
+        status.with_own_version = Some(u32::try_from(self.with_own_version.len()).unwrap_or(u32::MAX));
+        status.with_own_version_tenants = self.with_own_version.iter().take(Self::NAMED).cloned().collect();
         status.rows = self.rows;
         status.history.clone_from(&self.history);
         status.notify.clone_from(&self.channels);
@@ -337,7 +338,8 @@ async fn decide_and_write(
         }
         let declared = declared.as_ref();
         let looked = observe::observe(world, key, instance, declared, mapping);
-        let seen = looked.instrument(step("observe")).await?;
+        let mut seen = looked.instrument(step("observe")).await?;
+        seen.refused.extend(failed.tenants.keys().cloned());
         if !declared.any() && seen.view.claims.is_empty() && seen.view.orders.is_empty() {
             return Ok(None);
         }

@@ -39,6 +39,8 @@ pub(super) struct Observed {
     pub(super) labels_from: Option<String>,
     /// Now, by the clock of this process, which wake-ups are set by.
     pub(super) now: Timestamp,
+    /// The tenants whose rows could not be written in this pass.
+    pub(super) refused: BTreeSet<String>,
 }
 
 /// An approval, and what is known of who made it.
@@ -107,6 +109,7 @@ pub(super) async fn observe(
         tenant_tables: tenant_tables.clone(),
         labels_from: table.map(|(name, _)| name.clone()),
         now: world.clock.now(),
+        refused: BTreeSet::new(),
     })
 }
 

@@ -1,6 +1,6 @@
 //! What the tests of this room build environments of.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -169,6 +169,7 @@ impl Scene {
                 tenant_tables: BTreeMap::new(),
                 labels_from: None,
                 now: at(1000),
+                refused: BTreeSet::new(),
             },
             Answers::new(),
         )

@@ -111,10 +111,10 @@ reasons! {
         cause: "`spec.freeze` of the VersionRollout names a time that has begun and not ended.",
         remedy: "Wait for its end, or take it out of the spec.",
     }
-    /// Every tenant of an open wave is kept back by something of its own, so that it would show nothing to the next wave.
+    /// An open wave would show nothing to the next one: every tenant of it is kept back by something of its own, or all who moved in it were taken back before its checks had passed.
     HeldBack {
-        cause: "All of its pins are on hold, were changed by another hand, or lack what they require.",
-        remedy: "Free one of the tenants that `status.leftOutTenants` names, or take them out of the wave.",
+        cause: "All of its pins are on hold, were changed by another hand, or lack what they require; or they were taken back, and nobody is left whom a check could be asked about.",
+        remedy: "Free one of the tenants that `status.leftOutTenants` names, or take them out of the wave. Where they were taken back, let one of them move again, or edit the rollout.",
     }
     /// The rollout takes the labels of tenants without a pin from a table that the OmniInstance does not name.
     TenantTableMissing {

@@ -227,7 +227,7 @@ pub struct VersionRolloutStatus {
     /// The waves in their order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waves: Vec<WaveStatus>,
-    /// How many tenants follow this rollout and do not move with their wave, or are in none.
+    /// How many tenants follow this rollout and do not move with their wave, or are in none; where `members.rows` says that rows take part, also those that a TenantPin has claimed which is not seen any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left_out: Option<u32>,
     /// The first of them by name: at most 20, as `<tenant>: <why>`, with the TenantPin behind it where it has another name.
@@ -236,6 +236,9 @@ pub struct VersionRolloutStatus {
     /// How many pins of this environment have a version of their own, and do not follow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub with_own_version: Option<u32>,
+    /// The first of their tenants: at most 20, as `<tenant>: <version>`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub with_own_version_tenants: Vec<String>,
     /// The tenants without a TenantPin that take part, where `members.rows` says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<RowsStatus>,

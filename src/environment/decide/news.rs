@@ -16,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::super::observe::Observed;
 use super::rollout::RolloutStanding;
 use super::rollout::checks::without_names;
-use super::{Decision, Lead, Wait, later};
+use super::{Checked, Decision, Found, Lead, Wait, later};
 use crate::ports::{
     ChannelNote, ChannelRecord, ChannelRecords, News, Notice, NumberedStep, Object, RolloutStep, StopKind,
 };
@@ -210,6 +210,18 @@ impl Desk<'_> {
                     awaited.plan
                 );
                 (wave, "approval-awaited", message)
+            }
+            Wait::Check(Checked {
+                wave,
+                check,
+                found: Found::NobodyLeft,
+                ..
+            }) => {
+                let message = format!(
+                    "check {check} had not passed when all who had moved in wave {wave} were taken back, and nobody is left to ask \
+                     about"
+                );
+                (wave, "nobody-left", message)
             }
             Wait::HeldBack(wave, _) => {
                 let message = format!(

@@ -12,6 +12,7 @@
 mod approvals;
 pub(super) mod back;
 pub(super) mod checks;
+mod direction;
 mod follower;
 mod frozen;
 mod members;
@@ -25,13 +26,14 @@ use jiff::{SignedDuration, Timestamp};
 use super::super::observe::Observed;
 use super::row::{Member, Row, is_made_from};
 use super::{Kept, Standing, later};
-use crate::ports::{Attempt, Object, Order, PinEvent, Question, RolloutEvent, RolloutStep, Rollouts};
+use crate::ports::{Attempt, Object, Order, Question, RolloutEvent, RolloutStep, Rollouts};
 use crate::resources::{VersionRolloutSpec, WavePhase, WaveSelector, rollout_plan, rollout_refusal};
 #[cfg(test)]
 pub(super) use approvals::plan_of;
 pub(super) use approvals::standings as approvals;
 pub(in super::super) use approvals::{ApprovalStanding, AwaitedApproval, LackingApproval, could_open};
 use checks::Arrived;
+use direction::Drift;
 pub(super) use follower::Follower;
 use follower::Leave;
 pub(super) use members::without_pin;
@@ -65,11 +67,8 @@ pub(super) struct Course<'a> {
     /// Every follower was on the target before this attempt, or one that it goes on from, moved anybody: nothing is left that
     /// a soak could keep.
     all_are_there: bool,
-    /// Tenants were taken back from the target when they last left it.
-    was_taken_back: bool,
-    /// Tenants move forward to the target, or have in this attempt, though it was rolled out to the end before: they were not
-    /// there then, or the waves were other ones.
-    climbs: bool,
+    /// What of its followers tells whether this attempt is a way back.
+    drift: Drift,
     /// Who is on the target, where there are checks.
     arrived: Arrived<'a>,
     /// How many follow, likewise.
@@ -136,8 +135,7 @@ impl<'a> Course<'a> {
             rows: None,
             unapproved: BTreeSet::new(),
             all_are_there: false,
-            was_taken_back: false,
-            climbs: false,
+            drift: Drift::default(),
             arrived: Arrived::new(),
             followers: 0,
             questions: Vec::new(),
@@ -192,6 +190,7 @@ impl<'a> Course<'a> {
     pub(super) fn advance(&mut self, followers: &mut [Follower<'a>]) -> Lead {
         self.note_arrived(followers);
         self.note_where_from(followers);
+        self.begin_anew(followers);
         self.stop_on_failure();
         let gate = self.gate();
         self.let_back(followers);
@@ -233,7 +232,9 @@ impl<'a> Course<'a> {
                 .as_ref()
                 .is_some_and(|it| it.completed_at.is_some())
         };
-        if all_ended && stopped.is_none() && !is_complete(self) {
+        // Newcomers get the version that was rolled out last: no other than one that may be had.
+        let may_be_had = !matches!(gate, Some(Wait::NotComplete { .. } | Wait::Retired));
+        if all_ended && may_be_had && stopped.is_none() && !is_complete(self) {
             self.note(RolloutStep::Completed);
         }
         let moved = followers.iter().filter(|it| it.standing == Standing::Pinned);
@@ -243,29 +244,11 @@ impl<'a> Course<'a> {
             waves,
             complete: is_complete(self),
             // What nobody waits for any more is no news.
-            wait: wait.or_else(|| gate.filter(|gate| !all_ended || matches!(gate, Wait::Unlabelled(_)))),
+            wait: wait.or_else(|| gate.filter(|gate| !is_complete(self) || matches!(gate, Wait::Unlabelled(_)))),
             followers: count(followers.iter()),
             moved: count(moved),
             returning,
             rows: self.rows,
-        }
-    }
-
-    /// Notes where followers come from, by which the way back is told from the way forward.
-    fn note_where_from(&mut self, followers: &[Follower<'a>]) {
-        self.was_taken_back = followers.iter().any(|it| it.row.was_taken_back());
-        self.climbs = self.is_back() && followers.iter().any(|it| self.climbs(it));
-    }
-
-    /// Lets those move at once who go back to what they had, or as a person confirmed; nobody while all are taken back.
-    fn let_back(&self, followers: &mut [Follower<'a>]) {
-        if self.order.is_some() || self.is_rolled_back() {
-            return;
-        }
-        for follower in followers.iter_mut().filter(|it| it.standing == Standing::Moving) {
-            if !self.is_forward(&follower.row) {
-                follower.leave = Some(Leave::Back);
-            }
         }
     }
 
@@ -314,7 +297,7 @@ impl<'a> Course<'a> {
             Standing::Kept(Kept::Frozen { .. } | Kept::RequirementNotMet(..))
         );
         let is_due =
-            |baseline: &i32| *baseline != self.spec.version || gated || kept || self.waits_for_approval(follower);
+            |baseline: &i32| *baseline != self.spec.version || gated || kept || self.waits_for_its_turn(follower);
         let baseline = self.ledger.baseline().filter(is_due);
         if let Some(baseline) = baseline.filter(|_| target_only && follower.row.holds.is_none())
             && Row::of(self.seen, follower.member, Some(baseline)).standing() == Standing::Moving
@@ -347,42 +330,6 @@ impl<'a> Course<'a> {
         let lasting = freezes.filter_map(|freeze| freeze.lasting(self.seen.now));
         // Of several the one that ends last is the one that counts.
         lasting.max_by_key(frozen::ends).map(Wait::Frozen)
-    }
-
-    /// Whether the target was rolled out to the end before, and neither is made from what was rolled out last nor was taken
-    /// back, and nobody moves forward to it: then this is a way back, which no wave delays.
-    fn is_back(&self) -> bool {
-        let attempt = self.ledger.attempt.as_ref();
-        let done = attempt.is_some_and(|attempt| attempt.completed_at.is_some());
-        let before = &self.seen.view.rollouts;
-        let is_new = self.climbs || self.was_taken_back || before.baseline().is_some_and(|it| self.is_made_from(it));
-        !done && before.was_completed(self.spec.version) && !is_new
-    }
-
-    /// Whether a follower moves forward, or has in this attempt, so that waves and gates are what they are for: from what the
-    /// target is made from, or, while nothing else was rolled out to the end since, from anything.
-    fn climbs(&self, follower: &Follower<'a>) -> bool {
-        let row = &follower.row;
-        let in_attempt = |event: &&PinEvent| {
-            let attempt = self.ledger.attempt.as_ref();
-            let of = attempt.zip(event.cause.wave.as_ref());
-            of.is_some_and(|(attempt, of)| (attempt.first..=attempt.number).contains(&of.attempt))
-        };
-        let (from, is_forward) = match &follower.standing {
-            Standing::Moving | Standing::Kept(Kept::RequirementNotMet(..) | Kept::Unproved(_)) => {
-                (row.holds, self.is_forward(row))
-            }
-            Standing::Pinned => (row.made_by().filter(in_attempt).and_then(|event| event.from), true),
-            _ => (None, false),
-        };
-        let is_last = self.seen.view.rollouts.baseline() == Some(self.spec.version);
-        from.is_some_and(|from| self.is_made_from(from) || (is_last && is_forward))
-    }
-
-    /// Whether a row moves forward, so that its wave and the gates count: to what it never had, or again to what is made
-    /// from what it has now. A version that was taken back is forward the second time too.
-    fn is_forward(&self, row: &Row<'a>) -> bool {
-        row.is_forward() || (!row.restored() && row.holds.is_some_and(|holds| self.is_made_from(holds)))
     }
 
     /// Whether the target was cut from this version, or from one that was.

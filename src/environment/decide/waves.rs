@@ -3,6 +3,7 @@
 mod approvals;
 mod back;
 mod checked;
+mod empty;
 mod frozen;
 mod lives;
 mod over_budget;

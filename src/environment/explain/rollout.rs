@@ -77,7 +77,8 @@ fn chain(look: &Look<'_>, rollout: &Object<VersionRolloutSpec>, lead: &Lead) -> 
     let (moved, all) = told.moved;
     let mut chain = vec![Cause::fact(format!(
         "{moved} of {all} tenants that follow it are there, by plan {}; {} have a version of their own",
-        told.plan, told.with_own_version
+        told.plan,
+        told.with_own_version.len()
     ))];
     let left_out = told.left_out.len();
     if left_out > 0 {

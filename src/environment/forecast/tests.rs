@@ -236,6 +236,22 @@ fn checks_that_are_asked_each_minute_use_up_no_looks() {
 }
 
 #[test]
+fn what_a_person_ends_is_not_cut_since_checks_are_asked_meanwhile() {
+    let check =
+        json!([{"name": "errors", "prometheus": {"url": "https://metrics.example", "query": "errors", "max": 1}}]);
+    let mut scene = house(|spec| spec.checks = serde_json::from_value(check).unwrap());
+    scene.settle();
+    scene.pass(4000);
+    scene.settle();
+    let mut object = (*scene.0.rollouts[0]).clone();
+    object.spec.suspend = true;
+    scene.0.rollouts = vec![Arc::new(object)];
+    let told = of(&scene);
+    assert!(!told.is_cut && told.ends_at.is_none(), "{told:?}");
+    assert!(told.stops.as_ref().unwrap().contains("suspended"), "{told:?}");
+}
+
+#[test]
 fn who_comes_late_to_a_wave_that_has_ended_is_counted_batch_by_batch() {
     let pins = (0..10).map(|place| follower(&format!("t{place}"), "late"));
     let waves = json!([{"name": "all", "batch": {"size": 5, "every": "10m"}}]);

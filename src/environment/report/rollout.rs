@@ -1,10 +1,12 @@
 //! What a pass says of rollouts.
 
+use std::collections::BTreeSet;
+
 use super::super::act::Failed;
 use super::super::decide::{
     Checked, Decision, Found, FrozenTenants, Lead, RolloutStanding, Standing, Stopped, Unlabelled, Wait, WaveState,
 };
-use super::super::observe::Observed;
+use super::super::observe::{Holder, Observed};
 use super::super::{RolloutProgress, RolloutReport, Rollouts};
 use super::approvals::waits_for;
 use super::news;
@@ -82,13 +84,16 @@ pub(in super::super) fn progress(
     let pins = seen.pins.iter().zip(&decision.standings);
     let following = pins.filter(|(pin, _)| pin.spec.version.is_none());
     let left_out = following.filter_map(|(pin, standing)| {
-        let why = keeps_out(standing)?;
+        let why = match standing {
+            Standing::Deleting => "being deleted",
+            standing => keeps_out(standing)?.as_str(),
+        };
         let tenant = &pin.spec.tenant;
         let pin = match pin.name == *tenant {
             true => String::new(),
             false => format!(" (TenantPin {})", pin.name),
         };
-        Some(format!("{tenant}: {}{pin}", why.as_str()))
+        Some(format!("{tenant}: {why}{pin}"))
     });
     let rows = decision.rows.iter().filter_map(|(tenant, standing)| {
         // Of a row without a pin nobody else would tell it.
@@ -97,8 +102,15 @@ pub(in super::super) fn progress(
         Some(format!("{tenant}: {}", why.as_str()))
     });
     let mut left_out: Vec<String> = left_out.chain(rows).collect();
+    if lead.rows.is_some() {
+        left_out.extend(claimed_by_unseen(seen));
+    }
     left_out.sort();
-    let own = seen.pins.iter().filter(|pin| pin.spec.version.is_some()).count();
+    let own = seen.pins.iter().filter_map(|pin| Some((pin, pin.spec.version?)));
+    let mut own: Vec<String> = own
+        .map(|(pin, version)| format!("{}: {version}", pin.spec.tenant))
+        .collect();
+    own.sort();
     RolloutProgress {
         plan: lead.plan.clone(),
         moved: (lead.moved, lead.followers),
@@ -108,10 +120,27 @@ pub(in super::super) fn progress(
             tenants: rows.tenants,
             unlabelled: rows.unlabelled,
         }),
-        with_own_version: u32::try_from(own).unwrap_or(u32::MAX),
+        with_own_version: own,
         history: news::history(&seen.view.rollouts),
         channels: Vec::new(),
     }
+}
+
+/// The tenants whose rows take part in no rollout since a pin has claimed them that is not there to say so itself.
+fn claimed_by_unseen(seen: &Observed) -> Vec<String> {
+    let pinned: BTreeSet<&str> = seen.pins.iter().map(|pin| pin.spec.tenant.as_str()).collect();
+    let unseen = seen.holders.iter().filter(|(tenant, fate)| {
+        let is_unseen = matches!(fate, Holder::Unseen | Holder::Missing(_));
+        is_unseen && seen.view.rows.contains_key(*tenant) && !pinned.contains(tenant.as_str())
+    });
+    let named = unseen.filter_map(|(tenant, _)| {
+        let holder = &seen.view.claims.get(tenant)?.holder;
+        Some(format!(
+            "{tenant}: {} (TenantPin {holder}, not seen)",
+            Reason::Conflict.as_str()
+        ))
+    });
+    named.collect()
 }
 
 /// Why a tenant that follows does not move with its wave, where something of its own keeps it.
@@ -375,7 +404,7 @@ fn not_passed(checked: &Checked) -> (Reason, String) {
                 "check {check} had not passed when all who had moved in wave {wave} were taken back, and nobody is left to ask \
                  about; set spec.version or the waves to something else, or let one of them move again"
             );
-            (Reason::CheckUnknown, text)
+            (Reason::HeldBack, text)
         }
         Found::Unknown(why) => {
             let text = format!("check {check} says nothing of wave {wave}{}; {on}", said(why));

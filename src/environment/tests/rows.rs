@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use super::*;
 use crate::environment::scene::{follower, rollout};
 use crate::environment::{RolloutProgress, RolloutReport};
-use crate::ports::Object;
-use crate::resources::VersionRolloutSpec;
+use crate::ports::{Absence, Claim, Object};
 use crate::resources::conditions::COMPLETE;
+use crate::resources::{PinDeletionPolicy, VersionRolloutSpec, VersionRolloutStatus};
 
 fn to(version: i32, labels_from: Option<&str>) -> Object<VersionRolloutSpec> {
     let waves = json!([
@@ -227,4 +227,56 @@ async fn a_row_whose_pin_goes_takes_part_by_itself() {
     let pass = house.pass().await;
     assert_eq!(versions(&house).await, [2; 4]);
     assert_eq!(progress(&pass).rows.unwrap().tenants, 4);
+}
+
+#[tokio::test]
+async fn whose_row_is_refused_takes_no_place_of_a_batch() {
+    let house = house(declared()).await;
+    house
+        .by_hand(
+            "CREATE TRIGGER no BEFORE UPDATE ON tenant_version WHEN NEW.tenant_id = 'b' \
+             BEGIN SELECT RAISE(ABORT, 'b is in court'); END",
+        )
+        .await;
+    let mut one_by_one = to(2, Some("main"));
+    one_by_one.spec.waves[1].batch = serde_json::from_value(json!({"size": 1, "every": "1h"})).unwrap();
+    house.stage.declared.rollout(one_by_one);
+    let pass = house.pass().await;
+    assert_eq!(
+        versions(&house).await,
+        [2, 1, 2, 1],
+        "c has the place that b cannot take"
+    );
+    let (reason, _) = told(&pass.rollouts[0], WAITING).unwrap();
+    assert_eq!(reason, Reason::BatchSpaced);
+    assert_eq!(progress(&pass).left_out, ["b: MappingUnreachable"]);
+}
+
+#[tokio::test]
+async fn who_takes_no_part_is_named_all_the_same() {
+    let house = house(declared()).await;
+    let claim = Claim {
+        tenant: "c".to_owned(),
+        holder: "elsewhere/gone".to_owned(),
+        deletion: PinDeletionPolicy::Retain,
+    };
+    house.mapping.set_claims("production", &[claim]).await.unwrap();
+    *house.stage.declared.absence.lock().unwrap() = Some(Absence::Unknown);
+    house
+        .stage
+        .declared
+        .pin(follower("b", "late").with(|pin| pin.deleting = true));
+    house.stage.declared.pin(pin("of-d", "d", 1));
+    house.stage.declared.rollout(to(2, Some("main")));
+    let pass = house.pass().await;
+    assert_eq!(versions(&house).await, [2, 1, 1, 1]);
+    let told = progress(&pass);
+    assert_eq!(
+        told.left_out,
+        ["b: being deleted", "c: Conflict (TenantPin elsewhere/gone, not seen)"]
+    );
+    let mut status = VersionRolloutStatus::default();
+    told.fill(&mut status);
+    assert_eq!((status.left_out, status.with_own_version), (Some(2), Some(1)));
+    assert_eq!(status.with_own_version_tenants, ["d: 1"]);
 }

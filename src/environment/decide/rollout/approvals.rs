@@ -161,11 +161,12 @@ impl<'a> Course<'a> {
         self.ledger.attempt.as_ref()?.approvals.get(&wave.name)
     }
 
-    /// Whether a follower without a row waits for an approval alone, to get what was rolled out to the end already.
-    pub(super) fn waits_for_approval(&self, follower: &Follower<'a>) -> bool {
+    /// Whether a follower without a row waits for the turn of its wave, or for its approval, to get what was rolled out to the
+    /// end already.
+    pub(super) fn waits_for_its_turn(&self, follower: &Follower<'a>) -> bool {
         let queued = matches!(follower.standing, Standing::Kept(Kept::Queued { .. }));
-        let wave = follower.wave.map(|wave| &self.spec.waves[wave].name);
-        queued && wave.is_some_and(|wave| self.unapproved.contains(wave))
+        let wave = follower.wave.map(|wave| &self.spec.waves[wave]);
+        queued && wave.is_some_and(|wave| self.unapproved.contains(&wave.name) || self.record(wave).is_none())
     }
 
     /// The approval that counts for a wave.

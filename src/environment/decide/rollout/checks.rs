@@ -58,6 +58,9 @@ impl<'a> Course<'a> {
                 .then(|| self.unanswered(wave, moved_at))
                 .flatten();
         }
+        let on_record = self.seen.view.rollouts.attempt.as_ref();
+        let on_record = on_record.filter(|it| Some(it.number) == self.ledger.attempt.as_ref().map(|own| own.number));
+        let is_on_record = on_record.is_some_and(|attempt| attempt.waves.contains_key(&wave.name));
         let is_borne = self.spec.failure_budget.is_some() && self.over_budget(|_, _, _| true).is_none();
         let now = self.seen.view.now;
         let mut worst: Option<Checked> = None;
@@ -67,10 +70,12 @@ impl<'a> Course<'a> {
             let next = known
                 .as_ref()
                 .map(|it| later(it.asked_at, length(check.interval.into())));
-            let is_due = next.is_none_or(|next| next <= now);
+            // What opens in this very look is asked about in the next one, after the time at which it opened.
+            let is_due = is_on_record && next.is_none_or(|next| next <= now);
             match next.filter(|_| !is_due) {
                 Some(next) => self.asks.push(next),
-                None => self.ask(wave, check, record, place),
+                None if is_due => self.ask(wave, check, record, place),
+                None => {}
             }
             let found = match known.map(|it| (it.answer.outcome, it)) {
                 Some((CheckOutcome::Passed, _)) if !is_due => continue,
@@ -103,7 +108,7 @@ impl<'a> Course<'a> {
         };
         let of_wave = |event: &PinEvent| {
             let of = event.cause.wave.as_ref();
-            of.is_some_and(|of| of.wave == wave.name && (attempt.first..=attempt.number).contains(&of.attempt))
+            of.is_some_and(|of| of.wave == wave.name && of.attempt == attempt.number)
         };
         let view = &self.seen.view;
         let moved = view.events.iter().filter(|(_, events)| events.iter().any(of_wave));
@@ -123,7 +128,7 @@ impl<'a> Course<'a> {
     }
 
     /// The first check that did not pass before those were taken back whom it was about: nobody is left to ask about.
-    fn unanswered(&self, wave: &Wave, moved_at: Timestamp) -> Option<Wait> {
+    pub(super) fn unanswered(&self, wave: &Wave, moved_at: Timestamp) -> Option<Wait> {
         let has_passed = |check: &&RolloutCheck| {
             let known = self.record_of(wave, check);
             known.is_some_and(|it| it.asked_at >= moved_at && it.answer.outcome == CheckOutcome::Passed)
@@ -148,7 +153,8 @@ impl<'a> Course<'a> {
         let has_ended = |wave: &str| {
             let mut waves = self.spec.waves.iter().filter(|it| it.name == wave);
             let record = waves.next().and_then(|it| self.record(it));
-            record.is_some_and(|it| it.ended_at.is_some())
+            // One that was passed without tenants has ended with no failure.
+            record.is_some_and(|it| it.ended_at.is_some() && it.members > 0)
         };
         let counts = |wave: &str, check: &RolloutCheck, known: &CheckRecord| {
             known.failures >= check.failure_limit || has_ended(wave)

@@ -189,6 +189,17 @@ impl Wait {
         )
     }
 
+    /// Whether a check is awaited that has nobody left to ask about.
+    pub(super) const fn is_of_nobody_left(&self) -> bool {
+        matches!(
+            self,
+            Self::Check(Checked {
+                found: Found::NobodyLeft,
+                ..
+            })
+        )
+    }
+
     /// Whether it is about the target itself.
     pub(super) const fn is_of_target(&self) -> bool {
         matches!(self, Self::NotComplete { .. } | Self::Retired | Self::Unproved(_))

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | opens | when the waves before it have ended, the target may be moved to, and nobody moves without leave |
 //! | ends | when all of its tenants that may move have, those whom freezes keep too, at least one of them is on the target, it has soaked, and its checks have passed |
-//! | without tenants | is passed |
+//! | without tenants | is passed, once tenants may move; those who come later and would move have it for themselves, as long as any wave has not ended |
 //! | that asks for an approval | opens once one stands, see `approvals` |
 
 use jiff::Timestamp;
@@ -35,7 +35,8 @@ impl<'a> Course<'a> {
         gate: Option<&Wait>,
     ) -> (WavePhase, Option<Wait>) {
         let back = self.is_back();
-        let opened = self.record(wave);
+        let on_record = self.record(wave);
+        let opened = on_record.filter(|it| !self.was_passed_by(wave, *it, members));
         // Who is in the wave is known in part only: it neither opens nor ends.
         if self.unlabelled.is_some() && !back {
             return (self.phase_when_stopped(wave), gate.filter(|_| reached).cloned());
@@ -45,21 +46,22 @@ impl<'a> Course<'a> {
         let record = match opened {
             Some(record) => record,
             None if !reached => return (WavePhase::Pending, None),
-            // An empty wave is passed also while nobody may move.
-            None if gate.is_some() && !back && !members.is_empty() => return (WavePhase::Pending, gate.cloned()),
+            // An empty wave too: whoever is to be in it may come while nobody may move.
+            None if gate.is_some() && !back => return (WavePhase::Pending, gate.cloned()),
             None if lacking.is_some() => return (WavePhase::Pending, lacking),
             None => {
-                let name = wave.name.clone();
                 let members = count(members.iter());
-                self.note(RolloutStep::Opened { wave: name, members });
+                if on_record.is_none() {
+                    let wave = wave.name.clone();
+                    self.note(RolloutStep::Opened { wave, members });
+                }
                 if members > 0 {
                     self.approve(wave);
                 }
-                let opened_at = self.seen.view.now;
                 WaveRecord {
-                    opened_at,
+                    opened_at: on_record.map_or(self.seen.view.now, |it| it.opened_at),
                     members,
-                    last_flip_at: None,
+                    last_flip_at: on_record.and_then(|it| it.last_flip_at),
                     ended_at: None,
                 }
             }
@@ -77,10 +79,26 @@ impl<'a> Course<'a> {
         if let Some(rest) = self.rest(wave, record, any_moved, checks) {
             return (WavePhase::Soaking, Some(rest));
         }
-        self.note(RolloutStep::Ended {
-            wave: wave.name.clone(),
-        });
+        if on_record.is_none_or(|it| it.ended_at.is_none()) {
+            let wave = wave.name.clone();
+            self.note(RolloutStep::Ended { wave });
+        }
         (WavePhase::Ended, None)
+    }
+
+    /// Whether a wave had nobody when it was passed, and has tenants now that would move, or that have and have not shown yet
+    /// what they are to show: then it opens for them.
+    fn was_passed_by(&self, wave: &Wave, record: WaveRecord, members: &[&mut Follower<'a>]) -> bool {
+        let attempt = self.ledger.attempt.as_ref();
+        let goes_on = attempt.is_some_and(|it| it.completed_at.is_none());
+        if !goes_on || record.members > 0 || record.ended_at.is_none() || self.is_back() {
+            return false;
+        }
+        let is_to_show = |last| {
+            let soaks = self.seen.view.now < later(last, length(wave.soak.into()));
+            soaks || self.unanswered(wave, last).is_some()
+        };
+        members.iter().any(|it| self.would_climb(it)) || record.last_flip_at.is_some_and(is_to_show)
     }
 
     /// What those wait for who are still to move, or could not show anything to the next wave.
@@ -93,6 +111,10 @@ impl<'a> Course<'a> {
     ) -> Option<Wait> {
         if members.iter().any(|it| it.leave.is_some()) {
             return Some(Wait::Rows(wave.name.clone()));
+        }
+        // Who is left to another attempt keeps no way back from its end.
+        if self.is_back() && self.takes_back() {
+            return None;
         }
         if let Some(frozen) = self.frozen_in(wave, members) {
             let told = gate.or(checks.filter(|it| it.is_news()));
@@ -139,18 +161,30 @@ impl<'a> Course<'a> {
         members: &mut [&mut Follower<'a>],
         gate: Option<&Wait>,
     ) -> Option<Wait> {
-        let mut forward = members
+        let waiting = members
             .iter_mut()
             .filter(|it| it.standing == Standing::Moving && it.leave.is_none() && it.frozen.is_none())
-            .peekable();
-        forward.peek()?;
+            .filter(|it| it.row.holds.is_none() || !self.leaves_climbers());
+        // Whose row could not be written in this pass takes no place of a batch from the others.
+        let (refused, mut forward): (Vec<_>, Vec<_>) =
+            waiting.partition(|it| self.seen.refused.contains(it.member.tenant));
+        if refused.is_empty() && forward.is_empty() {
+            return None;
+        }
         if let Some(gate) = gate {
-            return Some(gate.clone());
+            // Those may come again of whom a check is to say something, where nobody else is left to ask about.
+            forward.retain(|it| gate.is_of_nobody_left() && self.moved_in(wave, it));
+            if forward.is_empty() {
+                return Some(gate.clone());
+            }
         }
         if let Some(lacking) = self.lacks_approval(wave) {
             return Some(lacking);
         }
         self.approve(wave);
+        if forward.is_empty() {
+            return Some(Wait::Rows(wave.name.clone()));
+        }
         let most = match &wave.batch {
             Some(batch) if !self.is_back() => {
                 let last = self.ledger.last_batches.get(&(self.spec.version, wave.name.clone()));
@@ -164,13 +198,24 @@ impl<'a> Course<'a> {
             _ => usize::MAX,
         };
         let attempt = self.ledger.attempt.as_ref().map_or(0, |attempt| attempt.number);
-        for follower in forward.take(most) {
+        for follower in forward.into_iter().take(most) {
             follower.leave = Some(Leave::Forward(WaveOfFlip {
                 attempt,
                 wave: wave.name.clone(),
             }));
         }
         None
+    }
+
+    /// Whether a tenant has moved with this wave in this attempt, whatever it has by now.
+    fn moved_in(&self, wave: &Wave, follower: &Follower<'a>) -> bool {
+        let number = self.ledger.attempt.as_ref().map(|attempt| attempt.number);
+        let events = self.seen.view.events.get(follower.member.tenant);
+        let mut causes = events
+            .into_iter()
+            .flatten()
+            .filter_map(|event| event.cause.wave.as_ref());
+        causes.any(|of| of.wave == wave.name && Some(of.attempt) == number)
     }
 
     pub(super) fn record(&self, wave: &Wave) -> Option<WaveRecord> {
@@ -206,7 +251,9 @@ impl<'a> Course<'a> {
             left_out: count(members.iter().filter(left_out)),
             failing: self.failing_in(wave),
             opened_at: record.map(|record| record.opened_at),
-            ended_at: record.and_then(|record| record.ended_at),
+            ended_at: record
+                .and_then(|record| record.ended_at)
+                .filter(|_| phase == WavePhase::Ended),
             approval: self.approval_of(wave).map(|record| record.approval.clone()),
             waits: None,
         }

@@ -505,3 +505,177 @@ fn the_way_back_stays_one_breath_though_one_is_on_hold_at_an_older_version() {
     assert_eq!(versions(&scene), [2, 2, 2, 2, 2, 2, 1]);
     assert!(lead(&scene).complete, "{:?}", lead(&scene).wait);
 }
+
+/// Canary and early on 2, two in no wave on 1, as when 2 was rolled out; then all of the waves on 3, which is broken.
+fn on_three(change: impl FnOnce(&mut Scene)) -> Scene {
+    let mut scene = rolling(2);
+    edit(&mut scene, |spec| drop(spec.waves.pop()));
+    ended(&mut scene);
+    edit(&mut scene, |spec| spec.version = 3);
+    ended(&mut scene);
+    assert_eq!(versions(&scene), [3, 3, 3, 3, 3, 1, 1]);
+    change(&mut scene);
+    edit(&mut scene, |spec| spec.version = 2);
+    scene.settle();
+    scene
+}
+
+#[test]
+fn the_way_back_stays_one_breath_though_some_would_move_forward() {
+    let none = on_three(|_| {});
+    let rest = on_three(|scene| {
+        edit(scene, |spec| {
+            let rest = json!({"name": "rest", "soak": "1h", "approval": "Required"});
+            spec.waves.push(serde_json::from_value(rest).unwrap());
+        });
+    });
+    let kept = on_three(|scene| {
+        for place in [5, 6] {
+            relabel(scene, place, |pin| {
+                pin.labels.insert("tier".to_owned(), "early".to_owned());
+                *pin = pin.clone().requiring("staging", 60);
+            });
+        }
+    });
+    for scene in [&none, &rest, &kept] {
+        assert_eq!(versions(scene), [2, 2, 2, 2, 2, 1, 1]);
+        assert_eq!(scene.0.view.rollouts.baseline(), Some(2), "what newcomers get");
+    }
+    assert!(lead(&none).complete && lead(&kept).complete);
+
+    // Who would move forward does so by waves of its own attempt, and its gates.
+    let mut scene = rest;
+    assert_eq!(scene.0.view.rollouts.attempt.as_ref().unwrap().number, 4);
+    assert_eq!(
+        phases(&scene),
+        [WavePhase::Soaking, WavePhase::Pending, WavePhase::Pending]
+    );
+    for _ in 0..9 {
+        scene.pass(3600);
+        scene.settle();
+    }
+    assert!(
+        matches!(lead(&scene).wait, Some(Wait::Approval(_))),
+        "{:?}",
+        lead(&scene).wait
+    );
+    assert_eq!(versions(&scene)[5..], [1, 1]);
+    approve(&mut scene, "rest", Voucher::Verified);
+    scene.settle();
+    assert_eq!(versions(&scene), [2; 7]);
+    scene.pass(3600);
+    scene.settle();
+    assert!(lead(&scene).complete && scene.0.view.rollouts.attempt.as_ref().unwrap().number == 4);
+
+    // Those whom something kept do not come at once, either.
+    let mut scene = kept;
+    scene.0.pins = scene
+        .0
+        .pins
+        .iter()
+        .map(|pin| Arc::new(pin.as_ref().clone().with(|pin| pin.spec.requires = None)))
+        .collect();
+    scene.settle();
+    assert_eq!(versions(&scene)[5..], [1, 1], "the canary soaks first");
+    ended(&mut scene);
+    assert_eq!(versions(&scene), [2; 7]);
+}
+
+#[test]
+fn a_fleet_that_never_had_a_version_goes_to_it_by_waves_whoever_had_it_before() {
+    for a_pilot_is_left in [false, true] {
+        let pins = ["canary", "early", "late", "pilot"].map(|tier| follower(tier, tier));
+        let pilots = json!([{"name": "pilots", "selector": {"matchLabels": {"tier": "pilot"}}}]);
+        let mut scene = Scene::new(pins).on(1).rolling_out(rollout(2, pilots));
+        ended(&mut scene);
+        edit(&mut scene, |spec| spec.version = 1);
+        ended(&mut scene);
+        assert_eq!(versions(&scene), [1; 4]);
+        if !a_pilot_is_left {
+            relabel(&mut scene, 3, |pin| pin.spec.version = Some(2));
+            scene.settle();
+        }
+        edit(&mut scene, |spec| {
+            spec.waves = serde_json::from_value(waves()).unwrap();
+            spec.version = 2;
+        });
+        scene.settle();
+        assert_eq!(versions(&scene)[..3], [2, 1, 1], "the canary first: {:?}", lead(&scene));
+        assert_eq!(phases(&scene)[0], WavePhase::Soaking);
+    }
+}
+
+#[test]
+fn who_came_to_a_broken_version_first_leaves_it_at_once_too() {
+    let mut scene = rolling(2);
+    ended(&mut scene);
+    scene.0.pins.push(Arc::new(follower("t7", "late")));
+    edit(&mut scene, |spec| {
+        spec.version = 3;
+        spec.waves[2].soak = HumanDuration::from_secs(3600);
+    });
+    scene.0.view.rows.insert("t7".to_owned(), 3);
+    scene.0.view.events.insert("t7".to_owned(), vec![flip(1, None, 3)]);
+    scene.settle();
+    assert_eq!(versions(&scene), [3, 2, 2, 2, 2, 2, 2, 3]);
+    edit(&mut scene, |spec| {
+        spec.version = 2;
+        spec.waves[2].approval = serde_json::from_value(json!("Required")).unwrap();
+    });
+    scene.settle();
+    assert_eq!(versions(&scene), [2; 8]);
+    assert!(lead(&scene).complete);
+}
+
+#[test]
+fn a_row_that_cannot_go_back_begins_no_attempt_after_the_other() {
+    let mut scene = on_three(|scene| {
+        edit(scene, |spec| {
+            spec.waves
+                .push(serde_json::from_value(json!({"name": "rest", "approval": "Required"})).unwrap());
+        });
+        scene.0.refused = ["t3".to_owned()].into();
+        scene.0.view.rows.insert("t3".to_owned(), 3);
+    });
+    for _ in 0..5 {
+        // Each pass tries it again first.
+        scene.0.refused.clear();
+        let plan = scene.decide().plan;
+        assert!(
+            plan.flips
+                .iter()
+                .all(|flip| flip.moves.iter().all(|one| one.tenant == "t3"))
+        );
+        assert!(plan.rollout.is_empty(), "{:?}", plan.rollout);
+        scene.0.refused = ["t3".to_owned()].into();
+        let plan = scene.decide().plan;
+        assert!(plan.rollout.is_empty(), "{:?}", plan.rollout);
+        scene.pass(60);
+    }
+}
+
+#[test]
+fn an_order_about_one_wave_keeps_no_other_from_going_back() {
+    let mut scene = moved();
+    let attempt = scene.0.view.rollouts.attempt.as_ref().unwrap().number;
+    let wave = "early".to_owned();
+    scene.order(Scope::Wave { attempt, wave });
+    scene.settle();
+    assert_eq!(versions(&scene), [2, 3, 1, 1, 1, 1, 1]);
+    edit(&mut scene, |spec| spec.version = 1);
+    scene.settle();
+    assert_eq!(
+        versions(&scene),
+        [1, 3, 1, 1, 1, 1, 1],
+        "the canary too, and nobody else moves"
+    );
+    assert_eq!(scene.0.view.rollouts.attempt.as_ref().unwrap().number, 1);
+
+    // One about all of them outranks what is declared.
+    let mut scene = moved();
+    let scope = whole(&scene);
+    scene.order(scope);
+    scene.settle();
+    edit(&mut scene, |spec| spec.version = 3);
+    assert!(scene.settle().is_empty());
+}

@@ -121,6 +121,58 @@ fn who_fails_and_is_taken_back_takes_no_check_out_of_the_way() {
 }
 
 #[test]
+fn where_nobody_is_left_to_ask_about_what_is_named_as_a_way_out_is_one() {
+    let ways_out: [(&str, fn(&mut Scene)); 3] = [
+        ("the order is lifted", |scene| scene.0.view.orders.clear()),
+        ("the waves are edited", |scene| {
+            edit(scene, |spec| spec.waves[0].soak = HumanDuration::from_secs(60));
+        }),
+        ("another takes its place", |scene| {
+            edit(scene, |spec| spec.version = 3);
+        }),
+    ];
+    for (name, way_out) in ways_out {
+        let mut scene = failing_first(unknown());
+        scene.order(Scope::Tenant("t0".to_owned()));
+        scene.settle();
+        assert_eq!(found(&scene), Some(Found::NobodyLeft));
+        scene.pass(3600);
+        way_out(&mut scene);
+        scene.settle();
+        let on = versions(&scene);
+        assert_eq!(on.iter().filter(|it| **it != 1).count(), 1, "{name}: {on:?}");
+        assert!(
+            matches!(found(&scene), Some(Found::Unknown(_))),
+            "{name}: {:?}",
+            found(&scene)
+        );
+        scene.pass(3600);
+        scene.settle();
+        assert_eq!(versions(&scene), on, "{name}: the others wait for the check as ever");
+    }
+}
+
+#[test]
+fn nothing_is_asked_in_the_look_that_opens_a_wave() {
+    let mut scene = checked(&["errors"], json!({}));
+    scene.settle();
+    answers(&mut scene, "errors", fails(&["t0"]));
+    edit(&mut scene, |spec| spec.waves[1].soak = HumanDuration::from_secs(60));
+    let plan = scene.decide().plan;
+    assert!(!plan.rollout.is_empty() && plan.questions.is_empty(), "{plan:?}");
+    // The database's clock went on before the steps were on record.
+    scene.apply(&plan);
+    scene.pass(1);
+    let asked = asked(&mut scene);
+    assert_eq!(asked, [("canary".to_owned(), "errors".to_owned())], "once");
+    assert!(
+        matches!(found(&scene), Some(Found::Fails { times: 1, .. })),
+        "{:?}",
+        found(&scene)
+    );
+}
+
+#[test]
 fn a_wave_does_not_end_in_the_look_that_takes_its_only_tenant_back() {
     let mut scene = checked(&["errors"], json!({}));
     answers(&mut scene, "errors", unknown());
