@@ -122,7 +122,8 @@ fn who_fails_and_is_taken_back_takes_no_check_out_of_the_way() {
 
 #[test]
 fn where_nobody_is_left_to_ask_about_what_is_named_as_a_way_out_is_one() {
-    let ways_out: [(&str, fn(&mut Scene)); 3] = [
+    type WayOut = (&'static str, fn(&mut Scene));
+    let ways_out: [WayOut; 3] = [
         ("the order is lifted", |scene| scene.0.view.orders.clear()),
         ("the waves are edited", |scene| {
             edit(scene, |spec| spec.waves[0].soak = HumanDuration::from_secs(60));

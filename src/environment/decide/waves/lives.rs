@@ -190,7 +190,8 @@ fn check(scene: &Scene, plan: &Plan) -> Result<(), TestCaseError> {
 pub(super) fn again(scene: &Scene, flip: Option<&Flip>) -> bool {
     let target = scene.0.rollouts[0].spec.version;
     let made_from = |from: Option<i32>| from.is_some_and(|from| is_made_from(&scene.0.versions, target, from));
-    let climbs = flip.is_some_and(|flip| flip.moves.iter().any(|one| made_from(one.from)));
+    // By a batch of a wave only newcomers come to it on a way back: who has another version waits for a forward attempt.
+    let climbs = flip.is_some_and(|flip| flip.moves.iter().any(|one| one.from.is_some()));
     let attempt = scene.0.view.rollouts.attempt.as_ref();
     let in_attempt = |event: &PinEvent| {
         let of = attempt.zip(event.cause.wave.as_ref());
