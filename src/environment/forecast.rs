@@ -203,9 +203,11 @@ impl Forecast {
             }
         }
         for (wave, stands) in self.waves.iter_mut().zip(&lead.waves) {
-            if stands.phase == WavePhase::Ended {
-                wave.ends_at.get_or_insert(stands.ended_at.unwrap_or(now));
-            }
+            // One that ended with a way back opens again in the attempt of those who move forward.
+            wave.ends_at = match stands.phase {
+                WavePhase::Ended => wave.ends_at.or(Some(stands.ended_at.unwrap_or(now))),
+                _ => None,
+            };
         }
     }
 }

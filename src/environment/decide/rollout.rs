@@ -73,6 +73,8 @@ pub(super) struct Course<'a> {
     arrived: Arrived<'a>,
     /// How many follow, likewise.
     followers: u32,
+    /// And how many of them are in each wave.
+    sizes: Vec<u32>,
     /// What is to be asked.
     pub(super) questions: Vec<Question>,
 }
@@ -138,6 +140,7 @@ impl<'a> Course<'a> {
             drift: Drift::default(),
             arrived: Arrived::new(),
             followers: 0,
+            sizes: Vec::new(),
             questions: Vec::new(),
         };
         course.heed_people();
@@ -195,6 +198,7 @@ impl<'a> Course<'a> {
         let gate = self.gate();
         self.let_back(followers);
         let returning = self.take_back(followers);
+        self.note_returning(followers);
         let stopped = self.stopped();
         self.all_are_there = !self.goes_on_from_moves() && followers.iter().all(|it| it.standing == Standing::Pinned);
         let mut waves = Vec::with_capacity(self.spec.waves.len());

@@ -38,6 +38,8 @@ impl<'a> Course<'a> {
         let arrived = followers.iter().filter(|it| it.standing == Standing::Pinned);
         self.arrived = arrived.map(|it| (it.member.tenant, it.wave)).collect();
         self.followers = count(followers.iter());
+        let in_wave = |place| count(followers.iter().filter(|it| it.wave == Some(place)));
+        self.sizes = (0..self.spec.waves.len()).map(in_wave).collect();
     }
 
     /// Asks what is due of a wave's checks, and says what of them keeps its next step.
@@ -246,12 +248,17 @@ impl<'a> Course<'a> {
             let Some(record) = self.record(wave) else { continue };
             let of_wave = |it: &&&str| self.arrived.get(**it) == Some(&Some(place));
             let failing: Vec<&str> = failing.iter().filter(of_wave).copied().collect();
+            // One that was passed without tenants has those who came since.
+            let (members, had) = match record.members {
+                0 => (self.sizes[place], format!("has {}", self.sizes[place])),
+                members => (members, format!("had {members} when it opened")),
+            };
             let allowed = match budget {
                 None => Some(0),
-                Some(budget) => budget.wave.map(|it| it.of(record.members)),
+                Some(budget) => budget.wave.map(|it| it.of(members)),
             };
             if let Some(allowed) = allowed.filter(|allowed| count(failing.iter()) > *allowed) {
-                let whom = format!("of wave {}, which had {} when it opened,", wave.name, record.members);
+                let whom = format!("of wave {}, which {had},", wave.name);
                 return Some(told(&failing, &whom, allowed));
             }
         }

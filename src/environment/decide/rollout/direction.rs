@@ -9,10 +9,12 @@
 //! So does one to a version that was taken back, or that is made from what was rolled out last.
 
 use super::follower::{Follower, Leave};
+use super::told::Wait;
 use super::{Course, is_made_from};
 use crate::environment::decide::row::Row;
 use crate::environment::decide::{BY_WAY_BACK, Kept, Standing};
 use crate::ports::{AttemptEnd, PinEvent, RolloutStep};
+use crate::resources::Wave;
 
 /// Where the followers of an attempt come from and go to, where its target was rolled out to the end before.
 #[derive(Debug, Default)]
@@ -25,9 +27,11 @@ pub(super) struct Drift {
     went_back: bool,
     /// Some are to go back, and it has just begun.
     goes_back: bool,
+    /// Some go back in this very look.
+    returning: bool,
     /// Some would move forward, now or once they may.
     climbs: bool,
-    /// It was a way back, and has ended.
+    /// It was rolled out again, and has ended without having moved anybody forward.
     over: bool,
 }
 
@@ -49,13 +53,13 @@ impl<'a> Course<'a> {
             went_back: any(&|it| self.has_gone_back(it)),
             goes_back: !has_opened && any(&|it| self.is_returning(it)),
             climbs: any(&|it| self.may_climb(it)),
-            over: false,
+            ..Drift::default()
         };
         self.drift = drift;
     }
 
-    /// Begins anew for those who would move forward, where the attempt ended while nobody followed it, or was a way back: it has
-    /// shown nothing that could let them all move at once.
+    /// Begins anew for those who would move forward, where the attempt ended while nobody followed it, or was one to what had
+    /// been rolled out before and moved nobody forward: it has shown nothing that could let them all move at once.
     pub(super) fn begin_anew(&mut self, followers: &[Follower<'a>]) {
         let Some(attempt) = &self.ledger.attempt else { return };
         if attempt.completed_at.is_none() || !attempt.stops.is_empty() || self.order.is_some() {
@@ -63,9 +67,9 @@ impl<'a> Course<'a> {
         }
         // Who had no row came since to what was rolled out, and shows nothing of those who had another version.
         let had_nobody = attempt.waves.values().all(|wave| wave.members == 0);
-        let wants_back = |it: &Follower<'a>| it.standing == Standing::Moving && !self.is_forward(&it.row);
-        let went_back = self.drift.went_back || followers.iter().any(wants_back);
-        self.drift.over = went_back && !self.drift.moved_on;
+        let before = |&(number, target): &(i32, i32)| target == self.spec.version && number < attempt.first;
+        let is_again = self.ledger.completed.iter().any(before);
+        self.drift.over = is_again && !self.drift.moved_on;
         let begins = (had_nobody || self.drift.over)
             && !followers.iter().any(|it| self.is_returning(it))
             && followers.iter().any(|it| it.wave.is_some() && self.would_climb(it));
@@ -80,7 +84,8 @@ impl<'a> Course<'a> {
         let attempt = self.ledger.attempt.as_ref();
         let done = attempt.is_some_and(|attempt| attempt.completed_at.is_some());
         let before = &self.seen.view.rollouts;
-        let is_new = self.drift.taken_back || before.baseline().is_some_and(|it| self.is_made_from(it));
+        let is_new =
+            (self.drift.taken_back && !self.takes_back()) || before.baseline().is_some_and(|it| self.is_made_from(it));
         let goes_forward = self.drift.moved_on || (self.drift.climbs && !self.takes_back());
         !done && before.was_completed(self.spec.version) && !is_new && !goes_forward
     }
@@ -88,6 +93,28 @@ impl<'a> Course<'a> {
     /// Whether tenants go back in this attempt, or have.
     pub(super) const fn takes_back(&self) -> bool {
         self.drift.goes_back || self.drift.went_back
+    }
+
+    /// Notes whether anybody goes back in this look: until all have, no wave of a way back ends, so that none has if it turns out
+    /// to be none.
+    pub(super) fn note_returning(&mut self, followers: &[Follower<'a>]) {
+        let goes = |it: &Follower<'a>| it.leave == Some(Leave::Back) && !self.is_refused(it);
+        self.drift.returning = followers.iter().any(goes);
+    }
+
+    /// What keeps a wave of a way back open.
+    pub(super) fn keeps_way_back(&self, wave: &Wave) -> Option<Wait> {
+        self.drift.returning.then(|| Wait::Rows(wave.name.clone()))
+    }
+
+    fn is_refused(&self, follower: &Follower<'a>) -> bool {
+        self.seen.refused.contains(follower.member.tenant)
+    }
+
+    /// Whether an order about a tenant keeps it where it is.
+    fn is_ordered(&self, follower: &Follower<'a>) -> bool {
+        let mut orders = self.seen.view.orders.iter();
+        orders.any(|order| order.tenant() == Some(follower.member.tenant))
     }
 
     /// Whether those who would move forward are left to another attempt.
@@ -108,7 +135,8 @@ impl<'a> Course<'a> {
     /// Whether a tenant that has a version would move forward to the target with its wave.
     pub(super) fn would_climb(&self, follower: &Follower<'a>) -> bool {
         let row = &follower.row;
-        follower.standing == Standing::Moving && row.holds.is_some() && self.is_forward(row)
+        let moves = follower.standing == Standing::Moving && !self.is_ordered(follower);
+        moves && row.holds.is_some() && self.is_forward(row)
     }
 
     /// Likewise, now or once what keeps it lets it.
@@ -118,7 +146,7 @@ impl<'a> Course<'a> {
             Standing::Kept(Kept::RequirementNotMet(..) | Kept::Unproved(_))
         );
         let row = &follower.row;
-        let is_kept = || lacks && row.holds.is_some() && self.is_forward(row);
+        let is_kept = || lacks && !self.is_ordered(follower) && row.holds.is_some() && self.is_forward(row);
         follower.wave.is_some() && (self.would_climb(follower) || is_kept())
     }
 
@@ -153,7 +181,7 @@ impl<'a> Course<'a> {
     fn is_returning(&self, follower: &Follower<'a>) -> bool {
         let row = &follower.row;
         let is_back = follower.standing == Standing::Moving && !self.is_forward(row) && !row.restored();
-        is_back && !self.seen.refused.contains(follower.member.tenant)
+        is_back && !self.is_refused(follower) && !self.is_ordered(follower)
     }
 
     /// Lets those move at once who go back to what they had, or as a person confirmed. While all are taken back, nobody; while

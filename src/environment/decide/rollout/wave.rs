@@ -109,12 +109,12 @@ impl<'a> Course<'a> {
         gate: Option<&Wait>,
         checks: Option<&Wait>,
     ) -> Option<Wait> {
-        if members.iter().any(|it| it.leave.is_some()) {
-            return Some(Wait::Rows(wave.name.clone()));
-        }
         // Who is left to another attempt keeps no way back from its end.
         if self.is_back() && self.takes_back() {
-            return None;
+            return self.keeps_way_back(wave);
+        }
+        if members.iter().any(|it| it.leave.is_some()) {
+            return Some(Wait::Rows(wave.name.clone()));
         }
         if let Some(frozen) = self.frozen_in(wave, members) {
             let told = gate.or(checks.filter(|it| it.is_news()));

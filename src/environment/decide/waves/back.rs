@@ -679,3 +679,159 @@ fn an_order_about_one_wave_keeps_no_other_from_going_back() {
     edit(&mut scene, |spec| spec.version = 3);
     assert!(scene.settle().is_empty());
 }
+
+/// Everybody on 1 but t3, a pilot that had 2 and is on 3, which is taken back by the waves of everybody.
+fn back_for_a_pilot() -> Scene {
+    let mut scene = house().rolling_out(rollout(
+        2,
+        json!([{"name": "pilots", "selector": {"matchLabels": {"tier": "pilot"}}}]),
+    ));
+    relabel(&mut scene, 3, |pin| {
+        pin.labels.insert("tier".to_owned(), "pilot".to_owned());
+    });
+    for version in [2, 3] {
+        edit(&mut scene, |spec| spec.version = version);
+        ended(&mut scene);
+    }
+    assert_eq!(versions(&scene), [1, 1, 1, 3, 1, 1, 1]);
+    edit(&mut scene, |spec| {
+        spec.waves = serde_json::from_value(waves()).unwrap();
+        spec.version = 2;
+    });
+    scene
+}
+
+#[test]
+fn a_way_back_whose_rows_were_not_written_lets_nobody_past_a_wave() {
+    let mut scene = back_for_a_pilot();
+    let mut plan = scene.decide().plan;
+    assert_eq!(plan.flips[0].moves.len(), 1, "the pilot");
+    // The process ends between the two.
+    plan.flips.clear();
+    scene.apply(&plan);
+    relabel(&mut scene, 3, |pin| *pin = pin.clone().held(None));
+    scene.settle();
+    assert_eq!(versions(&scene), [2, 1, 1, 3, 1, 1, 1], "the canary alone");
+
+    let mut scene = back_for_a_pilot();
+    scene.settle();
+    assert_eq!(
+        versions(&scene),
+        [2, 1, 1, 2, 1, 1, 1],
+        "the canary, by its own attempt"
+    );
+    assert_eq!(scene.0.view.rollouts.baseline(), Some(2));
+}
+
+#[test]
+fn who_is_in_no_wave_and_cannot_go_back_begins_no_attempt_in_each_pass() {
+    for asks in [false, true] {
+        let mut scene = on_three(|scene| {
+            relabel(scene, 4, |pin| {
+                pin.labels.insert("tier".to_owned(), "none".to_owned());
+            });
+            relabel(scene, 5, |pin| {
+                pin.labels.insert("tier".to_owned(), "early".to_owned());
+            });
+            edit(scene, |spec| {
+                spec.suspend = !asks;
+                spec.waves[0].approval = asks.then(|| serde_json::from_value(json!("Required")).unwrap());
+            });
+        });
+        // As if its row had been refused, which no scene does by itself.
+        scene.0.view.rows.insert("t4".to_owned(), 3);
+        scene
+            .0
+            .view
+            .events
+            .insert("t4".to_owned(), vec![flip(1, None, 2), flip(2, Some(2), 3)]);
+        let mut begun = std::collections::BTreeSet::new();
+        for _ in 0..6 {
+            scene.pass(60);
+            for refused in [false, true, true, true] {
+                scene.0.refused = refused.then(|| "t4".to_owned()).into_iter().collect();
+                let mut plan = scene.decide().plan;
+                plan.flips
+                    .retain(|flip| flip.moves.iter().all(|one| one.tenant != "t4"));
+                scene.apply(&plan);
+            }
+            begun.insert(scene.0.view.rollouts.attempt.as_ref().unwrap().number);
+        }
+        assert_eq!(begun.len(), 1, "asks: {asks}: {begun:?}");
+        assert_eq!(scene.0.view.rows["t5"], 1);
+    }
+}
+
+#[test]
+fn one_that_was_taken_back_before_delays_no_way_back() {
+    let mut scene = rolling(2);
+    ended(&mut scene);
+    scene.order(Scope::Tenant("t5".to_owned()));
+    scene.settle();
+    edit(&mut scene, |spec| spec.version = 3);
+    ended(&mut scene);
+    assert_eq!(versions(&scene), [3, 3, 3, 3, 3, 1, 3]);
+    edit(&mut scene, |spec| {
+        spec.version = 2;
+        spec.suspend = true;
+    });
+    scene.settle();
+    assert_eq!(versions(&scene), [2, 2, 2, 2, 2, 1, 2]);
+    assert_eq!(scene.0.view.rollouts.baseline(), Some(2), "what newcomers get");
+    assert!(lead(&scene).complete, "{:?}", lead(&scene).wait);
+}
+
+#[test]
+fn who_is_ordered_to_stay_keeps_nobody_from_an_attempt_and_begins_none() {
+    let mut scene = on_three(|_| {});
+    for version in [3, 4] {
+        scene.0.versions.get_mut(&4).unwrap().complete_at = Some(at(1));
+        edit(&mut scene, |spec| spec.version = version);
+        ended(&mut scene);
+    }
+    scene.order(Scope::Tenant("t1".to_owned()));
+    scene.settle();
+    assert_eq!(versions(&scene), [4, 3, 4, 4, 4, 1, 1]);
+    edit(&mut scene, |spec| {
+        spec.version = 2;
+        spec.waves
+            .push(serde_json::from_value(json!({"name": "rest"})).unwrap());
+    });
+    ended(&mut scene);
+    assert_eq!(versions(&scene), [2, 3, 2, 2, 2, 2, 2], "{:?}", lead(&scene).wait);
+    let number = scene.0.view.rollouts.attempt.as_ref().unwrap().number;
+    scene.pass(10_000);
+    assert!(scene.settle().is_empty());
+    assert_eq!(scene.0.view.rollouts.attempt.as_ref().unwrap().number, number);
+}
+
+#[test]
+fn whose_hold_ends_long_after_a_way_back_goes_by_waves_all_the_same() {
+    for edited in [false, true] {
+        let mut scene = on_three(|scene| {
+            for place in [5, 6] {
+                relabel(scene, place, |pin| {
+                    pin.labels.insert("tier".to_owned(), "early".to_owned());
+                    *pin = pin.clone().held(None);
+                });
+            }
+        });
+        assert!(lead(&scene).complete);
+        if edited {
+            edit(&mut scene, |spec| spec.waves[0].soak = HumanDuration::from_secs(7200));
+            scene.settle();
+        }
+        scene.pass(60);
+        for place in [5, 6] {
+            relabel(&mut scene, place, |pin| pin.spec.hold = None);
+        }
+        scene.settle();
+        assert_eq!(
+            versions(&scene)[5..],
+            [1, 1],
+            "edited: {edited}: the canary soaks first"
+        );
+        ended(&mut scene);
+        assert_eq!(versions(&scene), [2; 7]);
+    }
+}

@@ -201,3 +201,29 @@ fn whose_row_cannot_be_written_takes_no_place_of_a_batch_from_the_others() {
     scene.settle();
     assert_eq!(versions(&scene), [2, 2, 2, 2, 2, 1, 1]);
 }
+
+#[test]
+fn a_part_of_a_wave_that_was_passed_is_of_those_who_came() {
+    let mut scene = rolling(2);
+    label(&mut scene, 0, "none");
+    edit(&mut scene, |spec| {
+        let check = json!([{"name": "errors", "interval": "1m", "webhook": {"url": "https://checks.example"}}]);
+        spec.checks = serde_json::from_value(check).unwrap();
+        spec.failure_budget = serde_json::from_value(json!({"wave": "50%", "total": 7})).unwrap();
+    });
+    scene.settle();
+    for place in [0, 5] {
+        label(&mut scene, place, "canary");
+    }
+    let mut fails = crate::ports::Answer::passed(String::new());
+    fails.outcome = crate::ports::CheckOutcome::Failed;
+    fails.failing = ["t0".to_owned()].into();
+    scene.1.insert("errors".to_owned(), fails);
+    for _ in 0..20 {
+        scene.settle();
+        scene.pass(600);
+    }
+    let attempt = scene.0.view.rollouts.attempt.as_ref().unwrap();
+    assert!(attempt.stops.is_empty(), "one of two may: {:?}", attempt.stops);
+    assert_eq!(versions(&scene), [2; 7]);
+}
